@@ -1,0 +1,209 @@
+//! Closed lists of what can go wrong.
+//!
+//! [`UserError`]s are expected refusals: values in a payload that changed nothing. [`Error`] is a fault or a
+//! caller who may not: its cause is logged with the request's id and never sent.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The cause of a fault, for the log alone.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What stops a whole request or field.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no caller, or the token is not (or no longer) good.
+    #[error("Sign in first.")]
+    Unauthenticated,
+    /// The caller's role or key does not allow it.
+    #[error("Your role does not allow this.")]
+    Forbidden,
+    /// The request is malformed beyond what a payload could say.
+    #[error("{0}")]
+    BadUserInput(Cow<'static, str>),
+    /// Too many requests.
+    #[error("Too many requests.")]
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The time allowed for the request is over.
+    #[error("The request took too long.")]
+    Timeout,
+    /// The database asks to run the transaction again (serialization, deadlock, busy, lost connection).
+    #[error("The database is busy.")]
+    Contention(#[source] Cause),
+    /// A unique key that exists already.
+    #[error("A unique key exists already.")]
+    UniqueViolation(#[source] Cause),
+    /// Any other fault of the database.
+    #[error("The database failed.")]
+    Store(#[source] Cause),
+    /// A gateway, mail server or other peer failed.
+    #[error("An outside service failed.")]
+    Adapter(#[source] Cause),
+    /// What is stored breaks an invariant; names which.
+    #[error("What is stored is inconsistent: {0}.")]
+    Corrupt(Cow<'static, str>),
+    /// A task died.
+    #[error("A task ended early.")]
+    Task(#[source] Cause),
+    /// Reading or writing a file failed.
+    #[error("A file could not be read or written.")]
+    Io(#[from] std::io::Error),
+}
+
+/// The closed list of top-level `extensions.code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The document is no GraphQL.
+    GraphqlParseFailed,
+    /// The document does not fit the schema.
+    GraphqlValidationFailed,
+    /// Variables or arguments are malformed.
+    BadUserInput,
+    /// No caller.
+    Unauthenticated,
+    /// Not allowed.
+    Forbidden,
+    /// Too many requests.
+    RateLimited,
+    /// Too deep, too broad or too costly.
+    CostExceeded,
+    /// Too slow.
+    Timeout,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Code {
+    /// As it is sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::CostExceeded => "COST_EXCEEDED",
+            Self::Timeout => "TIMEOUT",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl Error {
+    /// The code a client sees.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Forbidden => Code::Forbidden,
+            Self::BadUserInput(_) => Code::BadUserInput,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::Timeout => Code::Timeout,
+            Self::Contention(_)
+            | Self::UniqueViolation(_)
+            | Self::Store(_)
+            | Self::Adapter(_)
+            | Self::Corrupt(_)
+            | Self::Task(_)
+            | Self::Io(_) => Code::Internal,
+        }
+    }
+
+    /// The sentence a client sees: nothing of the cause.
+    pub fn public_message(&self) -> Cow<'_, str> {
+        match self.code() {
+            Code::Internal => Cow::Borrowed("Something went wrong on our side; name the request's id when you report it."),
+            _ => Cow::Owned(self.to_string()),
+        }
+    }
+
+    /// Whether running the same transaction again may succeed.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Contention(_))
+    }
+}
+
+/// Something the caller can put right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserError {
+    /// Which of the closed list.
+    pub code: UserErrorCode,
+    /// One sentence, safe to show to a person.
+    pub message: String,
+    /// Path of the input field at fault below `input`, e.g. `["planId"]`; empty when it is none in particular.
+    pub field: Vec<Cow<'static, str>>,
+}
+
+impl UserError {
+    /// A refusal that no field in particular is at fault for.
+    pub fn new(code: UserErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: Vec::new() }
+    }
+
+    /// A refusal of the input field `field`.
+    pub fn at(field: &'static str, code: UserErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: vec![Cow::Borrowed(field)] }
+    }
+}
+
+/// The closed list of `UserError.code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+
+pub enum UserErrorCode {
+    Invalid,
+    Required,
+    TooLong,
+    TooLarge,
+    NotFound,
+    Taken,
+    InvalidCredentials,
+    OtpRequired,
+    TokenExpired,
+    WeakPassword,
+    AlreadySubscribed,
+    NoChange,
+    InvalidTransition,
+    PlanNotAvailable,
+    CurrencyMismatch,
+    CouponNotApplicable,
+    NotAllowed,
+    PaymentMethodRequired,
+    PaymentFailed,
+    PaymentInProgress,
+    StalePreview,
+    IdempotencyKeyReused,
+    IdempotencyInProgress,
+    LimitExceeded,
+    VerificationRequired,
+    UnsupportedFile,
+    LastOwner,
+    Conflict,
+    RateLimited,
+}
+
+/// Why a service did not do what it was asked: refused (nothing changed), or a fault.
+#[derive(Debug)]
+pub enum Failure {
+    /// Expected refusals, for the payload's `userErrors`. Never empty.
+    Refused(Vec<UserError>),
+    /// A fault, for the top-level `errors`.
+    Fault(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        Self::Refused(vec![error])
+    }
+}
+
+/// What a service answers.
+pub type Outcome<T> = Result<T, Failure>;

@@ -1,0 +1,1 @@
+//! The GraphQL schemas, and the front door that every document passes.

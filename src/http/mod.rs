@@ -1,0 +1,1 @@
+//! The HTTP server: router, request guard, GraphQL over HTTP, GraphiQL, health.

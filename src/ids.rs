@@ -1,0 +1,193 @@
+//! Ids: a UUIDv7 in the database, a TypeID (`inv_01j9…`) at the API.
+//!
+//! An id that is malformed or of another type answers as one that does not exist, so parsing yields an `Option`.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use type_safe_id::{DynamicType, TypeSafeId};
+use uuid::Uuid;
+
+/// What an id names; gives the TypeID its prefix.
+pub trait Kind: 'static {
+    /// The prefix before the underscore, e.g. `inv`.
+    const PREFIX: &'static str;
+}
+
+/// An id of one kind of thing. Two kinds cannot be mixed up.
+pub struct Id<K> {
+    uuid: Uuid,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Id<K> {
+    /// The id as the database keeps it.
+    pub const fn uuid(self) -> Uuid {
+        self.uuid
+    }
+}
+
+impl<K> From<Uuid> for Id<K> {
+    fn from(uuid: Uuid) -> Self {
+        Self { uuid, kind: PhantomData }
+    }
+}
+
+impl<K: Kind> Id<K> {
+    /// Reads a TypeID of this kind; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id: TypeSafeId<DynamicType> = text.parse().ok()?;
+        (id.type_prefix() == K::PREFIX).then(|| Self::from(id.uuid()))
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.uuid == other.uuid
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.uuid.cmp(&other.uuid)
+    }
+}
+impl<K> Hash for Id<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.uuid.hash(state);
+    }
+}
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DynamicType::new(K::PREFIX) {
+            Ok(prefix) => write!(f, "{}", TypeSafeId::from_type_and_uuid(prefix, self.uuid)),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Declares the kinds of things that have ids, their prefixes, and an alias for each id.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident, $alias:ident, $prefix:literal;)*) => {
+        /// The kinds of things that have ids.
+        pub mod kind {
+            $($(#[$doc])* #[derive(Debug)] pub enum $kind {} impl super::Kind for $kind { const PREFIX: &'static str = $prefix; })*
+        }
+        $($(#[$doc])* pub type $alias = Id<kind::$kind>;)*
+
+        /// Every prefix in use, for the lookup by `node(id:)`.
+        pub const PREFIXES: &[&str] = &[$($prefix),*];
+    };
+}
+
+kinds! {
+    /// A business: the tenant.
+    Business, BusinessId, "biz";
+    /// A person who can sign in.
+    User, UserId, "usr";
+    /// A place where a person is signed in.
+    Session, SessionId, "ses";
+    /// A person's place in a business.
+    Member, MemberId, "mem";
+    /// A product of the platform.
+    Product, ProductId, "prd";
+    /// A plan of a product (all of its versions).
+    Plan, PlanId, "pln";
+    /// A business's subscription to a product.
+    Subscription, SubscriptionId, "sub";
+    /// An invoice.
+    Invoice, InvoiceId, "inv";
+    /// A line of an invoice.
+    InvoiceLine, InvoiceLineId, "lin";
+    /// A payment: one attempt.
+    Payment, PaymentId, "pay";
+    /// A way to pay.
+    PaymentMethod, PaymentMethodId, "pm";
+    /// A credit note.
+    CreditNote, CreditNoteId, "cn";
+    /// A line of a credit note.
+    CreditNoteLine, CreditNoteLineId, "cnl";
+    /// A movement of account credit.
+    CreditEntry, CreditEntryId, "cre";
+    /// A refund.
+    Refund, RefundId, "ref";
+    /// An audit event.
+    AuditEvent, AuditEventId, "aud";
+}
+
+/// Where new ids come from.
+pub trait IdGen: Send + Sync + 'static {
+    /// A new UUIDv7, later than those before it.
+    fn next_uuid(&self) -> Uuid;
+}
+
+/// A shared source of ids.
+pub type SharedIdGen = Arc<dyn IdGen>;
+
+impl dyn IdGen {
+    /// A new id of kind `K`.
+    pub fn next<K>(&self) -> Id<K> {
+        Id::from(self.next_uuid())
+    }
+}
+
+/// Ids by the operating system's clock and randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemIds;
+
+impl IdGen for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the port that everything else asks")]
+    fn next_uuid(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_itself_and_as_no_other_kind() {
+        let source: SharedIdGen = Arc::new(SystemIds);
+        let id: InvoiceId = source.next();
+        let text = id.to_string();
+        assert!(text.starts_with("inv_"));
+        assert_eq!(InvoiceId::parse(&text), Some(id));
+        assert_eq!(PaymentId::parse(&text), None);
+    }
+
+    #[test]
+    fn a_malformed_id_is_none() {
+        for text in [
+            "",
+            "inv",
+            "inv_",
+            "inv_01j9",
+            "INV_01h455vb4pex5vsknk084sn02q",
+            "inv_81h455vb4pex5vsknk084sn02q",
+            "inv_01h455vb4pex5vsknk084sn02q ",
+            "inv_01h455vb4pex5vsknk084sn02ü",
+            "\0",
+        ] {
+            assert_eq!(InvoiceId::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Keys, passwords, tokens: what protects what is stored and who may ask for it.

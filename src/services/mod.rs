@@ -1,0 +1,1 @@
+//! What the business does: one service per noun; rules come from billing, rows from store.

@@ -1,0 +1,1 @@
+//! Work by the clock: claims jobs that are due and runs them.
