@@ -45,6 +45,12 @@ pub enum Error {
     /// What is stored breaks an invariant; names which.
     #[error("What is stored is inconsistent: {0}.")]
     Corrupt(Cow<'static, str>),
+    /// A lock was not to be had within the time that a transaction waits for one.
+    #[error("Another request holds what this one needs.")]
+    LockTimeout(#[source] Cause),
+    /// One fault that several fields share.
+    #[error("{0}")]
+    Shared(#[source] std::sync::Arc<Error>),
     /// A task died.
     #[error("A task ended early.")]
     Task(#[source] Cause),
@@ -95,13 +101,14 @@ impl Code {
 
 impl Error {
     /// The code a client sees.
-    pub const fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         match self {
+            Self::Shared(error) => error.code(),
             Self::Unauthenticated => Code::Unauthenticated,
             Self::Forbidden => Code::Forbidden,
             Self::BadUserInput(_) => Code::BadUserInput,
             Self::RateLimited { .. } => Code::RateLimited,
-            Self::Timeout => Code::Timeout,
+            Self::Timeout | Self::LockTimeout(_) => Code::Timeout,
             Self::Contention(_)
             | Self::UniqueViolation(_)
             | Self::Store(_)

@@ -131,6 +131,16 @@ kinds! {
     Refund, RefundId, "ref";
     /// An audit event.
     AuditEvent, AuditEventId, "aud";
+    /// A period of a subscription; not shown at the API.
+    Period, PeriodId, "per";
+    /// A change of a subscription; not shown at the API.
+    SubscriptionChange, SubscriptionChangeId, "chg";
+    /// A tax of an invoice; not shown at the API.
+    InvoiceTax, InvoiceTaxId, "itx";
+    /// A job; not shown at the API.
+    Job, JobId, "job";
+    /// An idempotency key's row; not shown at the API.
+    IdempotencyKey, IdempotencyKeyId, "idk";
 }
 
 /// Where new ids come from.

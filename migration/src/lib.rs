@@ -1,1 +1,39 @@
+//! The truth about the tables of evolve-business, on SQLite and on PostgreSQL: one file per aggregate.
+//!
+//! Tables are written as SQL in which `{uuid}`, `{timestamp}` and the like stand for a type of the database at
+//! hand (see [`dialect`]). A tenant's table has the primary key `(business_id, id)`, composite foreign keys
+//! that lead with `business_id`, and on PostgreSQL row-level security that is enabled and forced.
+#![forbid(unsafe_code)]
+#![expect(clippy::too_many_lines, reason = "a table is as long as its columns")]
+#![expect(clippy::disallowed_methods, reason = "migrations are raw SQL by nature; nothing in them comes from outside")]
 
+mod dialect;
+mod m0001_roles;
+mod m0002_catalogue;
+mod m0003_businesses;
+mod m0004_subscriptions;
+mod m0005_invoices;
+mod m0006_payments;
+mod m0007_work;
+
+use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
+
+/// Every migration, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_roles::Migration),
+            Box::new(m0002_catalogue::Migration),
+            Box::new(m0003_businesses::Migration),
+            Box::new(m0004_subscriptions::Migration),
+            Box::new(m0005_invoices::Migration),
+            Box::new(m0006_payments::Migration),
+            Box::new(m0007_work::Migration),
+        ]
+    }
+}

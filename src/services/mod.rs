@@ -1,1 +1,79 @@
-//! What the business does: one service per noun; rules come from billing, rows from store.
+//! What the business does: one service per noun. A service checks who asks, reads rows through the store, applies
+//! the rules of `billing`, writes the outcome in one transaction, and leaves the network to the worker.
+//!
+//! It must never hold a connection, know GraphQL or HTTP, or call a gateway inside a transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::adapters::mail::Mailer;
+use crate::adapters::payment::PaymentGateway;
+use crate::clock::SharedClock;
+use crate::ids::SharedIdGen;
+use crate::security::envelope::MasterKey;
+use crate::security::password::Passwords;
+use crate::security::random::SharedRng;
+use crate::security::token::TokenIssuer;
+use crate::store::Store;
+
+pub mod access;
+pub mod audit;
+pub mod idempotency;
+
+/// What services need of the outside, built once by the composition root and shared.
+#[derive(Clone)]
+pub struct Ports {
+    /// What its clones share.
+    inner: Arc<Parts>,
+}
+
+/// The parts of [`Ports`].
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The present instant.
+    pub clock: SharedClock,
+    /// New ids.
+    pub ids: SharedIdGen,
+    /// Randomness.
+    pub rng: SharedRng,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// Access tokens.
+    pub tokens: TokenIssuer,
+    /// The key that wraps each business's own.
+    pub master: MasterKey,
+    /// The payment gateway.
+    pub gateway: Arc<dyn PaymentGateway>,
+    /// Outgoing mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// How long a refresh token is good.
+    pub refresh_lifetime: Duration,
+    /// Whether sandbox payment methods and demo data are allowed.
+    pub sandbox: bool,
+    /// Wakes the worker of this process when a job was made due at once.
+    pub work: Notify,
+}
+
+impl Ports {
+    /// Shares `parts`.
+    pub fn new(parts: Parts) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+}
+
+impl std::ops::Deref for Ports {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.inner
+    }
+}

@@ -1,1 +1,23 @@
-//! The one room that knows the database.
+//! The one room that knows the database. It hands out plain structs, and takes capabilities instead of ids:
+//! [`Tenant`] sees and changes one business's rows, [`System`] is for the few places that look across them.
+//!
+//! It must never call the network inside a transaction, hand out a connection or an entity, or decide a rule.
+
+#![deny(clippy::missing_docs_in_private_items)]
+
+pub mod connection;
+pub mod customers;
+pub(crate) mod entity;
+pub mod fault;
+pub mod page;
+pub mod system;
+pub mod tenant;
+pub mod transaction;
+pub mod types;
+pub mod work;
+
+pub use connection::{Store, StoreOptions};
+pub use system::System;
+pub use tenant::{Tenant, TenantScope};
+pub use transaction::Snapshot;
+pub use types::{Day, Instant};

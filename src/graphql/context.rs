@@ -1,0 +1,115 @@
+//! What one request carries: the caller, and the view of the database that all its resolvers share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::{Context, Guard, Result};
+use tokio::sync::OnceCell;
+
+use super::loaders::Loaders;
+use crate::error::Error;
+use crate::security::cursor::CursorKey;
+use crate::services::Ports;
+use crate::services::access::{self, Access, Caller, Need};
+use crate::store::tenant::Catalogue;
+use crate::store::{Snapshot, Tenant};
+
+/// One consistent view of the database with what was loaded from it.
+pub struct View {
+    /// The snapshot.
+    snapshot: Arc<Snapshot>,
+    /// Rows that were loaded for relations.
+    pub loaders: Loaders,
+    /// The caller's access, once it was checked in this snapshot.
+    access: OnceCell<Access>,
+}
+
+/// What one request carries.
+pub struct RequestContext {
+    /// The ports of the services.
+    pub ports: Ports,
+    /// Who is calling.
+    pub caller: Caller,
+    /// Where the caller says they are, for the list of sessions.
+    pub user_agent: Option<String>,
+    /// Seals paging cursors.
+    pub cursors: Arc<CursorKey>,
+    /// The view; a mutation replaces it, so that its payload shows what it did.
+    view: Mutex<Arc<View>>,
+    /// Paths of fields that answered from an idempotency key.
+    replays: Mutex<Vec<String>>,
+}
+
+impl RequestContext {
+    /// A context with a view that is not opened yet.
+    pub fn new(ports: Ports, caller: Caller, cursors: Arc<CursorKey>, user_agent: Option<String>) -> Self {
+        let view = Mutex::new(new_view(&ports, caller));
+        Self { ports, caller, user_agent, cursors, view, replays: Mutex::new(Vec::new()) }
+    }
+
+    /// The present view.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens a new view after something was changed.
+    pub fn refresh(&self) {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = new_view(&self.ports, self.caller);
+    }
+
+    /// The caller's rows.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody.
+    pub async fn tenant(&self) -> Result<Tenant, Error> {
+        self.view().snapshot.tenant().await
+    }
+
+    /// The catalogue.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn catalogue(&self) -> Result<Catalogue, Error> {
+        self.view().snapshot.catalogue().await
+    }
+
+    /// The caller's access, checked once a view.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] where the session is over.
+    pub async fn access(&self) -> Result<Access, Error> {
+        let view = self.view();
+        let check = async || access::check(&view.snapshot.tenant().await?, self.caller).await;
+        view.access.get_or_try_init(check).await.copied()
+    }
+
+    /// Notes that the field at `path` answered from an idempotency key.
+    pub fn note_replay(&self, path: String) {
+        self.replays.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    }
+
+    /// The paths that answered from an idempotency key, for `extensions.idempotentReplay`.
+    pub fn replays(&self) -> Vec<String> {
+        self.replays.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A view that is not opened yet.
+fn new_view(ports: &Ports, caller: Caller) -> Arc<View> {
+    let snapshot = Arc::new(Snapshot::new(ports.store.clone(), caller.scope()));
+    Arc::new(View { loaders: Loaders::new(&snapshot), snapshot, access: OnceCell::new() })
+}
+
+/// The request's context, from a resolver's.
+pub fn request<'c>(context: &Context<'c>) -> &'c RequestContext {
+    context.data_unchecked::<Arc<RequestContext>>()
+}
+
+/// Lets a field run only for a caller whose role allows it.
+pub struct Allow(pub Need);
+
+impl Guard for Allow {
+    async fn check(&self, context: &Context<'_>) -> Result<()> {
+        request(context).access().await?.require(self.0)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! Relay connections: arguments to a window, rows to edges.
+
+use std::sync::Arc;
+
+use async_graphql::SimpleObject;
+use futures::future::BoxFuture;
+
+use super::context::RequestContext;
+use crate::error::Error;
+use crate::security::cursor::CursorKey;
+use crate::store::page::{MAX_COUNT, Position, Window};
+use crate::store::types::Instant;
+
+/// Rows of a page unless asked otherwise.
+pub const DEFAULT_PAGE: i32 = 20;
+/// The most rows of a page.
+pub const MAX_PAGE: i32 = 100;
+
+/// Where a page stands in its list.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct PageInfo {
+    /// Whether more follow.
+    pub has_next_page: bool,
+    /// Whether more precede.
+    pub has_previous_page: bool,
+    /// The first edge's cursor.
+    pub start_cursor: Option<String>,
+    /// The last edge's cursor.
+    pub end_cursor: Option<String>,
+}
+
+/// The four arguments of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct PageArguments {
+    /// The first so many…
+    pub first: Option<i32>,
+    /// … after this cursor.
+    pub after: Option<String>,
+    /// The last so many…
+    pub last: Option<i32>,
+    /// … before this cursor.
+    pub before: Option<String>,
+}
+
+impl PageArguments {
+    /// How many rows, and whether from the end.
+    ///
+    /// # Errors
+    /// [`Error::BadUserInput`] for both `first` and `last`, a number below 1, or one above [`MAX_PAGE`].
+    pub fn size(&self) -> Result<(u64, bool), Error> {
+        let (size, from_end) = match (self.first, self.last) {
+            (Some(_), Some(_)) => return Err(Error::BadUserInput("Ask for `first` or for `last`, not for both.".into())),
+            (first, None) => (first.unwrap_or(DEFAULT_PAGE), false),
+            (None, Some(last)) => (last, true),
+        };
+        match u64::try_from(size) {
+            Ok(size) if (1..=u64::from(MAX_PAGE.unsigned_abs())).contains(&size) => Ok((size, from_end)),
+            _ => Err(Error::BadUserInput(format!("A page has 1 to {MAX_PAGE} rows, not {size}.").into())),
+        }
+    }
+
+    /// The window into the list `scope`, whose cursors it alone takes.
+    ///
+    /// # Errors
+    /// As [`PageArguments::size`]; [`Error::BadUserInput`] for a cursor of another list or of nobody's making.
+    pub fn window(&self, request: &RequestContext, list: &str) -> Result<Window, Error> {
+        let (limit, from_end) = self.size()?;
+        let scope = scope_of(request, list);
+        let open = |cursor: &Option<String>| cursor.as_deref().map(|cursor| open(&request.cursors, &scope, cursor)).transpose();
+        Ok(Window { after: open(&self.after)?, before: open(&self.before)?, limit, from_end })
+    }
+}
+
+/// A list's name together with whose it is, so that a cursor fits one list of one business alone.
+fn scope_of(request: &RequestContext, list: &str) -> String {
+    let business = request.caller.scope().map(|scope| scope.business().to_string()).unwrap_or_default();
+    format!("{business}/{list}")
+}
+
+/// The position a cursor names.
+fn open(key: &CursorKey, scope: &str, cursor: &str) -> Result<Position, Error> {
+    let decode = || {
+        let bytes = key.open(scope, cursor)?;
+        let (at, id) = bytes.split_at_checked(8)?;
+        let at = jiff::Timestamp::from_microsecond(i64::from_be_bytes(at.try_into().ok()?)).ok()?;
+        Some(Position { at: Instant::from(at), id: uuid::Uuid::from_slice(id).ok()? })
+    };
+    decode().ok_or_else(|| Error::BadUserInput("The cursor is not one of this list's.".into()))
+}
+
+/// The cursor of a position.
+pub fn seal(request: &RequestContext, list: &str, position: Position) -> String {
+    let mut bytes = position.at.get().as_microsecond().to_be_bytes().to_vec();
+    bytes.extend_from_slice(position.id.as_bytes());
+    request.cursors.seal(&scope_of(request, list), &bytes)
+}
+
+/// Counts a list when it is asked to.
+pub type Count = Arc<dyn Fn() -> BoxFuture<'static, Result<u64, Error>> + Send + Sync>;
+
+/// What `totalCount` shows of a count: null past [`MAX_COUNT`].
+pub fn shown_count(count: u64) -> Option<i32> {
+    if count > MAX_COUNT { None } else { i32::try_from(count).ok() }
+}
+
+/// Declares a Relay connection: edges, nodes, page info, and a count that is made only when it is asked for.
+macro_rules! connection {
+    ($connection:ident, $edge:ident, $node:ty, $plural:literal) => {
+        #[doc = concat!("A page of ", $plural, ".")]
+        pub struct $connection {
+            edges: Vec<$edge>,
+            page_info: $crate::graphql::page::PageInfo,
+            count: $crate::graphql::page::Count,
+        }
+
+        #[doc = concat!("One of a page of ", $plural, ", with its place in the list.")]
+        #[derive(Clone, async_graphql::SimpleObject)]
+        pub struct $edge {
+            /// Where it stands in the list, for `after` and `before`.
+            cursor: String,
+            /// The thing itself.
+            node: $node,
+        }
+
+        #[async_graphql::Object]
+        impl $connection {
+            /// Each with its cursor.
+            async fn edges(&self) -> &[$edge] {
+                &self.edges
+            }
+            /// Each without its cursor.
+            async fn nodes(&self) -> Vec<&$node> {
+                self.edges.iter().map(|edge| &edge.node).collect()
+            }
+            /// Where the page stands in its list.
+            async fn page_info(&self) -> &$crate::graphql::page::PageInfo {
+                &self.page_info
+            }
+            /// How many there are in all; null past 10,000.
+            async fn total_count(&self) -> async_graphql::Result<Option<i32>> {
+                Ok($crate::graphql::page::shown_count((self.count)().await?))
+            }
+        }
+
+        impl $connection {
+            /// The page of `rows`, each with its position, whose cursors belong to `list`.
+            pub(crate) fn of(
+                request: &$crate::graphql::context::RequestContext,
+                list: &str,
+                page: $crate::store::page::Page<($crate::store::page::Position, $node)>,
+                count: $crate::graphql::page::Count,
+            ) -> Self {
+                let edges: Vec<$edge> =
+                    page.rows.into_iter().map(|(position, node)| $edge { cursor: $crate::graphql::page::seal(request, list, position), node }).collect();
+                let page_info = $crate::graphql::page::PageInfo {
+                    has_next_page: page.has_next,
+                    has_previous_page: page.has_previous,
+                    start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+                    end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+                };
+                Self { edges, page_info, count }
+            }
+        }
+    };
+}
+pub(crate) use connection;

@@ -1,0 +1,266 @@
+//! Opening the database: the writer, the readers, their settings; migrations. The only file that names a connection.
+#![expect(clippy::disallowed_types, reason = "this is where connections live; nothing hands one out")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::sqlx::Connection as _;
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SharedClock;
+use crate::error::Error;
+
+/// How long a caller waits for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long SQLite waits for another process's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that stood idle for longer is tried before it is used.
+const TRY_AFTER_IDLE: Duration = Duration::from_secs(30);
+/// Below this, SQLite's write-ahead log has a bug that loses data.
+const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// How to open the store.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// `sqlite://path` or `postgres://…`.
+    pub url: String,
+    /// Connections for reading, and on PostgreSQL as many again for writing.
+    pub pool_size: u32,
+    /// SQLite: whether a commit waits for the disk. Always true outside tests.
+    pub durable: bool,
+    /// Whether `Tenant` adds its own filter to each statement. Always true outside the test that shows that
+    /// PostgreSQL's row-level security holds alone.
+    pub application_filter: bool,
+    /// Called with the SQL of each statement: for tests that count.
+    pub observer: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+}
+
+impl StoreOptions {
+    /// The defaults for `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), pool_size: 8, durable: true, application_filter: true, observer: None }
+    }
+}
+
+/// The database, opened. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    /// What its clones share.
+    inner: Arc<Inner>,
+}
+
+/// What clones of a store share.
+struct Inner {
+    /// Where transactions that write begin.
+    writer: DatabaseConnection,
+    /// Where snapshots begin: read-only sessions.
+    reader: DatabaseConnection,
+    /// See [`StoreOptions::application_filter`].
+    application_filter: bool,
+    /// For waiting between two tries of a transaction.
+    clock: SharedClock,
+    /// Transactions under way, so that a graceful stop waits for them.
+    tasks: TaskTracker,
+}
+
+impl Store {
+    /// Opens the database. Creates an SQLite file that does not exist; does not migrate.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where it cannot be reached, [`Error::Corrupt`] where SQLite is too old.
+    pub async fn open(options: &StoreOptions, clock: SharedClock) -> Result<Self, Error> {
+        let sqlite = options.url.starts_with("sqlite:");
+        let mut writer = Database::connect(if sqlite { sqlite_options(options, false) } else { postgres_options(options, false) }).await?;
+        let mut reader = Database::connect(if sqlite { sqlite_options(options, true) } else { postgres_options(options, true) }).await?;
+        if sqlite {
+            check_sqlite_version(&writer).await?;
+        }
+        if let Some(observer) = &options.observer {
+            for connection in [&mut writer, &mut reader] {
+                let observer = Arc::clone(observer);
+                connection.set_metric_callback(move |info| observer(&info.statement.sql));
+            }
+        }
+        let inner = Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Brings the database's tables up to date and answers how many migrations were applied.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where a migration fails; what it did is rolled back.
+    pub async fn migrate(url: &str) -> Result<usize, Error> {
+        let connection = migration_connection(url).await?;
+        let pending = Migrator::get_pending_migrations(&connection).await?.len();
+        Migrator::up(&connection, None).await?;
+        connection.close().await?;
+        Ok(pending)
+    }
+
+    /// The names of the migrations, each with whether it is applied.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the database cannot be read.
+    pub async fn migration_status(url: &str) -> Result<Vec<(String, bool)>, Error> {
+        let connection = migration_connection(url).await?;
+        let pending: Vec<String> = Migrator::get_pending_migrations(&connection).await?.iter().map(|m| m.name().to_owned()).collect();
+        let all = Migrator::migrations().iter().map(|m| m.name().to_owned()).map(|name| (name.clone(), !pending.contains(&name))).collect();
+        connection.close().await?;
+        Ok(all)
+    }
+
+    /// Why this login is too strong for production, as one sentence each: it owns tables, is a superuser, or passes by row-level security.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the database cannot be read.
+    pub async fn login_weaknesses(&self) -> Result<Vec<&'static str>, Error> {
+        if self.backend() == DbBackend::Sqlite {
+            return Ok(Vec::new());
+        }
+        let sql = "select rolsuper, rolbypassrls, exists (select from pg_tables where schemaname = 'public' and tableowner = current_user) as owns from pg_roles where rolname = current_user";
+        let row = self
+            .inner
+            .reader
+            .query_one_raw(raw(DbBackend::Postgres, sql))
+            .await?
+            .ok_or_else(|| Error::Corrupt("the login has no role".into()))?;
+        let mut found = Vec::new();
+        for (column, sentence) in [
+            ("rolsuper", "DATABASE_URL logs in as a superuser, who passes by row-level security."),
+            ("rolbypassrls", "DATABASE_URL logs in as a role with BYPASSRLS."),
+            ("owns", "DATABASE_URL logs in as the owner of tables; migrate with EVOLVE_MIGRATION_URL and serve with another login."),
+        ] {
+            if row.try_get::<bool>("", column)? {
+                found.push(sentence);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.inner.reader.ping().await?)
+    }
+
+    /// Waits for the transactions under way, then closes the pools.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where closing fails.
+    pub async fn close(self) -> Result<(), Error> {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.writer.close_by_ref().await?;
+        Ok(self.inner.reader.close_by_ref().await?)
+    }
+
+    /// Which database it is.
+    pub(super) fn backend(&self) -> DbBackend {
+        self.inner.writer.get_database_backend()
+    }
+
+    /// Where transactions that write begin.
+    pub(super) fn writer(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// Where snapshots begin.
+    pub(super) fn reader(&self) -> &DatabaseConnection {
+        &self.inner.reader
+    }
+
+    /// See [`StoreOptions::application_filter`].
+    pub(super) fn application_filter(&self) -> bool {
+        self.inner.application_filter
+    }
+
+    /// The clock.
+    pub(super) fn clock(&self) -> &SharedClock {
+        &self.inner.clock
+    }
+
+    /// Transactions under way.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+}
+
+/// A statement of our own text.
+#[expect(clippy::disallowed_methods, reason = "fixed text of this file, nothing from outside")]
+fn raw(backend: DbBackend, sql: &'static str) -> sea_orm::Statement {
+    sea_orm::Statement::from_string(backend, sql)
+}
+
+/// One connection for migrations, with the right to create.
+async fn migration_connection(url: &str) -> Result<DatabaseConnection, Error> {
+    let options = StoreOptions { pool_size: 1, ..StoreOptions::new(url) };
+    Ok(Database::connect(if url.starts_with("sqlite:") { sqlite_options(&options, false) } else { postgres_options(&options, false) })
+        .await?)
+}
+
+/// What both databases' pools share.
+fn pool_options(options: &StoreOptions, connections: u32) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(connections)
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .test_before_acquire(false);
+    connect
+}
+
+/// SQLite: one writer, several read-only readers, all on the write-ahead log.
+fn sqlite_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
+    let mut connect = pool_options(options, if read_only { options.pool_size } else { 1 });
+    let synchronous = if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off };
+    connect.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .create_if_missing(!read_only)
+            .read_only(read_only)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+    });
+    connect
+}
+
+/// PostgreSQL: readers' sessions begin every transaction as a read-only snapshot.
+fn postgres_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
+    let mut connect = pool_options(options, options.pool_size);
+    connect.map_sqlx_postgres_opts(move |postgres| {
+        let postgres = postgres.application_name("evolve-business");
+        if read_only {
+            postgres.options([("default_transaction_isolation", "repeatable read"), ("default_transaction_read_only", "on")])
+        } else {
+            postgres
+        }
+    });
+    connect.map_sqlx_postgres_before_acquire(|connection, meta| {
+        async move {
+            if meta.idle_for > TRY_AFTER_IDLE {
+                connection.ping().await?;
+            }
+            Ok(true)
+        }
+        .boxed()
+    });
+    connect
+}
+
+/// Refuses an SQLite that may lose data.
+async fn check_sqlite_version(connection: &DatabaseConnection) -> Result<(), Error> {
+    let row = connection.query_one_raw(raw(DbBackend::Sqlite, "select sqlite_version() as version")).await?;
+    let version: String = row.ok_or_else(|| Error::Corrupt("SQLite has no version".into()))?.try_get("", "version")?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    let found = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if found < LEAST_SQLITE { Err(Error::Corrupt(format!("SQLite {version} is older than 3.51.3").into())) } else { Ok(()) }
+}

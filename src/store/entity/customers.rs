@@ -1,0 +1,130 @@
+//! Businesses, users, members, sessions.
+
+/// `businesses`.
+pub mod business {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::BusinessId;
+    use crate::money::Currency;
+    use crate::store::types::{CompanySize, Instant, VerificationStatus};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "businesses")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        pub business_name: String,
+        pub business_email: String,
+        pub industry: String,
+        pub company_size: CompanySize,
+        pub country: String,
+        pub postal_code: String,
+        pub address_line: Option<String>,
+        pub city: Option<String>,
+        pub phone_sealed: Option<Vec<u8>>,
+        pub tax_id_sealed: Option<Vec<u8>>,
+        pub wrapped_key: Vec<u8>,
+        pub tax_exempt: bool,
+        pub time_zone: String,
+        pub currency: Currency,
+        pub verification_status: VerificationStatus,
+        pub balance_minor: i64,
+        pub suspended_at: Option<Instant>,
+        pub created_at: Instant,
+        pub updated_at: Instant,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, BusinessId);
+}
+
+/// `users`.
+pub mod user {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::UserId;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "users")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: UserId,
+        pub email: String,
+        pub email_key: String,
+        pub full_name: String,
+        pub password_hash: String,
+        pub locale: String,
+        pub email_verified_at: Option<Instant>,
+        pub created_at: Instant,
+        pub updated_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `members`.
+pub mod member {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, MemberId, UserId};
+    use crate::store::types::{Instant, Role};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "members")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: MemberId,
+        pub user_id: UserId,
+        pub role: Role,
+        pub joined_at: Instant,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `sessions`.
+pub mod session {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, SessionId, UserId};
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "sessions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: SessionId,
+        pub user_id: UserId,
+        pub business_id: BusinessId,
+        pub user_agent: Option<String>,
+        pub created_at: Instant,
+        pub last_used_at: Instant,
+        pub expires_at: Instant,
+        pub revoked_at: Option<Instant>,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `refresh_tokens`.
+pub mod refresh_token {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::SessionId;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "refresh_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub session_id: SessionId,
+        pub created_at: Instant,
+        pub expires_at: Instant,
+        pub spent_at: Option<Instant>,
+    }
+
+    crate::store::entity::system_entity!();
+}

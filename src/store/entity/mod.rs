@@ -1,0 +1,48 @@
+//! The tables as sea-orm sees them, one file per aggregate; what a column means stands in the migration that
+//! makes it. Private to the store: others see the `Model`s, as plain structs, under the names the store gives them.
+#![expect(clippy::missing_docs_in_private_items, reason = "columns are described by their tables' migrations")]
+#![expect(unreachable_pub, reason = "sea-orm derives public items; what leaves the store is re-exported by name")]
+
+/// What every entity needs beside its model.
+macro_rules! system_entity {
+    () => {
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub enum Relation {}
+
+        impl ActiveModelBehavior for ActiveModel {}
+    };
+}
+
+/// An entity whose rows belong to businesses: the column that names the business, and the one that names the row.
+macro_rules! tenant_entity {
+    ($business:ident, $id:ident) => {
+        crate::store::entity::system_entity!();
+
+        impl crate::store::tenant::TenantEntity for Entity {
+            fn business_column() -> Column {
+                Column::$business
+            }
+            fn id_column() -> Column {
+                Column::$id
+            }
+        }
+    };
+}
+
+/// An entity that everybody may read.
+macro_rules! catalogue_entity {
+    () => {
+        crate::store::entity::system_entity!();
+
+        impl crate::store::tenant::CatalogueEntity for Entity {}
+    };
+}
+
+pub(crate) use {catalogue_entity, system_entity, tenant_entity};
+
+pub(crate) mod catalog;
+pub(crate) mod customers;
+pub(crate) mod invoices;
+pub(crate) mod payments;
+pub(crate) mod subscriptions;
+pub(crate) mod work;

@@ -1,0 +1,73 @@
+//! Payment methods and payments.
+
+/// `payment_methods`.
+pub mod payment_method {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, PaymentMethodId};
+    use crate::store::types::{Day, Instant, PaymentMethodKind};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "payment_methods")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: PaymentMethodId,
+        pub kind: PaymentMethodKind,
+        pub gateway: String,
+        pub reference: String,
+        pub label: String,
+        pub is_default: bool,
+        pub expires_on: Option<Day>,
+        pub removed_at: Option<Instant>,
+        pub created_at: Instant,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `payments`.
+pub mod payment {
+    use sea_orm::entity::prelude::*;
+
+    use crate::billing::lifecycle::PaymentStatus;
+    use crate::ids::{BusinessId, InvoiceId, PaymentId, PaymentMethodId};
+    use crate::money::Currency;
+    use crate::store::types::{Instant, PaymentMethodKind};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "payments")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: PaymentId,
+        pub invoice_id: InvoiceId,
+        pub method_id: Option<PaymentMethodId>,
+        pub method_kind: PaymentMethodKind,
+        pub method_label: String,
+        pub currency: Currency,
+        pub amount_minor: i64,
+        pub refunded_minor: i64,
+        pub status: PaymentStatus,
+        pub gateway: String,
+        pub gateway_method: String,
+        pub gateway_reference: Option<String>,
+        pub receipt: Option<String>,
+        pub failure_code: Option<String>,
+        pub failure_message: Option<String>,
+        pub hard_decline: bool,
+        pub action_kind: Option<String>,
+        pub action_url: Option<String>,
+        pub action_client_secret: Option<String>,
+        pub action_expires_at: Option<Instant>,
+        pub attempt: i32,
+        pub fence: i64,
+        pub created_at: Instant,
+        pub updated_at: Instant,
+        pub settled_at: Option<Instant>,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}

@@ -1,0 +1,48 @@
+//! The database's errors, sorted into ours: run again, exists already, or a fault.
+
+use std::borrow::Cow;
+
+use sea_orm::sqlx;
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+use crate::error::Error;
+
+/// PostgreSQL: serialization failure, deadlock, shutdown.
+const POSTGRES_RETRYABLE: &[&str] = &["40001", "40P01", "57P01"];
+/// PostgreSQL: `lock_timeout` ran out.
+const POSTGRES_LOCK_TIMEOUT: &str = "55P03";
+/// SQLite: BUSY, LOCKED, BUSY_SNAPSHOT.
+const SQLITE_RETRYABLE: &[&str] = &["5", "6", "517"];
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            return Self::UniqueViolation(Box::new(error));
+        }
+        if code_of(&error).is_some_and(|code| code == POSTGRES_LOCK_TIMEOUT) {
+            return Self::LockTimeout(Box::new(error));
+        }
+        if is_retryable(&error) {
+            return Self::Contention(Box::new(error));
+        }
+        Self::Store(Box::new(error))
+    }
+}
+
+/// Whether the database asks for the transaction to be run again. A connection that was lost is not in the list:
+/// lost during COMMIT, nobody knows whether it took effect.
+fn is_retryable(error: &DbErr) -> bool {
+    code_of(error).is_some_and(|code| POSTGRES_RETRYABLE.contains(&code.as_ref()) || SQLITE_RETRYABLE.contains(&code.as_ref()))
+}
+
+/// The database's own code of an error.
+fn code_of(error: &DbErr) -> Option<Cow<'_, str>> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return None;
+    };
+    let sqlx::Error::Database(cause) = cause.as_ref() else { return None };
+    cause.code()
+}

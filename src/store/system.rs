@@ -1,0 +1,71 @@
+//! The capability to look across businesses: sign-in, claiming jobs, seeding. Opened in the few places that a test lists.
+#![expect(clippy::disallowed_methods, reason = "this is the place where the system's statements are made")]
+
+use std::sync::Arc;
+
+use sea_orm::{ActiveModelBehavior, ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, Select, UpdateMany};
+
+use super::tenant::Catalogue;
+use super::{Tenant, TenantScope};
+use crate::error::Error;
+
+/// Sees and changes every row in one transaction.
+#[derive(Clone)]
+pub struct System {
+    /// The transaction, which has taken the system's role.
+    transaction: Arc<DatabaseTransaction>,
+    /// Handed on to the tenants it opens.
+    filter: bool,
+}
+
+impl System {
+    /// The system in `transaction`.
+    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, filter: bool) -> Self {
+        Self { transaction, filter }
+    }
+
+    /// One business's rows, in the same transaction.
+    pub fn tenant(&self, scope: TenantScope) -> Tenant {
+        Tenant::new(Arc::clone(&self.transaction), scope, self.filter)
+    }
+
+    /// The catalogue, in the same transaction.
+    pub fn catalogue(&self) -> Catalogue {
+        Catalogue::new(Arc::clone(&self.transaction))
+    }
+
+    /// The rows of a table. Run it with [`System::connection`].
+    pub(super) fn select<E: EntityTrait>(&self) -> Select<E> {
+        E::find()
+    }
+
+    /// Changes to rows of a table. Run it with [`System::connection`].
+    pub(super) fn update_many<E: EntityTrait>(&self) -> UpdateMany<E> {
+        E::update_many()
+    }
+
+    /// Inserts a row.
+    pub(super) async fn insert<E, A>(&self, row: A) -> Result<E::Model, Error>
+    where
+        E: EntityTrait,
+        A: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
+        E::Model: IntoActiveModel<A>,
+    {
+        Ok(row.insert(&*self.transaction).await?)
+    }
+
+    /// Changes a row.
+    pub(super) async fn update<E, A>(&self, row: A) -> Result<E::Model, Error>
+    where
+        E: EntityTrait,
+        A: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
+        E::Model: IntoActiveModel<A>,
+    {
+        Ok(row.update(&*self.transaction).await?)
+    }
+
+    /// Where statements run.
+    pub(super) fn connection(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+}

@@ -1,0 +1,255 @@
+//! The capability to see and change one business's rows, and nothing else's. Every statement it makes carries the
+//! business; on PostgreSQL row-level security holds the same wall a second time.
+#![expect(clippy::disallowed_methods, reason = "this is the place where a tenant's statements are made")]
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use sea_orm::sea_query::{Condition, SelectStatement, UpdateStatement};
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+};
+
+use crate::error::Error;
+use crate::ids::{BusinessId, Id};
+
+/// Which business a caller was found to act for. Made by the request guard and the few places that a test lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantScope {
+    /// The business.
+    business: BusinessId,
+}
+
+impl TenantScope {
+    /// The scope of `business`. Whoever calls this has proved that the caller acts for it.
+    pub const fn proved(business: BusinessId) -> Self {
+        Self { business }
+    }
+
+    /// The business.
+    pub const fn business(self) -> BusinessId {
+        self.business
+    }
+}
+
+/// A table whose rows belong to businesses.
+pub(crate) trait TenantEntity: EntityTrait {
+    /// The column that names the business.
+    fn business_column() -> Self::Column;
+    /// The column that, with the business, names the row.
+    fn id_column() -> Self::Column;
+}
+
+/// A table that everybody may read.
+pub(crate) trait CatalogueEntity: EntityTrait {}
+
+/// Sees and changes one business's rows in one transaction.
+#[derive(Clone)]
+pub struct Tenant {
+    /// The transaction, which has taken the tenant.
+    transaction: Arc<DatabaseTransaction>,
+    /// The business.
+    scope: TenantScope,
+    /// Whether statements carry the business; switched off by one test alone.
+    filter: bool,
+}
+
+impl Tenant {
+    /// The tenant of `scope` in `transaction`.
+    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool) -> Self {
+        Self { transaction, scope, filter }
+    }
+
+    /// The business.
+    pub const fn business(&self) -> BusinessId {
+        self.scope.business()
+    }
+
+    /// The catalogue, in the same transaction.
+    pub fn catalogue(&self) -> Catalogue {
+        Catalogue::new(Arc::clone(&self.transaction))
+    }
+
+    /// Whether this is PostgreSQL, for the few statements that differ.
+    pub(super) fn is_postgres(&self) -> bool {
+        self.transaction.get_database_backend() == DbBackend::Postgres
+    }
+
+    /// The condition that a row is this business's.
+    fn own<E: TenantEntity>(&self) -> Condition {
+        if self.filter { Condition::all().add(E::business_column().eq(self.business())) } else { Condition::all() }
+    }
+
+    /// This business's rows of a table.
+    pub(crate) fn select<E: TenantEntity>(&self) -> Scoped<E> {
+        Scoped { select: E::find().filter(self.own::<E>()), transaction: Arc::clone(&self.transaction) }
+    }
+
+    /// The row of that id, if this business has it.
+    pub(crate) async fn by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<Option<E::Model>, Error> {
+        self.select::<E>().filter(E::id_column().eq(id)).one().await
+    }
+
+    /// The same, locked until the transaction ends.
+    pub(crate) async fn lock_by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<Option<E::Model>, Error> {
+        self.select::<E>().filter(E::id_column().eq(id)).lock_exclusive().one().await
+    }
+
+    /// Inserts a row as this business's, whatever the model says.
+    pub(crate) async fn insert<E, A>(&self, mut row: A) -> Result<E::Model, Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
+        E::Model: IntoActiveModel<A>,
+    {
+        row.set(E::business_column(), self.business().into());
+        Ok(row.insert(&*self.transaction).await?)
+    }
+
+    /// Inserts rows as this business's, in one statement.
+    pub(crate) async fn insert_many<E, A>(&self, mut rows: Vec<A>) -> Result<(), Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        for row in &mut rows {
+            row.set(E::business_column(), self.business().into());
+        }
+        if !rows.is_empty() {
+            E::insert_many(rows).exec_without_returning(&*self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts a row unless one with the same key is there; answers whether it was inserted.
+    pub(crate) async fn insert_if_new<E, A>(&self, mut row: A) -> Result<bool, Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        row.set(E::business_column(), self.business().into());
+        let mut conflict = sea_orm::sea_query::OnConflict::new();
+        conflict.do_nothing();
+        Ok(E::insert(row).on_conflict(conflict).exec_without_returning(&*self.transaction).await? > 0)
+    }
+
+    /// Changes one row of this business.
+    pub(crate) async fn update<E, A>(&self, mut row: A) -> Result<E::Model, Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
+        E::Model: IntoActiveModel<A>,
+    {
+        row.set(E::business_column(), self.business().into());
+        Ok(row.update(&*self.transaction).await?)
+    }
+
+    /// Changes those rows of this business that `change` selects; answers how many.
+    pub(crate) async fn update_where<E: TenantEntity>(
+        &self,
+        change: impl FnOnce(ScopedUpdate<E>) -> ScopedUpdate<E>,
+    ) -> Result<u64, Error> {
+        let update = change(ScopedUpdate { update: E::update_many().filter(self.own::<E>()) });
+        Ok(update.update.exec(&*self.transaction).await?.rows_affected)
+    }
+
+    /// Inserts into, reads or changes a global table that the application has a policy of its own for.
+    pub(super) fn own_policy(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+}
+
+/// A select that carries the business already.
+pub(crate) struct Scoped<E: EntityTrait> {
+    /// The statement so far.
+    select: Select<E>,
+    /// Where it runs.
+    transaction: Arc<DatabaseTransaction>,
+}
+
+impl<E: EntityTrait> Scoped<E> {
+    /// Every row.
+    pub(crate) async fn all(self) -> Result<Vec<E::Model>, Error> {
+        Ok(self.select.all(&*self.transaction).await?)
+    }
+
+    /// The first row.
+    pub(crate) async fn one(self) -> Result<Option<E::Model>, Error> {
+        Ok(self.select.one(&*self.transaction).await?)
+    }
+
+    /// How many rows there are, counted no further than `most` + 1.
+    pub(crate) async fn count_up_to(self, most: u64) -> Result<u64, Error>
+    where
+        E::Model: Send + Sync + FromQueryResult,
+    {
+        Ok(self.select.limit(most.saturating_add(1)).count(&*self.transaction).await?)
+    }
+
+    /// Rows of another shape, for joins and chosen columns.
+    pub(crate) async fn all_as<M: FromQueryResult + Send + Sync>(self) -> Result<Vec<M>, Error> {
+        Ok(self.select.into_model::<M>().all(&*self.transaction).await?)
+    }
+}
+
+impl<E: EntityTrait> QueryFilter for Scoped<E> {
+    type QueryStatement = SelectStatement;
+    fn query(&mut self) -> &mut SelectStatement {
+        QueryFilter::query(&mut self.select)
+    }
+}
+impl<E: EntityTrait> QueryOrder for Scoped<E> {
+    type QueryStatement = SelectStatement;
+    fn query(&mut self) -> &mut SelectStatement {
+        QueryOrder::query(&mut self.select)
+    }
+}
+impl<E: EntityTrait> QuerySelect for Scoped<E> {
+    type QueryStatement = SelectStatement;
+    fn query(&mut self) -> &mut SelectStatement {
+        QuerySelect::query(&mut self.select)
+    }
+}
+
+/// An update that carries the business already.
+pub(crate) struct ScopedUpdate<E: EntityTrait> {
+    /// The statement so far.
+    update: UpdateMany<E>,
+}
+
+impl<E: EntityTrait> ScopedUpdate<E> {
+    /// Sets a column.
+    pub(crate) fn set(mut self, column: E::Column, value: impl Into<sea_orm::Value>) -> Self {
+        self.update = self.update.col_expr(column, sea_orm::sea_query::Expr::value(value));
+        self
+    }
+}
+
+impl<E: EntityTrait> QueryFilter for ScopedUpdate<E> {
+    type QueryStatement = UpdateStatement;
+    fn query(&mut self) -> &mut UpdateStatement {
+        QueryFilter::query(&mut self.update)
+    }
+}
+
+/// Reads what everybody may read: products, plans, tax rates, the seller.
+#[derive(Clone)]
+pub struct Catalogue {
+    /// Where it reads.
+    transaction: Arc<DatabaseTransaction>,
+    /// Not to be built elsewhere.
+    sealed: PhantomData<()>,
+}
+
+impl Catalogue {
+    /// The catalogue as `transaction` sees it.
+    pub(super) const fn new(transaction: Arc<DatabaseTransaction>) -> Self {
+        Self { transaction, sealed: PhantomData }
+    }
+
+    /// The rows of a table that everybody may read.
+    pub(crate) fn select<E: CatalogueEntity>(&self) -> Scoped<E> {
+        Scoped { select: E::find(), transaction: Arc::clone(&self.transaction) }
+    }
+}

@@ -1,0 +1,175 @@
+//! Transactions. A write runs in a task of its own, so that a client who goes away cannot cut it in half, and is
+//! run again when the database asks for it. A read is one snapshot for the whole request.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use tokio::sync::OnceCell;
+use tracing::Instrument as _;
+
+use super::{Store, System, Tenant, TenantScope};
+use crate::error::{Error, Failure, Outcome};
+
+/// How often a transaction is run before its contention is reported.
+const MAX_TRIES: u32 = 8;
+/// The wait before the second try; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(4);
+
+/// Which role of the database a transaction takes.
+#[derive(Clone, Copy)]
+enum Role {
+    /// The application's, with one tenant, or none: then no tenant's row is visible.
+    App(Option<TenantScope>),
+    /// The system's.
+    System,
+}
+
+impl Store {
+    /// Runs `work` as the tenant of `scope` in one transaction, in a task of its own, and commits if it answers `Ok`.
+    /// It may run more than once, so it must have no effect but on the database.
+    ///
+    /// # Errors
+    /// What `work` answers, after a rollback; or the database's fault.
+    pub async fn write<T, F, Fut>(&self, scope: TenantScope, work: F) -> Outcome<T>
+    where
+        F: Fn(Tenant) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome<T>> + Send,
+        T: Send + 'static,
+    {
+        let filter = self.application_filter();
+        self.run(Role::App(Some(scope)), move |transaction| work(Tenant::new(transaction, scope, filter))).await
+    }
+
+    /// As [`Store::write`], as the system: for the few places that look across tenants.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_system<T, F, Fut>(&self, work: F) -> Outcome<T>
+    where
+        F: Fn(System) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome<T>> + Send,
+        T: Send + 'static,
+    {
+        let filter = self.application_filter();
+        self.run(Role::System, move |transaction| work(System::new(transaction, filter))).await
+    }
+
+    /// Runs `work` in a task that the caller's going away does not end.
+    async fn run<T, F, Fut>(&self, role: Role, work: F) -> Outcome<T>
+    where
+        F: Fn(Arc<DatabaseTransaction>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome<T>> + Send,
+        T: Send + 'static,
+    {
+        let store = self.clone();
+        let task = async move {
+            let mut wait = FIRST_WAIT;
+            for _ in 1..MAX_TRIES {
+                match store.run_once(role, &work).await {
+                    Err(Failure::Fault(error)) if error.is_retryable() => {
+                        tracing::debug!(?error, "running the transaction again");
+                        store.clock().sleep(wait).await;
+                        wait = wait.saturating_mul(2);
+                    }
+                    outcome => return outcome,
+                }
+            }
+            store.run_once(role, &work).await
+        };
+        self.tasks().spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+    }
+
+    /// One try.
+    async fn run_once<T, F, Fut>(&self, role: Role, work: &F) -> Outcome<T>
+    where
+        F: Fn(Arc<DatabaseTransaction>) -> Fut + Send + Sync,
+        Fut: Future<Output = Outcome<T>> + Send,
+        T: Send,
+    {
+        let transaction = Arc::new(self.begin(role, true).await?);
+        let outcome = work(Arc::clone(&transaction)).await;
+        let transaction = Arc::into_inner(transaction).ok_or_else(|| Error::Corrupt("a transaction outlived its work".into()))?;
+        match outcome {
+            Ok(value) => {
+                transaction.commit().await.map_err(Error::from)?;
+                Ok(value)
+            }
+            Err(failure) => {
+                transaction.rollback().await.map_err(Error::from)?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Begins a transaction and takes the role, in a task of its own: a `begin` that is dropped before its answer
+    /// would give the pool a connection inside an open transaction.
+    async fn begin(&self, role: Role, write: bool) -> Result<DatabaseTransaction, Error> {
+        let store = self.clone();
+        let task = async move {
+            let connection = if write { store.writer() } else { store.reader() };
+            let mode = if write { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
+            let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() };
+            let transaction = connection.begin_with_options(options).await?;
+            take_role(&transaction, role).await?;
+            Ok::<_, Error>(transaction)
+        };
+        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+    }
+}
+
+/// PostgreSQL: the transaction takes its role and its tenant, until its end, and waits 5 s at most for a lock. SQLite has neither.
+#[expect(clippy::disallowed_methods, reason = "fixed text; the tenant is a bound value")]
+async fn take_role(transaction: &DatabaseTransaction, role: Role) -> Result<(), Error> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let (name, tenant) = match role {
+        Role::App(scope) => ("evolve_app", scope.map(|scope| scope.business().uuid().to_string()).unwrap_or_default()),
+        Role::System => ("evolve_system", String::new()),
+    };
+    let sql = "select set_config('role', $1, true), set_config('app.tenant', $2, true), set_config('lock_timeout', '5s', true)";
+    transaction.execute_raw(sea_orm::Statement::from_sql_and_values(DbBackend::Postgres, sql, [name.into(), tenant.into()])).await?;
+    Ok(())
+}
+
+/// One consistent, read-only view for a whole request, opened when it is first needed and dropped at the end.
+pub struct Snapshot {
+    /// Where it is opened.
+    store: Store,
+    /// Whose rows it shows; without one, the catalogue alone.
+    scope: Option<TenantScope>,
+    /// The transaction, once somebody needed it.
+    transaction: OnceCell<Arc<DatabaseTransaction>>,
+}
+
+impl Snapshot {
+    /// A snapshot that is not opened yet.
+    pub fn new(store: Store, scope: Option<TenantScope>) -> Self {
+        Self { store, scope, transaction: OnceCell::new() }
+    }
+
+    /// The transaction, begun now if it was not.
+    async fn transaction(&self) -> Result<Arc<DatabaseTransaction>, Error> {
+        let open = async || Ok::<_, Error>(Arc::new(self.store.begin(Role::App(self.scope), false).await?));
+        self.transaction.get_or_try_init(open).await.cloned()
+    }
+
+    /// The tenant's rows.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a caller without a business, or the database's fault.
+    pub async fn tenant(&self) -> Result<Tenant, Error> {
+        let scope = self.scope.ok_or(Error::Unauthenticated)?;
+        Ok(Tenant::new(self.transaction().await?, scope, self.store.application_filter()))
+    }
+
+    /// The catalogue, which everybody may read.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn catalogue(&self) -> Result<super::tenant::Catalogue, Error> {
+        Ok(super::tenant::Catalogue::new(self.transaction().await?))
+    }
+}

@@ -1,0 +1,285 @@
+//! How values of the house are kept in columns: ids as UUIDs, instants as timestamps, closed lists as their names.
+
+use std::fmt;
+
+use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
+use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
+
+use crate::billing::invoice::LineKind;
+use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, SubscriptionStatus};
+use crate::billing::period::{Granularity, Interval};
+use crate::billing::tax::TaxBehavior;
+use crate::ids::{Id, Kind};
+use crate::money::{Currency, Rate};
+
+/// An instant in whole microseconds, as both databases keep it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(jiff::Timestamp);
+
+impl Instant {
+    /// The instant.
+    pub const fn get(self) -> jiff::Timestamp {
+        self.0
+    }
+}
+
+impl From<jiff::Timestamp> for Instant {
+    fn from(at: jiff::Timestamp) -> Self {
+        Self(crate::clock::truncate_to_micros(at))
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A calendar day without a zone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(jiff::civil::Date);
+
+impl Day {
+    /// The day.
+    pub const fn get(self) -> jiff::civil::Date {
+        self.0
+    }
+}
+
+impl From<jiff::civil::Date> for Day {
+    fn from(day: jiff::civil::Date) -> Self {
+        Self(day)
+    }
+}
+
+impl fmt::Debug for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What a column holds that the house does not know.
+fn foreign(what: &'static str) -> TryGetError {
+    TryGetError::DbErr(DbErr::Type(format!("a column holds no {what}")))
+}
+
+/// Keeps `$type` in a column of `$raw`, by a function there and a fallible one back.
+macro_rules! column_value {
+    ([$($generics:tt)*] $type:ty, $raw:ty, $array:expr, $column:expr, $to:expr, $from:expr) => {
+        impl<$($generics)*> From<$type> for Value {
+            fn from(value: $type) -> Self {
+                let raw: $raw = ($to)(value);
+                raw.into()
+            }
+        }
+        impl<$($generics)*> Nullable for $type {
+            fn null() -> Value {
+                <$raw as Nullable>::null()
+            }
+        }
+        impl<$($generics)*> TryGetable for $type {
+            fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+                let raw = <$raw as TryGetable>::try_get_by(row, index)?;
+                ($from)(raw).ok_or_else(|| foreign(std::any::type_name::<$type>()))
+            }
+        }
+        impl<$($generics)*> ValueType for $type {
+            fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+                ($from)(<$raw as ValueType>::try_from(value)?).ok_or(ValueTypeErr)
+            }
+            fn type_name() -> String {
+                std::any::type_name::<$type>().to_owned()
+            }
+            fn array_type() -> ArrayType {
+                $array
+            }
+            fn column_type() -> ColumnType {
+                $column
+            }
+        }
+        impl<$($generics)*> TryFromU64 for $type {
+            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                Err(DbErr::ConvertFromU64(std::any::type_name::<$type>()))
+            }
+        }
+    };
+}
+
+column_value!([K: Kind] Id<K>, uuid::Uuid, ArrayType::Uuid, ColumnType::Uuid, |id: Id<K>| id.uuid(), |raw| Some(Id::<K>::from(raw)));
+column_value!([] Instant, chrono::DateTime<chrono::Utc>, ArrayType::ChronoDateTimeUtc, ColumnType::TimestampWithTimeZone, to_chrono, from_chrono);
+column_value!([] Day, chrono::NaiveDate, ArrayType::ChronoDate, ColumnType::Date, day_to_chrono, day_from_chrono);
+column_value!([] Currency, String, ArrayType::String, ColumnType::String(StringLen::None), |currency: Currency| currency.code().to_owned(), |raw: String| Currency::from_code(&raw));
+column_value!([] Rate, String, ArrayType::String, ColumnType::String(StringLen::None), |rate: Rate| rate.to_string(), |raw: String| raw.parse::<Rate>().ok());
+
+/// jiff to chrono, at the database's border. Every jiff timestamp is within chrono's range.
+fn to_chrono(at: Instant) -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::from_timestamp_micros(at.0.as_microsecond()).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC)
+}
+
+/// chrono to jiff; `None` outside jiff's years −9999 to 9999.
+fn from_chrono(at: chrono::DateTime<chrono::Utc>) -> Option<Instant> {
+    jiff::Timestamp::from_microsecond(at.timestamp_micros()).ok().map(Instant)
+}
+
+/// jiff to chrono. Every jiff date is within chrono's range.
+fn day_to_chrono(day: Day) -> chrono::NaiveDate {
+    chrono::NaiveDate::from_ymd_opt(day.0.year().into(), day.0.month().unsigned_abs().into(), day.0.day().unsigned_abs().into())
+        .unwrap_or(chrono::NaiveDate::MAX)
+}
+
+/// chrono to jiff; `None` outside jiff's years.
+fn day_from_chrono(day: chrono::NaiveDate) -> Option<Day> {
+    use chrono::Datelike as _;
+    let (year, month, date) = (day.year().try_into().ok()?, day.month().try_into().ok()?, day.day().try_into().ok()?);
+    jiff::civil::Date::new(year, month, date).ok().map(Day)
+}
+
+/// Keeps a closed list, which has `as_str` and `parse`, in a text column by its names.
+macro_rules! text_column {
+    ($($type:ty),* $(,)?) => {
+        $(column_value!([] $type, String, ArrayType::String, ColumnType::String(StringLen::None), |value: $type| value.as_str().to_owned(), |raw: String| <$type>::parse(&raw));)*
+    };
+}
+
+/// Declares a closed list with the names it has in the database and at the API.
+macro_rules! closed_list {
+    ($($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+            pub enum $type { $($(#[$variant_doc])* $variant),* }
+
+            impl $type {
+                /// Each of the list, in its order.
+                pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+                /// The name in the database.
+                pub const fn as_str(self) -> &'static str {
+                    match self { $(Self::$variant => $text),* }
+                }
+
+                /// The one of that name.
+                pub fn parse(text: &str) -> Option<Self> {
+                    match text { $($text => Some(Self::$variant),)* _ => None }
+                }
+            }
+            text_column!($type);
+        )*
+    };
+}
+
+text_column!(Interval, Granularity, TaxBehavior, LineKind, SubscriptionStatus, InvoiceStatus, PaymentStatus);
+
+closed_list! {
+    /// What a person may do in a business. From least to most: MEMBER, BILLING, ADMIN, OWNER.
+    Role {
+        /// Everything.
+        Owner = "OWNER",
+        /// All but erasure, export and making owners.
+        Admin = "ADMIN",
+        /// Reads and changes all of money.
+        Billing = "BILLING",
+        /// Reads profile, subscription, usage and its own notifications; opens tickets.
+        Member = "MEMBER",
+    }
+    /// How many people work in a business.
+    CompanySize {
+        /// One.
+        Size1 = "SIZE_1",
+        /// Two to ten.
+        Size2To10 = "SIZE_2_10",
+        /// 11 to 50.
+        Size11To50 = "SIZE_11_50",
+        /// 51 to 200.
+        Size51To200 = "SIZE_51_200",
+        /// 201 to 500.
+        Size201To500 = "SIZE_201_500",
+        /// More than 500.
+        Size501Plus = "SIZE_501_PLUS",
+    }
+    /// How far a business has proved who it is.
+    VerificationStatus {
+        /// Nothing was submitted.
+        Unverified = "UNVERIFIED",
+        /// Under review.
+        Pending = "PENDING",
+        /// Something is missing.
+        NeedsInformation = "NEEDS_INFORMATION",
+        /// Approved.
+        Approved = "APPROVED",
+        /// Rejected.
+        Rejected = "REJECTED",
+        /// An approval that ran out.
+        Expired = "EXPIRED",
+    }
+    /// What kind of thing a feature of a plan is.
+    FeatureKind {
+        /// On or off.
+        Switch = "SWITCH",
+        /// Caps a standing quantity.
+        Limit = "LIMIT",
+        /// Counts within a usage period.
+        Metered = "METERED",
+    }
+    /// A way to pay.
+    PaymentMethodKind {
+        /// A card.
+        Card = "CARD",
+        /// M-Pesa.
+        Mpesa = "MPESA",
+        /// Bank transfer.
+        BankTransfer = "BANK_TRANSFER",
+        /// The sandbox's.
+        Sandbox = "SANDBOX",
+    }
+    /// Where a job stands.
+    JobStatus {
+        /// Waiting until it is due, or leased.
+        Ready = "READY",
+        /// Done.
+        Done = "DONE",
+        /// Given up; somebody must look.
+        Dead = "DEAD",
+    }
+    /// Whether a period is a trial or charged.
+    PeriodKind {
+        /// A trial: nothing is charged.
+        Trial = "TRIAL",
+        /// Charged.
+        Paid = "PAID",
+    }
+    /// Why a credit note was issued.
+    CreditNoteReason {
+        /// A change of plan that is worth less than the unused time.
+        PlanChange = "PLAN_CHANGE",
+        /// A cancellation that credits unused time.
+        Cancellation = "CANCELLATION",
+        /// Billed twice.
+        Duplicate = "DUPLICATE",
+        /// Billed wrongly.
+        Error = "ERROR",
+        /// A kindness.
+        Goodwill = "GOODWILL",
+        /// A dispute that was lost.
+        Dispute = "DISPUTE",
+    }
+    /// How the account credit came about or where it went.
+    CreditReason {
+        /// By a credit note.
+        CreditNote = "CREDIT_NOTE",
+        /// Used on an invoice.
+        AppliedToInvoice = "APPLIED_TO_INVOICE",
+        /// More was paid than was due.
+        Overpayment = "OVERPAYMENT",
+        /// Collected in whole units of the gateway.
+        Rounding = "ROUNDING",
+        /// A payment that came after the invoice was settled otherwise.
+        LatePayment = "LATE_PAYMENT",
+        /// Given back by a void invoice.
+        VoidedInvoice = "VOIDED_INVOICE",
+        /// A refund that failed.
+        FailedRefund = "FAILED_REFUND",
+        /// Granted by staff.
+        GrantedByStaff = "GRANTED_BY_STAFF",
+    }
+}

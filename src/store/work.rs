@@ -1,0 +1,117 @@
+//! Idempotency keys and audit events.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
+use uuid::Uuid;
+
+use super::Tenant;
+use super::entity::work::{audit_event, idempotency_key};
+use super::types::Instant;
+use crate::error::Error;
+use crate::ids::{AuditEventId, IdempotencyKeyId};
+
+pub use super::entity::work::audit_event::Model as AuditEvent;
+pub use super::entity::work::idempotency_key::Model as IdempotencyKey;
+
+/// An idempotency key to claim.
+#[derive(Debug, Clone)]
+pub struct NewIdempotencyKey<'a> {
+    /// The row's id.
+    pub id: IdempotencyKeyId,
+    /// Who sent it.
+    pub actor: Uuid,
+    /// The key.
+    pub key: &'a str,
+    /// The operation it was sent with.
+    pub operation: &'a str,
+    /// SHA-256 of operation and input.
+    pub input_hash: Vec<u8>,
+    /// Now.
+    pub at: Instant,
+}
+
+/// Claims a key; answers the row that holds it already, if one does. Waits for a transaction that is claiming it.
+///
+/// # Errors
+/// [`Error::LockTimeout`] where that takes too long.
+pub async fn claim_idempotency_key(tenant: &Tenant, new: NewIdempotencyKey<'_>) -> Result<Option<IdempotencyKey>, Error> {
+    let row = idempotency_key::ActiveModel {
+        id: Set(new.id),
+        actor: Set(new.actor),
+        idempotency_key: Set(new.key.to_owned()),
+        operation: Set(new.operation.to_owned()),
+        input_hash: Set(new.input_hash),
+        outcome: Set(String::new()),
+        created_at: Set(new.at),
+        ..Default::default()
+    };
+    if tenant.insert_if_new(row).await? {
+        return Ok(None);
+    }
+    let held = tenant.select::<idempotency_key::Entity>().filter(idempotency_key::Column::IdempotencyKey.eq(new.key));
+    held.filter(idempotency_key::Column::Actor.eq(new.actor)).one().await
+}
+
+/// Writes what was made under a key.
+///
+/// # Errors
+/// The database's fault.
+pub async fn set_idempotency_outcome(tenant: &Tenant, id: IdempotencyKeyId, outcome: String) -> Result<(), Error> {
+    tenant
+        .update_where::<idempotency_key::Entity>(|update| {
+            update.set(idempotency_key::Column::Outcome, outcome).filter(idempotency_key::Column::Id.eq(id))
+        })
+        .await?;
+    Ok(())
+}
+
+/// An audit event to write.
+#[derive(Debug, Clone)]
+pub struct NewAuditEvent<'a> {
+    /// Its id.
+    pub id: AuditEventId,
+    /// Its place in the business's chain, from 1.
+    pub sequence: i64,
+    /// What was done.
+    pub action: &'a str,
+    /// Who did it.
+    pub actor: &'a str,
+    /// To what.
+    pub subject: &'a str,
+    /// Before and after, as JSON.
+    pub details: String,
+    /// When.
+    pub at: Instant,
+    /// The hash of the event before it.
+    pub previous: Vec<u8>,
+    /// Its own hash.
+    pub hash: Vec<u8>,
+}
+
+/// The newest event of this business's chain.
+///
+/// # Errors
+/// The database's fault.
+pub async fn last_audit_event(tenant: &Tenant) -> Result<Option<AuditEvent>, Error> {
+    tenant.select::<audit_event::Entity>().order_by_desc(audit_event::Column::Sequence).one().await
+}
+
+/// Adds an event to this business's chain.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where its place is taken.
+pub async fn insert_audit_event(tenant: &Tenant, new: NewAuditEvent<'_>) -> Result<(), Error> {
+    let row = audit_event::ActiveModel {
+        id: Set(new.id),
+        sequence: Set(new.sequence),
+        action: Set(new.action.to_owned()),
+        actor: Set(new.actor.to_owned()),
+        subject: Set(new.subject.to_owned()),
+        details: Set(new.details),
+        at: Set(new.at),
+        previous_hash: Set(new.previous),
+        hash: Set(new.hash),
+        ..Default::default()
+    };
+    tenant.insert_many(vec![row]).await
+}
