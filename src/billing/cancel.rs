@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::RuleError;
 use super::change::{ChangeError, Refusal};
-use super::credit::{CreditNotes, Creditable, credit_notes, refundable};
+use super::credit::{CreditNotes, Creditable, credit_notes, pending_credit, refundable};
 use super::exact::negated;
 use super::invoice::{Line, totals};
 use super::lifecycle::SubscriptionStatus;
@@ -74,7 +74,7 @@ pub enum CancelOutcome {
         cancel_at: Timestamp,
     },
     /// It ends at once.
-    AtOnce(Ended),
+    AtOnce(Box<Ended>),
 }
 
 /// An end at once.
@@ -88,9 +88,10 @@ pub struct Ended {
     pub unused_minor: i64,
     /// What of it gateways pay back, newest payment first. Minor units.
     pub refund_minor: i64,
-    /// The credit notes, by the index of `charging_invoices`; what they could not take was never invoiced and
-    /// comes off the final invoice's pending lines.
+    /// The credit notes, by the index of `charging_invoices`.
     pub notes: CreditNotes,
+    /// What no invoice had room for, since its charge is pending still: a line of the final invoice beside that.
+    pub pending: Option<Line>,
 }
 
 /// What a cancellation does, or why not.
@@ -105,21 +106,22 @@ pub fn cancel(facts: &CancelFacts, request: &CancelRequest) -> Result<CancelOutc
         unused_minor: 0,
         refund_minor: 0,
         notes: CreditNotes { notes: Vec::new(), uncovered_minor: 0 },
+        pending: None,
     };
     match (facts.status, request.timing) {
         (SubscriptionStatus::Canceled | SubscriptionStatus::Expired, _) => return Err(Refusal::InvalidTransition.into()),
         (SubscriptionStatus::Incomplete, _) => {
             ended.status = SubscriptionStatus::Expired;
-            return Ok(CancelOutcome::AtOnce(ended));
+            return Ok(CancelOutcome::AtOnce(Box::new(ended)));
         }
         // Without access there is no rest of a period to wait for.
-        (SubscriptionStatus::Suspended, CancelTiming::PeriodEnd) => return Ok(CancelOutcome::AtOnce(ended)),
+        (SubscriptionStatus::Suspended, CancelTiming::PeriodEnd) => return Ok(CancelOutcome::AtOnce(Box::new(ended))),
         (_, CancelTiming::PeriodEnd) if request.at >= facts.period.end => return Err(RuleError::BoundaryDue.into()),
         (_, CancelTiming::PeriodEnd) => return Ok(CancelOutcome::AtPeriodEnd { cancel_at: facts.period.end }),
         (_, CancelTiming::Now) => {}
     }
     if request.unused_time == UnusedTime::None {
-        return Ok(CancelOutcome::AtOnce(ended));
+        return Ok(CancelOutcome::AtOnce(Box::new(ended)));
     }
     if facts.options.as_ref().is_some_and(|options| !options.contains(&request.unused_time)) {
         return Err(Refusal::NotAllowed.into());
@@ -128,7 +130,7 @@ pub fn cancel(facts: &CancelFacts, request: &CancelRequest) -> Result<CancelOutc
         return Err(RuleError::BoundaryDue.into());
     }
     credit_unused(facts, request, &mut ended)?;
-    Ok(CancelOutcome::AtOnce(ended))
+    Ok(CancelOutcome::AtOnce(Box::new(ended)))
 }
 
 /// Credits the unused time on the invoices that charged it, and finds what of it is refunded.
@@ -138,6 +140,7 @@ fn credit_unused(facts: &CancelFacts, request: &CancelRequest, ended: &mut Ended
     let Some(line) = ended.line else { return Ok(()) };
     ended.unused_minor = negated(totals(vec![line], 0)?.total_minor)?;
     ended.notes = credit_notes(ended.unused_minor, &facts.charging_invoices)?;
+    ended.pending = pending_credit(ended.notes.uncovered_minor, &line)?;
     if request.unused_time == UnusedTime::Refund {
         let left = facts.charging_invoices.iter().map(Creditable::left_minor).collect::<Result<Vec<_>, _>>()?;
         let charged_minor = super::exact::sum(left)?;

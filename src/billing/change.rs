@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::RuleError;
-use super::credit::{CreditNotes, Creditable, credit_notes};
+use super::credit::{CreditNotes, Creditable, credit_notes, pending_credit};
 use super::discount::Discount;
 use super::exact::negated;
 use super::invoice::{Line, Totals, totals};
@@ -207,7 +207,7 @@ pub enum Settlement {
     Invoice(Box<Totals>),
     /// They wait for the subscription's next invoice.
     Pend,
-    /// Credited at once, with tax. What no invoice has room for was never invoiced: it becomes a pending line.
+    /// Credited at once, with tax.
     Credit {
         /// What is credited, with tax. Minor units.
         total_minor: i64,
@@ -215,6 +215,8 @@ pub enum Settlement {
         totals: Box<Totals>,
         /// The notes, by the index of `charging_invoices`.
         notes: CreditNotes,
+        /// What no invoice had room for, since its charge is pending still: it waits beside that.
+        pending: Option<Line>,
     },
 }
 
@@ -357,7 +359,10 @@ fn settle(facts: &ChangeFacts, request: &ChangeRequest, lines: &[Line]) -> Resul
     if alone.total_minor < 0 {
         let total_minor = negated(alone.total_minor)?;
         let notes = credit_notes(total_minor, &facts.charging_invoices)?;
-        return Ok((net_minor, Settlement::Credit { total_minor, totals: Box::new(alone), notes }));
+        // Only a credit line can bring the total below zero, and it comes first.
+        let first = lines.first().ok_or(RuleError::Inconsistent)?;
+        let pending = pending_credit(notes.uncovered_minor, first)?;
+        return Ok((net_minor, Settlement::Credit { total_minor, totals: Box::new(alone), notes, pending }));
     }
     if request.proration == Proration::ProrateNextInvoice {
         return Ok((net_minor, Settlement::Pend));

@@ -2,8 +2,9 @@
 //! on open invoices, to account credit, or to a refund. Never a negative invoice.
 
 use super::RuleError;
-use super::exact::{difference, sum};
-use super::tax::Tax;
+use super::exact::{Fraction, difference, negated, sum};
+use super::invoice::{Line, LineKind};
+use super::tax::{Tax, TaxBehavior};
 
 /// An issued invoice that charged the period, as far as credit notes care. All in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,21 @@ pub fn credit_notes(total_minor: i64, invoices: &[Creditable]) -> Result<CreditN
         uncovered_minor = difference(uncovered_minor, total_minor)?;
     }
     Ok(CreditNotes { notes, uncovered_minor })
+}
+
+/// What no invoice had room for, as a line that waits beside the pending charges it takes back: priced as `source`, the
+/// credit line it comes from, so that with its tax it comes to `uncovered_minor`. `None` for zero.
+///
+/// # Errors
+/// [`RuleError::TooLarge`].
+pub fn pending_credit(uncovered_minor: i64, source: &Line) -> Result<Option<Line>, RuleError> {
+    let priced_minor = match source.tax.behavior {
+        TaxBehavior::Inclusive => uncovered_minor,
+        TaxBehavior::Exclusive => difference(uncovered_minor, source.tax.contained_in(uncovered_minor)?)?,
+    };
+    let amount_minor = negated(priced_minor)?;
+    let line = Line { kind: LineKind::ProrationCredit, amount_minor, unit_price_minor: priced_minor, discount_minor: 0, ..*source };
+    Ok((amount_minor != 0).then_some(Line { fraction: Fraction::WHOLE, ..line }))
 }
 
 /// Where one credit note went; the parts add up to its total. All in minor units.

@@ -17,6 +17,7 @@
 //! | [`change`], [`cancel`] | what a change of plan or a cancellation does |
 //! | [`lifecycle`], [`dunning`] | states and the ladder of a payment that fails |
 //! | [`ledger`] | double entry |
+//! | [`quote`] | a scenario evaluated from start to end |
 #![deny(clippy::missing_docs_in_private_items, clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 /// A closed list that is kept as text: the enum, all its values, and both directions.
@@ -54,6 +55,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod period;
 pub mod proration;
+pub mod quote;
 pub mod tax;
 mod zone;
 

@@ -1,6 +1,7 @@
 //! The rules by example: each table has the arithmetic, worked out by hand, beside the case.
 
 mod period;
+mod quote;
 
 use jiff::Timestamp;
 
