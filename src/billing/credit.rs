@@ -1,0 +1,163 @@
+//! Credit notes: what is credited goes on the invoices that charged it, newest first, and from there to what is due
+//! on open invoices, to account credit, or to a refund. Never a negative invoice.
+
+use super::RuleError;
+use super::exact::{Fraction, difference, negated, sum};
+use super::invoice::{Line, LineKind};
+use super::tax::{Tax, TaxBehavior};
+
+/// An issued invoice that charged the period, as far as credit notes care. All in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Creditable {
+    /// What the lines that charged the period were taxed at.
+    pub tax: Tax,
+    /// The invoice's total with tax.
+    pub total_minor: i64,
+    /// The tax in it.
+    pub tax_minor: i64,
+    /// Totals of the credit notes that are on it already.
+    pub credited_total_minor: i64,
+    /// The tax in those.
+    pub credited_tax_minor: i64,
+}
+
+impl Creditable {
+    /// Its total less its credit notes: the most that can still be credited. Minor units.
+    ///
+    /// # Errors
+    /// [`RuleError::Inconsistent`] where more is credited than its total.
+    pub fn left_minor(&self) -> Result<i64, RuleError> {
+        let left = difference(self.total_minor, self.credited_total_minor)?;
+        if left < 0 { Err(RuleError::Inconsistent) } else { Ok(left) }
+    }
+}
+
+/// One credit note. All in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreditNote {
+    /// Which of the given invoices it is on.
+    pub invoice: usize,
+    /// `total − tax`.
+    pub net_minor: i64,
+    /// By the invoice's rate, rounded; the residue on the note that uses the invoice up.
+    pub tax_minor: i64,
+    /// What is credited, with tax.
+    pub total_minor: i64,
+}
+
+/// Credit notes and what they could not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditNotes {
+    /// In the order of the given invoices.
+    pub notes: Vec<CreditNote>,
+    /// What no invoice had room for, with tax: it was charged by lines that are still pending. Minor units.
+    pub uncovered_minor: i64,
+}
+
+/// Credits `total_minor` (with tax, not negative) on `invoices`, newest first, each up to its total less its notes.
+/// Net and tax follow each invoice's rate; the note that uses an invoice up takes the residue, so that the notes on
+/// it add up to it exactly.
+///
+/// # Errors
+/// [`RuleError::Inconsistent`] for a negative amount or an invoice with more credited than its total.
+pub fn credit_notes(total_minor: i64, invoices: &[Creditable]) -> Result<CreditNotes, RuleError> {
+    if total_minor < 0 {
+        return Err(RuleError::Inconsistent);
+    }
+    let mut uncovered_minor = total_minor;
+    let mut notes = Vec::new();
+    for (invoice, creditable) in invoices.iter().enumerate() {
+        let left = creditable.left_minor()?;
+        let total_minor = uncovered_minor.min(left);
+        if total_minor == 0 {
+            continue;
+        }
+        let tax_left = difference(creditable.tax_minor, creditable.credited_tax_minor)?;
+        let tax_minor = if total_minor == left { tax_left } else { creditable.tax.contained_in(total_minor)?.min(tax_left) };
+        notes.push(CreditNote { invoice, net_minor: difference(total_minor, tax_minor)?, tax_minor, total_minor });
+        uncovered_minor = difference(uncovered_minor, total_minor)?;
+    }
+    Ok(CreditNotes { notes, uncovered_minor })
+}
+
+/// What no invoice had room for, as a line that waits beside the pending charges it takes back: priced as `source`, the
+/// credit line it comes from, so that with its tax it comes to `uncovered_minor`. `None` for zero.
+///
+/// # Errors
+/// [`RuleError::TooLarge`].
+pub fn pending_credit(uncovered_minor: i64, source: &Line) -> Result<Option<Line>, RuleError> {
+    let priced_minor = match source.tax.behavior {
+        TaxBehavior::Inclusive => uncovered_minor,
+        TaxBehavior::Exclusive => difference(uncovered_minor, source.tax.contained_in(uncovered_minor)?)?,
+    };
+    let amount_minor = negated(priced_minor)?;
+    let line = Line { kind: LineKind::ProrationCredit, amount_minor, unit_price_minor: priced_minor, discount_minor: 0, ..*source };
+    Ok((amount_minor != 0).then_some(Line { fraction: Fraction::WHOLE, ..line }))
+}
+
+/// Where one credit note went; the parts add up to its total. All in minor units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// (which of the open invoices, what it took off its amount due), in their order.
+    pub took_off: Vec<(usize, i64)>,
+    /// To be paid back by gateways.
+    pub to_refund_minor: i64,
+    /// The rest: account credit.
+    pub to_credit_minor: i64,
+}
+
+/// Places each note: first up to `refund_minor` of them all is to be refunded, then what is due on the subscription's
+/// open invoices, oldest first, is lowered, and the rest is account credit. Without a refund pass 0.
+///
+/// # Errors
+/// [`RuleError::TooLarge`].
+pub fn place(notes: &[CreditNote], open_due_minor: &[i64], refund_minor: i64) -> Result<Vec<Destination>, RuleError> {
+    let mut due = open_due_minor.to_vec();
+    let mut refund_left = refund_minor.max(0);
+    let mut places = Vec::with_capacity(notes.len());
+    for note in notes {
+        let to_refund_minor = refund_left.min(note.total_minor);
+        refund_left = difference(refund_left, to_refund_minor)?;
+        let mut rest = difference(note.total_minor, to_refund_minor)?;
+        let mut took_off = Vec::new();
+        for (index, due) in due.iter_mut().enumerate() {
+            let taken = rest.min((*due).max(0));
+            if taken > 0 {
+                took_off.push((index, taken));
+                *due = difference(*due, taken)?;
+                rest = difference(rest, taken)?;
+            }
+        }
+        places.push(Destination { took_off, to_refund_minor, to_credit_minor: rest });
+    }
+    Ok(places)
+}
+
+/// What a cancellation pays back by gateways: `max(0, taken − refunded − value used)`, and never more than the unused
+/// time itself. `charged_minor` is what the period's invoices come to less their credit notes; all with tax, in minor
+/// units, before this cancellation.
+///
+/// # Errors
+/// [`RuleError::TooLarge`].
+pub fn refundable(unused_minor: i64, charged_minor: i64, taken_minor: i64, refunded_minor: i64) -> Result<i64, RuleError> {
+    let used = difference(charged_minor, unused_minor)?;
+    let back = difference(difference(taken_minor, refunded_minor)?, used)?;
+    Ok(back.clamp(0, unused_minor.max(0)))
+}
+
+/// Splits a refund over payments, newest first, each up to what it has left; answers (which payment, how much).
+///
+/// # Errors
+/// [`RuleError::Inconsistent`] where the payments do not have so much left.
+pub fn split_refund(refund_minor: i64, payments_left_minor: &[i64]) -> Result<Vec<(usize, i64)>, RuleError> {
+    let mut rest = refund_minor;
+    let mut parts = Vec::new();
+    for (payment, left) in payments_left_minor.iter().enumerate() {
+        let part = rest.min((*left).max(0));
+        if part > 0 {
+            parts.push((payment, part));
+            rest = difference(rest, part)?;
+        }
+    }
+    if sum(parts.iter().map(|&(_, part)| part))? == refund_minor { Ok(parts) } else { Err(RuleError::Inconsistent) }
+}

@@ -1,0 +1,172 @@
+//! Whole scenarios, from sign-up to end.
+
+use serde_json::{Value, json};
+
+use super::super::quote::{QuoteError, run};
+
+/// The answer to a scenario.
+fn quote(scenario: &Value) -> Value {
+    serde_json::from_str(&run(&scenario.to_string()).unwrap()).unwrap()
+}
+
+/// One member of each entry of a list.
+fn each<'a>(answer: &'a Value, list: &str, member: &str) -> Vec<&'a str> {
+    answer[list].as_array().unwrap().iter().map(|entry| entry[member].as_str().unwrap()).collect()
+}
+
+/// A scenario in Nairobi, KES, 16 % exclusive.
+fn nairobi(events: &Value, until: &str) -> Value {
+    json!({
+        "time_zone": "Africa/Nairobi", "currency": "KES", "anchor": "anniversary", "granularity": "day",
+        "tax": { "rate": "0.16", "behavior": "exclusive" }, "events": events, "until": until
+    })
+}
+
+#[test]
+fn a_life_from_sign_up_to_cancellation_comes_out_to_the_cent() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "3000.00", "interval": "monthly", "trial_days": 0 } },
+            { "at": "2027-03-10T12:00:00Z", "change": { "price": "9000.00", "interval": "monthly", "timing": "now", "proration": "prorate_now" } },
+            { "at": "2027-05-02T08:00:00Z", "cancel": { "timing": "now", "unused_time": "credit" } }
+        ]),
+        "2027-06-30T00:00:00Z",
+    ));
+    // 3000 × 1.16; 21 of 31 days: −2032.26 + 6096.77 = 4064.51, tax 650.32; 9000 × 1.16.
+    assert_eq!(each(&answer, "invoices", "total"), ["3480.00", "3480.00", "4714.83", "10440.00", "10440.00"]);
+    assert_eq!(
+        each(&answer, "invoices", "at"),
+        ["2027-01-31T09:00:00Z", "2027-02-27T21:00:00Z", "2027-03-10T12:00:00Z", "2027-03-30T21:00:00Z", "2027-04-29T21:00:00Z"]
+    );
+    let change = &answer["invoices"][2];
+    assert_eq!(change["tax"], "650.32");
+    assert_eq!(
+        change["lines"],
+        json!([
+            { "kind": "proration_credit", "start": "2027-03-10T12:00:00Z", "end": "2027-03-30T21:00:00Z", "numerator": 21, "denominator": 31, "amount": "-2032.26" },
+            { "kind": "proration_charge", "start": "2027-03-10T12:00:00Z", "end": "2027-03-30T21:00:00Z", "numerator": 21, "denominator": 31, "amount": "6096.77" }
+        ])
+    );
+    // 9000 × 29/31 = 8419.35; × 0.16 = 1347.10.
+    assert_eq!(
+        answer["credit_notes"],
+        json!([{ "at": "2027-05-02T08:00:00Z", "net": "8419.35", "tax": "1347.10", "total": "9766.45", "to_credit": "9766.45", "to_refund": "0.00" }])
+    );
+    assert_eq!(answer["credit_balance"], "9766.45");
+    assert_eq!(
+        each(&answer, "periods", "end"),
+        ["2027-02-27T21:00:00Z", "2027-03-30T21:00:00Z", "2027-04-29T21:00:00Z", "2027-05-02T08:00:00Z"]
+    );
+}
+
+#[test]
+fn a_downgrade_at_once_prints_its_lines_and_what_it_grants() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-06-01T06:00:00Z", "subscribe": { "price": "60.00", "interval": "monthly" } },
+            { "at": "2027-06-16T06:00:00Z", "change": { "price": "30.00", "interval": "monthly", "timing": "now", "proration": "prorate_next_invoice" } }
+        ]),
+        "2027-07-01T00:00:00Z",
+    ));
+    // 15 of 30 days: −30.00 + 15.00 = −15.00, tax −2.40. In July 30.00 × 1.16 = 34.80, of which 17.40 is credit.
+    assert_eq!(each(&answer, "invoices", "total"), ["69.60", "0.00", "34.80"]);
+    assert_eq!(each(&answer, "invoices", "credit_granted"), ["0.00", "17.40", "0.00"]);
+    assert_eq!(each(&answer, "invoices", "due"), ["69.60", "0.00", "17.40"]);
+    assert_eq!(each(&answer, "credit_notes", "net"), ["15.00"]);
+    assert_eq!(each(&answer, "credit_notes", "tax"), ["2.40"]);
+    assert_eq!(answer["credit_balance"], "0.00");
+}
+
+#[test]
+fn what_waits_for_the_next_invoice_is_on_it() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-06-01T06:00:00Z", "subscribe": { "price": "30.00", "interval": "monthly" } },
+            { "at": "2027-06-16T06:00:00Z", "change": { "price": "60.00", "interval": "monthly", "timing": "now", "proration": "prorate_next_invoice" } },
+            { "at": "2027-06-20T06:00:00Z", "cancel": { "timing": "now" } }
+        ]),
+        "2027-07-10T00:00:00Z",
+    ));
+    // −15.00 + 30.00 = 15.00, tax 2.40, on the final invoice.
+    assert_eq!(each(&answer, "invoices", "total"), ["34.80", "17.40"]);
+    assert_eq!(each(&answer, "invoices", "at"), ["2027-06-01T06:00:00Z", "2027-06-20T06:00:00Z"]);
+    assert_eq!(answer["credit_notes"], json!([]));
+}
+
+#[test]
+fn pending_charges_that_are_taken_back_are_never_billed_nor_credited_beyond_what_was_charged() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-06-01T06:00:00Z", "subscribe": { "price": "30.00", "interval": "monthly" } },
+            { "at": "2027-06-01T07:00:00Z", "change": { "price": "300.00", "interval": "monthly", "timing": "now", "proration": "prorate_next_invoice" } },
+            { "at": "2027-06-01T08:00:00Z", "change": { "price": "30.00", "interval": "monthly", "timing": "now", "proration": "prorate_now" } }
+        ]),
+        "2027-07-01T00:00:00Z",
+    ));
+    // +270.00 waits; −270.00 with tax is 313.20, of which the invoice of 34.80 takes 34.80; 278.40 (240.00 net) waits beside
+    // the 270.00. In July: 270.00 − 240.00 + 30.00 = 60.00, × 1.16 = 69.60, of which 34.80 is credit: June and July at 30.00.
+    assert_eq!(each(&answer, "invoices", "total"), ["34.80", "0.00", "69.60"]);
+    assert_eq!(each(&answer, "invoices", "credit_granted"), ["0.00", "34.80", "0.00"]);
+    assert_eq!(each(&answer, "invoices", "due"), ["34.80", "0.00", "34.80"]);
+}
+
+#[test]
+fn a_trial_charges_nothing_and_its_end_is_the_anchor() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-01-17T09:00:00Z", "subscribe": { "price": "10.00", "interval": "monthly", "trial_days": 14 } },
+            { "at": "2027-01-20T09:00:00Z", "change": { "price": "20.00", "interval": "monthly", "proration": "reset_cycle" } }
+        ]),
+        "2027-03-01T00:00:00Z",
+    ));
+    // 17 + 14 = 31 January, midnight in Nairobi; then 28 February.
+    assert_eq!(each(&answer, "periods", "end"), ["2027-01-30T21:00:00Z", "2027-02-27T21:00:00Z", "2027-03-30T21:00:00Z"]);
+    assert_eq!(each(&answer, "invoices", "total"), ["23.20", "23.20"]);
+}
+
+#[test]
+fn a_refund_pays_back_no_more_than_gateways_took_beyond_the_value_used() {
+    let answer = quote(&json!({
+        "time_zone": "UTC", "currency": "KES", "events": [
+            { "at": "2027-04-01T00:00:00Z", "subscribe": { "price": "24.00", "interval": "monthly" } },
+            { "at": "2027-04-16T00:00:00Z", "cancel": { "timing": "now", "unused_time": "credit" } },
+            { "at": "2027-06-01T00:00:00Z", "subscribe": { "price": "30.00", "interval": "monthly" } },
+            { "at": "2027-06-16T00:00:00Z", "cancel": { "timing": "now", "unused_time": "refund" } }],
+        "until": "2027-07-01T00:00:00Z"
+    }));
+    // April: 24.00 × 15/30 = 12.00 credit. June: 30.00, 12.00 by credit, 18.00 by card; U 15.00, refund 18.00 − 15.00 = 3.00.
+    assert_eq!(each(&answer, "invoices", "due"), ["24.00", "18.00"]);
+    assert_eq!(each(&answer, "credit_notes", "to_credit"), ["12.00", "12.00"]);
+    assert_eq!(each(&answer, "credit_notes", "to_refund"), ["0.00", "3.00"]);
+    assert_eq!(answer["credit_balance"], "12.00");
+}
+
+#[test]
+fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
+    let subscribe = json!({ "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "10.00", "interval": "monthly" } });
+    for (second, reason) in [
+        (
+            json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "10.00", "interval": "monthly" } }),
+            "has this plan and interval already",
+        ),
+        (json!({ "at": "2027-02-01T00:00:00Z", "subscribe": { "price": "1.00", "interval": "monthly" } }), "live subscription already"),
+        (
+            json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "99.00", "interval": "yearly", "timing": "now", "proration": "none" } }),
+            "RESET_CYCLE",
+        ),
+        (json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "1.001", "interval": "monthly" } }), "`price`"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "reactivate": {} }), "No cancellation"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "zone": "Africa/Atlantis" }), "`zone`"),
+        (json!({ "at": "2027-02-01T00:00:00Z" }), "exactly one"),
+        (json!({ "at": "2027-01-01T00:00:00Z", "reactivate": {} }), "before the event above"),
+    ] {
+        let refusal = run(&nairobi(&json!([subscribe, second]), "2027-03-01T00:00:00Z").to_string()).unwrap_err();
+        assert!(matches!(refusal, QuoteError::Event { number: 2, .. }), "{refusal}");
+        assert!(refusal.to_string().contains(reason), "{refusal}");
+    }
+    for malformed in ["", "[]", "{}", "{\"events\": 1}"] {
+        assert!(matches!(run(malformed), Err(QuoteError::Malformed(_))), "{malformed}");
+    }
+    let far = nairobi(&json!([subscribe]), "9999-01-01T00:00:00Z");
+    assert_eq!(run(&far.to_string()), Err(QuoteError::TooLong));
+}
