@@ -1,0 +1,218 @@
+//! Access tokens: JWTs signed with Ed25519, at most 15 minutes long.
+//!
+//! Algorithm, type, issuer and audience are pinned, the key is found by `kid` among those we hold, and time is the
+//! caller's clock's. A `kid`, `jku`, `x5u` or `jwk` of a token is never followed.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey;
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::KeyMaterial;
+use crate::error::{Cause, Error};
+use crate::ids::{BusinessId, SessionId, UserId};
+use crate::security::random::SharedRng;
+
+/// The longest an access token may last.
+pub const ACCESS_LIFETIME_MAX: Duration = Duration::from_mins(15);
+
+/// The longest token that is looked at, in bytes.
+pub const ACCESS_TOKEN_BYTES_MAX: usize = 2_048;
+
+/// How far another server's clock may be ahead of ours, in seconds.
+const SKEW_SECS: i64 = 60;
+
+/// RFC 9068: keeps any other JWT of ours from passing as an access token.
+const TYP: &str = "at+jwt";
+const KEY_ID_BYTES: usize = 8;
+const TOKEN_ID_BYTES: usize = 16;
+
+/// The token is not, or no longer, good. Says nothing of why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the access token is not good")]
+pub struct InvalidToken;
+
+impl From<InvalidToken> for Error {
+    fn from(_: InvalidToken) -> Self {
+        Self::Unauthenticated
+    }
+}
+
+/// Who is signed in, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// The person.
+    pub user: UserId,
+    /// Where the person is signed in.
+    pub session: SessionId,
+    /// The business the session is for.
+    pub business: BusinessId,
+}
+
+/// What a good token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedAccess {
+    /// Who, and where.
+    pub claims: AccessClaims,
+    /// From when on it is no longer good: a connection that stays open ends then.
+    pub expires_at: Timestamp,
+    /// Names this one token.
+    pub token_id: String,
+}
+
+/// A key that signs access tokens.
+#[derive(Clone)]
+pub struct TokenKey {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    id: String,
+}
+
+impl TokenKey {
+    /// The Ed25519 key of this seed.
+    ///
+    /// # Errors
+    /// Only where the encoder of the key fails.
+    pub fn new(seed: &KeyMaterial) -> Result<Self, Cause> {
+        let key = SigningKey::from_bytes(seed.expose());
+        let public = key.verifying_key().to_bytes();
+        let digest = Sha256::digest(public);
+        Ok(Self {
+            signing: EncodingKey::from_ed_der(key.to_pkcs8_der()?.as_bytes()),
+            verifying: DecodingKey::from_ed_der(&public),
+            id: URL_SAFE_NO_PAD.encode(&digest[..KEY_ID_BYTES]),
+        })
+    }
+
+    /// The `kid` of tokens signed with it: from a hash of the public key.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What every token of this server says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// `iss`: the server's public URL.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// How long a token lasts; cut to [`ACCESS_LIFETIME_MAX`].
+    pub lifetime: Duration,
+}
+
+/// Issues access tokens, and verifies them.
+pub struct TokenIssuer {
+    settings: TokenSettings,
+    current: TokenKey,
+    /// Keys whose tokens are still good: those in use before the current one.
+    previous: Vec<TokenKey>,
+    validation: Validation,
+    rng: SharedRng,
+}
+
+impl fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenIssuer").field("settings", &self.settings).field("current", &self.current).finish_non_exhaustive()
+    }
+}
+
+/// The claims as they are sent. Times are seconds since 1970.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    iss: String,
+    aud: String,
+    sub: String,
+    sid: String,
+    biz: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
+impl TokenIssuer {
+    /// Signs with `current`; verifies what `current` or any of `previous` signed.
+    pub fn new(settings: TokenSettings, current: TokenKey, previous: Vec<TokenKey>, rng: SharedRng) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // Time is checked against our own clock below: the library would ask the system's.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[&settings.issuer]);
+        validation.set_audience(&[&settings.audience]);
+        Self { settings, current, previous, validation, rng }
+    }
+
+    /// A token for `claims`, and when it expires.
+    ///
+    /// # Errors
+    /// [`Error::Task`] only where signing itself fails.
+    pub fn issue(&self, claims: &AccessClaims, now: Timestamp) -> Result<(String, Timestamp), Error> {
+        let issued = now.as_second();
+        let expires = issued.saturating_add_unsigned(self.settings.lifetime.min(ACCESS_LIFETIME_MAX).as_secs());
+        let wire = Wire {
+            iss: self.settings.issuer.clone(),
+            aud: self.settings.audience.clone(),
+            sub: claims.user.to_string(),
+            sid: claims.session.to_string(),
+            biz: claims.business.to_string(),
+            iat: issued,
+            exp: expires,
+            jti: URL_SAFE_NO_PAD.encode(self.rng.bytes::<TOKEN_ID_BYTES>()),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYP.to_owned());
+        header.kid = Some(self.current.id.clone());
+        let token = encode(&header, &wire, &self.current.signing).map_err(|cause| Error::Task(cause.into()))?;
+        let expires_at = Timestamp::from_second(expires).map_err(|cause| Error::Task(cause.into()))?;
+        Ok((token, expires_at))
+    }
+
+    /// What `token` says, where it is good at `now`.
+    ///
+    /// # Errors
+    /// One opaque error for whatever is wrong with it.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess, InvalidToken> {
+        if token.len() > ACCESS_TOKEN_BYTES_MAX {
+            return Err(InvalidToken);
+        }
+        let header = decode_header(token).map_err(|_| InvalidToken)?;
+        if header.typ.as_deref() != Some(TYP) {
+            return Err(InvalidToken);
+        }
+        let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
+        let key = std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == key_id).ok_or(InvalidToken)?;
+        let wire: Wire = decode(token, &key.verifying, &self.validation).map_err(|_| InvalidToken)?.claims;
+        check_times(&wire, now.as_second())?;
+        Ok(VerifiedAccess {
+            claims: AccessClaims {
+                user: UserId::parse(&wire.sub).ok_or(InvalidToken)?,
+                session: SessionId::parse(&wire.sid).ok_or(InvalidToken)?,
+                business: BusinessId::parse(&wire.biz).ok_or(InvalidToken)?,
+            },
+            expires_at: Timestamp::from_second(wire.exp).map_err(|_| InvalidToken)?,
+            token_id: wire.jti,
+        })
+    }
+}
+
+/// Good from `iat` (less the skew) until `exp`, and never longer than the longest lifetime.
+fn check_times(wire: &Wire, now: i64) -> Result<(), InvalidToken> {
+    let begun = wire.iat <= now.saturating_add(SKEW_SECS);
+    let over = wire.exp <= now;
+    let too_long = wire.exp > wire.iat.saturating_add_unsigned(ACCESS_LIFETIME_MAX.as_secs());
+    if begun && !over && !too_long { Ok(()) } else { Err(InvalidToken) }
+}
