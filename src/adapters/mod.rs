@@ -1,1 +1,7 @@
 //! The seams to the outside: payment gateways, mail.
+//!
+//! An adapter speaks to one peer, bounds every call in time, and answers in the closed words of its port. It knows
+//! nothing of our rows and must never be called inside a database transaction.
+
+pub mod mail;
+pub mod payment;

@@ -21,6 +21,7 @@ use crate::store::Store;
 
 pub mod access;
 pub mod audit;
+pub mod catalog;
 pub mod idempotency;
 
 /// What services need of the outside, built once by the composition root and shared.

@@ -1,0 +1,258 @@
+//! The port to payment gateways: what every gateway is asked, and the closed list of what it may answer.
+//!
+//! A lost answer is [`ChargeAnswer::Unknown`], never a failure: money may have moved, so the caller asks again by
+//! [`PaymentGateway::look_up`] until it knows. The key of a charge is our payment's id: it is written down before
+//! the gateway is called, and the same key never charges twice. No gateway is called inside a database transaction.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+
+use crate::money::{Currency, Money};
+
+pub mod sandbox;
+
+/// The most that one call to a gateway may take before its answer counts as lost.
+pub const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest key a gateway is given, in bytes.
+pub const MAX_KEY_BYTES: usize = 255;
+
+/// Which gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GatewayKind {
+    /// The one that only pretends to move money.
+    Sandbox,
+}
+
+impl GatewayKind {
+    /// The name that is stored and that appears in paths.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+        }
+    }
+
+    /// Reads a stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == Self::Sandbox.as_str()).then_some(Self::Sandbox)
+    }
+}
+
+/// What kind of method a customer pays with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MethodKind {
+    /// A card; charged without the customer.
+    Card,
+    /// M-Pesa; the customer confirms a prompt on the phone.
+    Mpesa,
+    /// A transfer that the customer makes.
+    BankTransfer,
+    /// One that behaves as a [`SandboxBehavior`] says.
+    Sandbox,
+}
+
+/// How a sandbox method behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SandboxBehavior {
+    /// Every charge succeeds.
+    Succeeds,
+    /// Every charge is declined, softly: a retry makes sense.
+    Declines,
+    /// The customer must act first.
+    RequiresAction,
+    /// The charge never reaches the gateway, and no answer comes.
+    TimesOut,
+    /// The charge is made, but its answer is lost.
+    SucceedsLate,
+}
+
+/// What a customer gives to be charged later. Holds what identifies a payer: it is never logged, hence no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum MethodSource {
+    /// The token that a gateway's own form gave.
+    CardToken(String),
+    /// A phone number in E.164.
+    MpesaPhone(String),
+    /// The customer will transfer the money.
+    BankTransfer,
+    /// A sandbox method.
+    Sandbox(SandboxBehavior),
+}
+
+/// A source that the gateway has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedMethod {
+    /// Its kind.
+    pub kind: MethodKind,
+    /// What [`ChargeRequest::method_reference`] names it by.
+    pub reference: String,
+    /// For people: `Visa •••• 4242`.
+    pub label: String,
+    /// The last day on which it can be charged; `None` without one.
+    pub expires_on: Option<Date>,
+}
+
+/// Why a source was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// This gateway does not take such a source.
+    #[error("This way to pay is not offered.")]
+    Unsupported,
+    /// The gateway refused it; the sentence may be shown to a person.
+    #[error("{0}")]
+    Refused(String),
+    /// No answer came; trying again may help.
+    #[error("The payment gateway does not answer.")]
+    Unavailable,
+}
+
+/// What a gateway takes of one currency, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AmountTerms {
+    /// Amounts are whole multiples of this (M-Pesa: 100, a whole shilling).
+    pub unit_minor: i64,
+    /// The least that one charge may be.
+    pub least_minor: i64,
+    /// The most that one charge may be.
+    pub most_minor: i64,
+}
+
+impl AmountTerms {
+    /// Whether `minor` can be charged as it is.
+    pub const fn take(self, minor: i64) -> bool {
+        self.least_minor <= minor && minor <= self.most_minor && minor % self.unit_minor == 0
+    }
+}
+
+/// A charge to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeRequest {
+    /// Our payment's id as text: the idempotency key. 1 to [`MAX_KEY_BYTES`] letters, digits, `_` or `-`.
+    pub key: String,
+    /// What to take; more than zero.
+    pub amount: Money,
+    /// The [`AttachedMethod::reference`] to take it from.
+    pub method_reference: String,
+    /// For the payer's statement.
+    pub description: String,
+}
+
+/// Money was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Success {
+    /// The gateway's own id of the charge.
+    pub reference: String,
+    /// What the payer's books call it, where the gateway gives one.
+    pub receipt: Option<String>,
+}
+
+/// No money was taken, and none will be under this key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decline {
+    /// A code in lower case, e.g. `card_declined`.
+    pub code: String,
+    /// A sentence for the payer.
+    pub message: String,
+    /// Whether trying the same method again is pointless (lost, stolen, closed).
+    pub hard: bool,
+}
+
+/// How the customer acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActionKind {
+    /// Open [`Action::url`].
+    Redirect,
+    /// Hand [`Action::client_secret`] to the gateway's own script.
+    ClientSecret,
+    /// Confirm on the phone.
+    Phone,
+}
+
+/// What the customer must do before money moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// How.
+    pub kind: ActionKind,
+    /// For [`ActionKind::Redirect`].
+    pub url: Option<String>,
+    /// For [`ActionKind::ClientSecret`].
+    pub client_secret: Option<String>,
+    /// How long there is left to do it, from this answer on.
+    pub expires_in: Duration,
+}
+
+/// What became of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeAnswer {
+    /// Money was taken.
+    Succeeded(Success),
+    /// No money was taken.
+    Failed(Decline),
+    /// No money was taken yet.
+    RequiresAction(Action),
+    /// The answer was lost: money may have been taken.
+    Unknown,
+    /// The key stands for another amount or method. This call took nothing, but what the key first stood for may
+    /// have: a fault of ours, never a failed payment.
+    KeyReused,
+}
+
+/// What the gateway knows of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookUpAnswer {
+    /// Money was taken.
+    Succeeded(Success),
+    /// No money was taken.
+    Failed(Decline),
+    /// The customer has not acted yet.
+    RequiresAction(Action),
+    /// It was called off, or the customer let it lapse; nothing was taken and nothing will be.
+    Canceled,
+    /// The gateway has never heard of the key. It may still do so, if the request is on its way: [`PaymentGateway::cancel`] bars that.
+    NotFound,
+    /// This answer was lost too.
+    Unknown,
+}
+
+/// What became of a call to cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CancelAnswer {
+    /// Nothing was taken, and a charge with this key will not take anything, even one that arrives later.
+    Canceled,
+    /// It was too late: money was taken.
+    AlreadySucceeded(Success),
+    /// There was nothing left to cancel.
+    AlreadyFailed(Decline),
+    /// The answer was lost.
+    Unknown,
+}
+
+/// A payment gateway. Every call ends within [`CALL_LIMIT`] or what its adapter sets below that.
+#[async_trait]
+pub trait PaymentGateway: Send + Sync + 'static {
+    /// Which gateway it is.
+    fn kind(&self) -> GatewayKind;
+
+    /// What it takes of `currency`; `None` where it takes none of it.
+    fn terms(&self, currency: Currency) -> Option<AmountTerms>;
+
+    /// Makes a customer's source chargeable. Charges nothing.
+    async fn attach(&self, source: MethodSource) -> Result<AttachedMethod, AttachError>;
+
+    /// Takes the money, once per key: the same request again gives what became of the first.
+    async fn charge(&self, request: ChargeRequest) -> ChargeAnswer;
+
+    /// Asks what became of a key.
+    async fn look_up(&self, key: &str) -> LookUpAnswer;
+
+    /// Calls a charge off, if it has not taken money yet.
+    async fn cancel(&self, key: &str) -> CancelAnswer;
+}
+
+/// The answer of `call`, or `lost` when it does not come within `limit`.
+pub async fn within<T: Send>(limit: Duration, call: impl Future<Output = T> + Send, lost: T) -> T {
+    tokio::time::timeout(limit, call).await.unwrap_or(lost)
+}

@@ -1,0 +1,193 @@
+//! Reads single values of the catalogue file. A refusal is the rest of a sentence that begins with the key's name.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
+use toml::de::DeValue;
+
+use super::countries;
+use crate::money::{Currency, Money, MoneyError, Rate, parse_decimal};
+
+/// The longest code or key, in bytes.
+pub(super) const MAX_CODE_BYTES: usize = 60;
+/// The most of a quantity.
+const MAX_QUANTITY: i64 = 1_000_000_000_000_000;
+/// The most digits of a quantity after the point.
+const QUANTITY_DIGITS: u32 = 6;
+/// The most digits of a unit price after the point.
+const UNIT_PRICE_DIGITS: u32 = 12;
+/// The most of a unit price.
+const MAX_UNIT_PRICE: i64 = 1_000_000_000;
+
+type Parsed<T> = Result<T, String>;
+
+fn string<'v>(value: &'v DeValue<'_>) -> Parsed<&'v str> {
+    value.as_str().ok_or_else(|| "must be a text in quotes.".to_owned())
+}
+
+fn checked_text(value: &DeValue<'_>, max_chars: usize) -> Parsed<String> {
+    let text = string(value)?;
+    if text.trim().is_empty() {
+        return Err("must not be empty.".to_owned());
+    }
+    if text.trim() != text || text.chars().any(char::is_control) {
+        return Err("must be one line without spaces around it.".to_owned());
+    }
+    if text.chars().count() > max_chars {
+        return Err(format!("is longer than {max_chars} characters."));
+    }
+    Ok(text.to_owned())
+}
+
+/// A line of 1 to `max_chars` characters.
+pub(super) fn text(max_chars: usize) -> impl FnOnce(&DeValue<'_>) -> Parsed<String> {
+    move |value| checked_text(value, max_chars)
+}
+
+/// A list of 1 to `max_lines` lines.
+pub(super) fn lines(max_lines: usize, max_chars: usize) -> impl FnOnce(&DeValue<'_>) -> Parsed<Vec<String>> {
+    move |value| {
+        let items = value.as_array().ok_or("must be a list of lines.")?;
+        if items.is_empty() || items.len() > max_lines {
+            return Err(format!("must have 1 to {max_lines} lines."));
+        }
+        items.iter().map(|item| checked_text(item.get_ref(), max_chars)).collect()
+    }
+}
+
+/// A name for programs: `erp`, `invoices.sent`.
+pub(super) fn code(value: &DeValue<'_>) -> Parsed<String> {
+    let code = string(value)?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.');
+    let fits = code.len() <= MAX_CODE_BYTES && code.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && code.bytes().all(plain);
+    if fits {
+        Ok(code.to_owned())
+    } else {
+        Err(format!("must be 1 to {MAX_CODE_BYTES} of a-z, 0-9, \"_\", \"-\" and \".\", and begin with a letter."))
+    }
+}
+
+/// True or false.
+pub(super) fn flag(value: &DeValue<'_>) -> Parsed<bool> {
+    value.as_bool().ok_or_else(|| "must be true or false, without quotes.".to_owned())
+}
+
+/// One of `offered`, by its word.
+pub(super) fn choice<T: Copy>(value: &DeValue<'_>, offered: &[(&str, T)]) -> Parsed<T> {
+    let word = value.as_str();
+    let found = offered.iter().find(|(name, _)| word == Some(name)).map(|(_, choice)| *choice);
+    found.ok_or_else(|| {
+        let names: Vec<String> = offered.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        format!("must be one of {}.", names.join(", "))
+    })
+}
+
+/// Some of `offered`, at least one and each once.
+pub(super) fn choices<T: Copy + PartialEq>(value: &DeValue<'_>, offered: &[(&str, T)]) -> Parsed<Vec<T>> {
+    let items = value.as_array().ok_or("must be a list in brackets.")?;
+    let mut chosen = Vec::new();
+    for item in items {
+        let one = choice(item.get_ref(), offered).map_err(|sentence| format!("holds something else: each {sentence}"))?;
+        if chosen.contains(&one) {
+            return Err("names something twice.".to_owned());
+        }
+        chosen.push(one);
+    }
+    if chosen.is_empty() { Err("must not be empty.".to_owned()) } else { Ok(chosen) }
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn whole(least: i64, most: i64) -> impl FnOnce(&DeValue<'_>) -> Parsed<i64> {
+    move |value| {
+        let number = value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
+        number
+            .filter(|n| (least..=most).contains(n))
+            .ok_or_else(|| format!("must be a whole number from {least} to {most}, without quotes."))
+    }
+}
+
+/// A day of the month.
+pub(super) fn day_of_month(value: &DeValue<'_>) -> Parsed<u8> {
+    whole(1, 31)(value).and_then(|day| u8::try_from(day).map_err(|error| error.to_string()))
+}
+
+/// A number that is not negative: a whole one, or any in quotes. Never a float, which is not exact.
+pub(super) fn quantity(value: &DeValue<'_>) -> Parsed<Decimal> {
+    let refusal =
+        || format!("must be a number from 0 to {MAX_QUANTITY}: whole, or in quotes with at most {QUANTITY_DIGITS} digits after the point.");
+    let number = match value {
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(Decimal::from),
+        DeValue::String(text) => parse_decimal(text),
+        _ => None,
+    };
+    let fits = |n: &Decimal| !n.is_sign_negative() && *n <= Decimal::from(MAX_QUANTITY) && n.normalize().scale() <= QUANTITY_DIGITS;
+    number.filter(fits).map(|n| n.normalize()).ok_or_else(refusal)
+}
+
+/// A quantity above zero.
+pub(super) fn positive_quantity(value: &DeValue<'_>) -> Parsed<Decimal> {
+    quantity(value).and_then(|n| if n.is_zero() { Err("must be more than zero.".to_owned()) } else { Ok(n) })
+}
+
+/// A currency's code.
+pub(super) fn currency(value: &DeValue<'_>) -> Parsed<Currency> {
+    let code = string(value)?;
+    Currency::from_code(code).ok_or_else(|| format!("\"{code}\" is no currency of ISO 4217."))
+}
+
+/// An amount of `currency` that is not negative.
+pub(super) fn amount(value: &DeValue<'_>, currency: Currency) -> Parsed<Money> {
+    let text = value.as_str().ok_or_else(|| format!("must be in quotes: {}.", example(currency)))?;
+    match Money::parse(text, currency) {
+        Ok(money) if money.minor() >= 0 => Ok(money),
+        Ok(_) => Err("must not be negative.".to_owned()),
+        Err(MoneyError::TooLarge) => Err("is too large.".to_owned()),
+        Err(MoneyError::Malformed | MoneyError::CurrencyMismatch) => Err(format!(
+            "must be an amount of {currency} with at most {} digits after the point: {}.",
+            currency.digits(),
+            example(currency)
+        )),
+    }
+}
+
+fn example(currency: Currency) -> String {
+    let digits = usize::try_from(currency.digits()).unwrap_or_default();
+    if digits == 0 { "\"1500\"".to_owned() } else { format!("\"1500.{}\"", "0".repeat(digits)) }
+}
+
+/// The price of a unit; may be finer than a minor unit.
+pub(super) fn unit_price(value: &DeValue<'_>) -> Parsed<Rate> {
+    let fits = |n: &Decimal| !n.is_sign_negative() && *n <= Decimal::from(MAX_UNIT_PRICE) && n.normalize().scale() <= UNIT_PRICE_DIGITS;
+    let number = value.as_str().and_then(parse_decimal).filter(fits);
+    number.map(Rate::from).ok_or_else(|| {
+        format!("must be a number in quotes from \"0\" to \"{MAX_UNIT_PRICE}\" with at most {UNIT_PRICE_DIGITS} digits after the point.")
+    })
+}
+
+/// A part of one, with at most six digits after the point.
+pub(super) fn tax_rate(value: &DeValue<'_>) -> Parsed<Rate> {
+    let fits = |n: &Decimal| !n.is_sign_negative() && *n <= Decimal::ONE && n.normalize().scale() <= 6;
+    let number = value.as_str().and_then(parse_decimal).filter(fits);
+    number.map(Rate::from).ok_or_else(|| "must be a part of one in quotes: \"0.16\" for 16 %.".to_owned())
+}
+
+/// A day.
+pub(super) fn local_date(value: &DeValue<'_>) -> Parsed<Date> {
+    let refusal = || "must be a date without quotes: 2020-01-31.".to_owned();
+    let whole = value.as_datetime().filter(|at| at.time.is_none() && at.offset.is_none());
+    let date = whole.and_then(|at| at.date).ok_or_else(refusal)?;
+    date.to_string().parse().map_err(|_| refusal())
+}
+
+/// A country's code, as the table of countries has it.
+pub(super) fn country(value: &DeValue<'_>) -> Parsed<&'static str> {
+    let code = string(value)?;
+    countries::find(code).map(|country| country.code).ok_or_else(|| format!("\"{code}\" is no country of ISO 3166-1 alpha-2."))
+}
+
+/// A time zone, by its exact name.
+pub(super) fn time_zone(value: &DeValue<'_>) -> Parsed<String> {
+    let name = string(value)?;
+    let found = TimeZone::get(name).ok().and_then(|zone| zone.iana_name().map(str::to_owned));
+    found.filter(|exact| exact == name).ok_or_else(|| format!("\"{name}\" is no time zone of the IANA database."))
+}
