@@ -1,0 +1,23 @@
+//! One binary for every test that needs a store, each run on both databases: `…::sqlite` and `…::postgres`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+/// Makes two tests of each `async fn name(db: TestDatabase)` named: `name::sqlite` and `name::postgres`.
+macro_rules! both {
+    ($($name:ident),+ $(,)?) => { $(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                $crate::database::run($crate::database::Kind::Sqlite, super::$name).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                $crate::database::run($crate::database::Kind::Postgres, super::$name).await;
+            }
+        }
+    )+ };
+}
+
+mod database;
+mod harness;
+mod postgres;
