@@ -17,7 +17,8 @@ pub struct UserError {
 
 impl From<error::UserError> for UserError {
     fn from(error: error::UserError) -> Self {
-        let field = (!error.field.is_empty()).then(|| std::iter::once("input".to_owned()).chain(error.field.iter().map(|part| part.to_string())).collect());
+        let field = (!error.field.is_empty())
+            .then(|| std::iter::once("input".to_owned()).chain(error.field.iter().map(|part| part.to_string())).collect());
         Self { code: error.code.into(), message: error.message, field }
     }
 }

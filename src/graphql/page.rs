@@ -150,8 +150,11 @@ macro_rules! connection {
                 page: $crate::store::page::Page<($crate::store::page::Position, $node)>,
                 count: $crate::graphql::page::Count,
             ) -> Self {
-                let edges: Vec<$edge> =
-                    page.rows.into_iter().map(|(position, node)| $edge { cursor: $crate::graphql::page::seal(request, list, position), node }).collect();
+                let edges: Vec<$edge> = page
+                    .rows
+                    .into_iter()
+                    .map(|(position, node)| $edge { cursor: $crate::graphql::page::seal(request, list, position), node })
+                    .collect();
                 let page_info = $crate::graphql::page::PageInfo {
                     has_next_page: page.has_next,
                     has_previous_page: page.has_previous,

@@ -3,7 +3,7 @@
 //! Each scalar has one function that reads it, which the front door calls for literals and variables before anything
 //! runs, and the schema calls when it does.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
 
 use crate::ids::{Id, Kind};
 use crate::money::{self, Rate};
@@ -18,10 +18,7 @@ const MAX_URL_CHARS: usize = 2_048;
 type Read<T> = fn(&str) -> Result<T, String>;
 
 /// The text of a string value, read by `read`.
-fn from_text<S: ScalarType, T>(value: Value, read: Read<T>) -> InputValueResult<S>
-where
-    S: From<T>,
-{
+fn from_text<S: InputType + From<T>, T>(value: Value, read: Read<T>) -> InputValueResult<S> {
     match value {
         Value::String(text) => read(&text).map(S::from).map_err(InputValueError::custom),
         other => Err(InputValueError::expected_type(other)),
@@ -170,7 +167,9 @@ pub fn read_date(text: &str) -> Result<Day, String> {
 /// # Errors
 /// One sentence.
 pub fn read_decimal(text: &str) -> Result<String, String> {
-    money::parse_decimal(text).map(|_| text.to_owned()).ok_or_else(|| "A Decimal is a string of digits with an optional point, e.g. \"49.90\".".to_owned())
+    money::parse_decimal(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "A Decimal is a string of digits with an optional point, e.g. \"49.90\".".to_owned())
 }
 
 /// Reads a [`BigInt`].
@@ -196,7 +195,7 @@ pub fn read_currency(text: &str) -> Result<money::Currency, String> {
 /// # Errors
 /// One sentence.
 pub fn read_country(text: &str) -> Result<String, String> {
-    let known = crate::services::catalog::countries::is_country(text);
+    let known = crate::services::catalog::countries::find(text).is_some();
     if known { Ok(text.to_owned()) } else { Err("A CountryCode is one of ISO 3166-1 alpha-2, e.g. KE.".to_owned()) }
 }
 
@@ -216,7 +215,9 @@ pub fn read_time_zone(text: &str) -> Result<String, String> {
 pub fn read_email(text: &str) -> Result<String, String> {
     let refuse = || "An EmailAddress has a name, an @ and a domain, e.g. ann@example.com.".to_owned();
     let (name, domain) = text.rsplit_once('@').ok_or_else(refuse)?;
-    let atom = |part: &str| !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !matches!(c, '@' | '<' | '>' | '"' | ',' | ';' | '\\' | '(' | ')'));
+    let atom = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !matches!(c, '@' | '<' | '>' | '"' | ',' | ';' | '\\' | '(' | ')'))
+    };
     let named = name.len() <= 64 && atom(name);
     let hosted = domain.contains('.') && domain.split('.').all(|label| atom(label) && !label.starts_with('-') && !label.ends_with('-'));
     if named && hosted && plain(text, MAX_EMAIL_CHARS) { Ok(text.to_owned()) } else { Err(refuse()) }
@@ -227,6 +228,8 @@ pub fn read_email(text: &str) -> Result<String, String> {
 /// # Errors
 /// One sentence.
 pub fn read_url(text: &str) -> Result<String, String> {
-    let absolute = text.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https")) && uri.host().is_some());
+    let absolute = text
+        .parse::<http::Uri>()
+        .is_ok_and(|uri| uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https")) && uri.host().is_some());
     if absolute && plain(text, MAX_URL_CHARS) { Ok(text.to_owned()) } else { Err("A URL is absolute, with http or https.".to_owned()) }
 }

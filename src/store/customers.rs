@@ -33,7 +33,8 @@ pub async fn session_access(tenant: &Tenant, session: SessionId, user: UserId) -
         .from((session::Column::BusinessId, session::Column::UserId))
         .to((member::Column::BusinessId, member::Column::UserId))
         .into();
-    let to_business = session::Entity::belongs_to(business::Entity).from(session::Column::BusinessId).to(business::Column::BusinessId).into();
+    let to_business =
+        session::Entity::belongs_to(business::Entity).from(session::Column::BusinessId).to(business::Column::BusinessId).into();
     let found = tenant
         .select::<session::Entity>()
         .join(JoinType::InnerJoin, to_member)
