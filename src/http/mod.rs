@@ -1,1 +1,3 @@
 //! The HTTP server: router, request guard, GraphQL over HTTP, GraphiQL, health.
+
+pub mod graphiql;

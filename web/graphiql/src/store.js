@@ -1,0 +1,54 @@
+// What the page knows of the catalogue and of the business that is signed in, kept as new as the last answer.
+
+import { NO_FACTS, readFacts } from "./facts.js";
+import { FACTS, PUBLIC_FACTS } from "./operations.js";
+
+export class FactsStore {
+  #session;
+  #state = { facts: NO_FACTS, answers: 0, problem: "" };
+  #listeners = new Set();
+  #reading = null;
+
+  constructor(session) {
+    this.#session = session;
+  }
+
+  subscribe = (listener) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  state = () => this.#state;
+
+  /** Reads the facts anew. */
+  async read() {
+    this.#set(await this.#news());
+  }
+
+  /**
+   * An operation was answered; a mutation may have changed anything. The answer and what is new because of it are told in one go: the tab
+   * that was run keeps what it was run with.
+   */
+  answered = async (kind) => {
+    const news = kind === "mutation" ? await this.#news() : {};
+    this.#set({ ...news, answers: this.#state.answers + 1 });
+  };
+
+  /** What has changed; nothing where a later reading has overtaken this one. */
+  async #news() {
+    const reading = this.#session.send({ query: this.#session.signedIn ? FACTS : PUBLIC_FACTS });
+    this.#reading = reading;
+    try {
+      const { data, errors } = await reading;
+      const news = { facts: readFacts(data), problem: data ? "" : (errors?.[0]?.message ?? "") };
+      return this.#reading === reading ? news : {};
+    } catch (error) {
+      return this.#reading === reading ? { problem: error.message } : {};
+    }
+  }
+
+  #set(change) {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+}
