@@ -11,11 +11,8 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     // Roles belong to the cluster, not to the database: two databases may be migrated at once.
     on_postgres(
         manager,
-        "select pg_advisory_xact_lock(7310219641);
-         do $$ begin
-           if not exists (select from pg_roles where rolname = 'evolve_app') then create role evolve_app nologin; end if;
-           if not exists (select from pg_roles where rolname = 'evolve_system') then create role evolve_system nologin; end if;
-         end $$;
+        "do $$ begin create role evolve_app nologin; exception when duplicate_object or unique_violation then null; end $$;
+         do $$ begin create role evolve_system nologin; exception when duplicate_object or unique_violation then null; end $$;
          grant usage on schema public to evolve_app, evolve_system;
          create function app_tenant() returns uuid language sql stable parallel safe
            as $$ select nullif(current_setting('app.tenant', true), '')::uuid $$;",

@@ -4,8 +4,6 @@
 //! asks no other, runs no script but its own and stands in nobody's frame. It knows nothing of the schema, and never
 //! sees a token.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
@@ -67,9 +65,8 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let page = Bytes::from(page(settings));
-    let page = Arc::new(page);
     Router::new()
-        .route(PAGE_PATH, get(move || std::future::ready(page_response(Bytes::clone(&page)))))
+        .route(PAGE_PATH, get(move || std::future::ready(page_response(page.clone()))))
         .route("/graphiql/assets/{file}", get(asset))
 }
 

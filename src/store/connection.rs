@@ -89,14 +89,19 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Brings the database's tables up to date and answers how many migrations were applied.
+    /// Brings the database's tables up to date and answers how many migrations were applied. On PostgreSQL `login`,
+    /// which the server will use, becomes a member of the two roles; without one, the login of `url` itself.
     ///
     /// # Errors
-    /// [`Error::Store`] where a migration fails; what it did is rolled back.
-    pub async fn migrate(url: &str) -> Result<usize, Error> {
+    /// [`Error::Store`] where a migration fails; what it did is rolled back. [`Error::Corrupt`] for a login whose name
+    /// is no plain identifier.
+    pub async fn migrate(url: &str, login: Option<&str>) -> Result<usize, Error> {
         let connection = migration_connection(url).await?;
         let pending = Migrator::get_pending_migrations(&connection).await?.len();
         Migrator::up(&connection, None).await?;
+        if connection.get_database_backend() == DbBackend::Postgres {
+            grant_roles(&connection, login).await?;
+        }
         connection.close().await?;
         Ok(pending)
     }
@@ -202,6 +207,17 @@ async fn migration_connection(url: &str) -> Result<DatabaseConnection, Error> {
     let options = StoreOptions { pool_size: 1, ..StoreOptions::new(url) };
     Ok(Database::connect(if url.starts_with("sqlite:") { sqlite_options(&options, false) } else { postgres_options(&options, false) })
         .await?)
+}
+
+/// Makes the server's login a member of both roles; it takes one of them for each transaction.
+#[expect(clippy::disallowed_methods, reason = "GRANT takes no bound values; the login is checked to be a plain identifier")]
+async fn grant_roles(connection: &DatabaseConnection, login: Option<&str>) -> Result<(), Error> {
+    let login = login.unwrap_or("current_user");
+    if login.is_empty() || !login.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err(Error::Corrupt("the database's login is no plain name".into()));
+    }
+    connection.execute_unprepared(&format!("grant evolve_app, evolve_system to {login}")).await?;
+    Ok(())
 }
 
 /// What both databases' pools share.

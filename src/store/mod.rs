@@ -9,6 +9,7 @@ pub mod connection;
 pub mod customers;
 pub(crate) mod entity;
 pub mod fault;
+pub mod jobs;
 pub mod page;
 pub mod system;
 pub mod tenant;

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use evolve_business::store::Store;
 use futures::FutureExt as _;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -71,5 +72,6 @@ async fn sqlite(dir: TempDir) -> TestDatabase {
 }
 
 /// Brings an empty database to the present tables and closes its connections. The URL is a superuser's on PostgreSQL.
-/// There are no tables yet.
-async fn migrate(_url: String) {}
+async fn migrate(url: String) {
+    Store::migrate(&url, Some(APPLICATION)).await.unwrap();
+}

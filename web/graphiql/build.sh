@@ -2,8 +2,9 @@
 # Builds the GraphiQL page that the server embeds, from the lock file.
 #   build.sh          writes dist/
 #   build.sh --check [SCHEMA]
-#                     builds in a temporary folder and fails when dist/ differs, or when
-#                     an example of the page does not fit the schema (../../schema.graphql)
+#                     builds in a temporary folder and fails when dist/ differs, or when an
+#                     example does not fit the schema (default: ../../schema.graphql), or
+#                     when the page's own tests fail
 # Needs Node 20 or newer, npm and GNU gzip. `cargo build` needs none of them: dist/ is committed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,7 +12,7 @@ schema=$(realpath "${2:-$here/../../schema.graphql}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
-cp -R "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$here/build.mjs" "$here/check.mjs" "$here/src" "$work/"
+cp -R "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$here/build.mjs" "$here/check.mjs" "$here/src" "$here/test" "$work/"
 cd "$work"
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 node build.mjs "$work/dist"
@@ -21,6 +22,7 @@ case "${1:-}" in
     diff -r "$work/dist" "$here/dist" || { echo "web/graphiql/dist is not what the sources build: run web/graphiql/build.sh" >&2; exit 1; }
     echo "web/graphiql/dist is what the sources build"
     node check.mjs "$schema"
+    node --test --test-reporter=dot test/session.test.mjs
     ;;
   "")
     rm -rf "$here/dist"

@@ -1,17 +1,8 @@
 // How GraphiQL reaches the API: over HTTP as whoever is signed in, live updates over a WebSocket.
 
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
-import { getOperationAST, parse } from "graphql";
 import { createClient } from "graphql-ws";
-
-/** Parses what is to be run; null for what the server had better explain. */
-function parsed(query) {
-  try {
-    return parse(query);
-  } catch {
-    return null;
-  }
-}
+import { readOperation } from "./document.js";
 
 /** The session in a payload that gives one (`signIn`, `register`, `switchBusiness`…), else undefined. */
 function sessionIn(data) {
@@ -56,10 +47,7 @@ export function createFetcher({ endpoint, session, onAnswer }) {
 
   return async (params, options) => {
     if (params.operationName === "IntrospectionQuery") return fetcher(params, options);
-    const document = parsed(params.query);
-    // The editor learns an operation's name a moment after its text: a name left over from another tab is dropped.
-    const named = document && getOperationAST(document, params.operationName);
-    const operation = named ?? (document && getOperationAST(document));
+    const { document, operation } = readOperation(params);
     if (!operation) return fetcher(params, { ...options, documentAST: undefined });
     const operationName = operation.name?.value ?? null;
     const result = await fetcher({ ...params, operationName }, { ...options, documentAST: document });

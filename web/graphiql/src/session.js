@@ -1,14 +1,16 @@
 // Who is signed in on this page. The tokens live in this object alone: not in storage, not in a cookie; a reload signs out.
 
+import { readOperation } from "./document.js";
 import { REFRESH, SIGN_IN, SIGN_OUT } from "./operations.js";
 
 /** A token this close to its end is renewed before it is used. */
 const RENEW_BEFORE_MS = 30_000;
 
-/** Whether an answer says that nobody is signed in, and nothing was done: every root field is null. */
-function refusedAsAnonymous(result) {
-  const refused = result?.errors?.some((error) => error.extensions?.code === "UNAUTHENTICATED") ?? false;
-  return refused && Object.values(result.data ?? {}).every((value) => value === null);
+/** Whether an answer says that nobody is signed in, and asking again does nothing twice. */
+function refusedAsAnonymous(params, result) {
+  if (!result?.errors?.some((error) => error.extensions?.code === "UNAUTHENTICATED")) return false;
+  const didNothing = Object.values(result.data ?? {}).every((value) => value === null);
+  return didNothing || readOperation(params).operation?.operation === "query";
 }
 
 export class Session {
@@ -49,8 +51,7 @@ export class Session {
 
   /** Ends the session on the server, and here whatever the server says. */
   async signOut() {
-    const token = await this.bearer();
-    this.adopt(null);
+    const token = await this.bearer().finally(() => this.adopt(null));
     if (token) await this.#ask("signOut", SIGN_OUT, {}, { authorization: `Bearer ${token}` });
   }
 
@@ -67,7 +68,7 @@ export class Session {
     const token = await this.bearer();
     if (!token) return this.#post(params, headers);
     const result = await this.#post(params, { ...headers, authorization: `Bearer ${token}` });
-    if (!refusedAsAnonymous(result)) return result;
+    if (!refusedAsAnonymous(params, result)) return result;
     // The token was ended early, on the server's side. Whoever signed out meanwhile stays signed out.
     if (this.token() === token) await this.#renew();
     const next = this.token();

@@ -1,0 +1,134 @@
+//! Jobs: what is to be done by the clock. A job is written in the transaction that causes it, claimed with a lease and
+//! a fence, and finished only by the claim that holds the fence.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+
+use super::entity::work::job;
+use super::types::{Instant, JobStatus};
+use super::{System, Tenant};
+use crate::error::Error;
+use crate::ids::JobId;
+
+pub use super::entity::work::job::Model as Job;
+
+/// A job to write.
+#[derive(Debug, Clone)]
+pub struct NewJob<'a> {
+    /// Its id.
+    pub id: JobId,
+    /// What is to be done.
+    pub kind: &'a str,
+    /// What it is about; one job of a kind and key for ever.
+    pub key: &'a str,
+    /// When.
+    pub due_at: Instant,
+    /// Now.
+    pub now: Instant,
+}
+
+/// Writes a job unless there is one of its kind and key; answers whether it was written.
+///
+/// # Errors
+/// The database's fault.
+pub async fn schedule(tenant: &Tenant, new: NewJob<'_>) -> Result<bool, Error> {
+    let row = job::ActiveModel {
+        id: Set(new.id),
+        kind: Set(new.kind.to_owned()),
+        job_key: Set(new.key.to_owned()),
+        due_at: Set(new.due_at),
+        status: Set(JobStatus::Ready),
+        leased_until: Set(None),
+        fence: Set(0),
+        attempts: Set(0),
+        last_error: Set(None),
+        created_at: Set(new.now),
+        updated_at: Set(new.now),
+        ..Default::default()
+    };
+    tenant.insert_if_new(row).await
+}
+
+/// Takes back a job that is no longer to be done. One that is being run finds its fence gone.
+///
+/// # Errors
+/// The database's fault.
+pub async fn withdraw(tenant: &Tenant, kind: &str, key: &str, now: Instant) -> Result<(), Error> {
+    let this = Condition::all().add(job::Column::Kind.eq(kind)).add(job::Column::JobKey.eq(key)).add(job::Column::Status.eq(JobStatus::Ready));
+    let done = |update: super::tenant::ScopedUpdate<job::Entity>| update.set(job::Column::Status, JobStatus::Done).set(job::Column::UpdatedAt, now).filter(this);
+    tenant.update_where::<job::Entity>(done).await?;
+    Ok(())
+}
+
+/// Claims up to `most` jobs that are due and not leased, the longest due first, until `lease_until`. Two claimers
+/// never get the same job: PostgreSQL skips rows that another has locked, SQLite has one writer.
+///
+/// # Errors
+/// The database's fault.
+pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most: u64) -> Result<Vec<Job>, Error> {
+    let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
+    let due = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(job::Column::DueAt.lte(now)).filter(free);
+    let due = due.order_by_asc(job::Column::DueAt).order_by_asc(job::Column::Id).limit(most);
+    let mut claimed = due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(system.connection()).await?;
+    for found in &mut claimed {
+        let held = job::ActiveModel {
+            business_id: Set(found.business_id),
+            id: Set(found.id),
+            leased_until: Set(Some(lease_until)),
+            fence: Set(found.fence.saturating_add(1)),
+            attempts: Set(found.attempts.saturating_add(1)),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        *found = system.update(held).await?;
+    }
+    Ok(claimed)
+}
+
+/// When the next job that nobody holds is due.
+///
+/// # Errors
+/// The database's fault.
+pub async fn next_due(system: &System) -> Result<Option<Instant>, Error> {
+    let waiting = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).order_by_asc(job::Column::DueAt);
+    Ok(waiting.one(system.connection()).await?.map(|job| job.due_at))
+}
+
+/// What became of a job that was run.
+#[derive(Debug, Clone)]
+pub enum Finish {
+    /// It is done.
+    Done,
+    /// It is to be run again then, e.g. to ask a gateway once more. Counts as a fresh start, not as a failure.
+    Again(Instant),
+    /// It failed and is to be run again then.
+    Retry(Instant, String),
+    /// It failed for good; somebody must look.
+    Dead(String),
+}
+
+/// Writes what became of a claimed job, if the claim still holds; answers whether it did.
+///
+/// # Errors
+/// The database's fault.
+pub async fn finish(system: &System, claimed: &Job, finish: Finish, now: Instant) -> Result<bool, Error> {
+    let (status, due_at, error) = match finish {
+        Finish::Done => (JobStatus::Done, claimed.due_at, None),
+        Finish::Again(at) => (JobStatus::Ready, at, None),
+        Finish::Retry(at, error) => (JobStatus::Ready, at, Some(error)),
+        Finish::Dead(error) => (JobStatus::Dead, claimed.due_at, Some(error)),
+    };
+    let update = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::Status, Expr::value(status))
+        .col_expr(job::Column::DueAt, Expr::value(due_at))
+        .col_expr(job::Column::LeasedUntil, Expr::value(Option::<Instant>::None))
+        .col_expr(job::Column::LastError, Expr::value(error))
+        .col_expr(job::Column::UpdatedAt, Expr::value(now))
+        .filter(job::Column::BusinessId.eq(claimed.business_id))
+        .filter(job::Column::Id.eq(claimed.id))
+        .filter(job::Column::Fence.eq(claimed.fence))
+        .filter(job::Column::Status.eq(JobStatus::Ready));
+    Ok(update.exec(system.connection()).await?.rows_affected == 1)
+}
