@@ -55,8 +55,11 @@ pub async fn schedule(tenant: &Tenant, new: NewJob<'_>) -> Result<bool, Error> {
 /// # Errors
 /// The database's fault.
 pub async fn withdraw(tenant: &Tenant, kind: &str, key: &str, now: Instant) -> Result<(), Error> {
-    let this = Condition::all().add(job::Column::Kind.eq(kind)).add(job::Column::JobKey.eq(key)).add(job::Column::Status.eq(JobStatus::Ready));
-    let done = |update: super::tenant::ScopedUpdate<job::Entity>| update.set(job::Column::Status, JobStatus::Done).set(job::Column::UpdatedAt, now).filter(this);
+    let this =
+        Condition::all().add(job::Column::Kind.eq(kind)).add(job::Column::JobKey.eq(key)).add(job::Column::Status.eq(JobStatus::Ready));
+    let done = |update: super::tenant::ScopedUpdate<job::Entity>| {
+        update.set(job::Column::Status, JobStatus::Done).set(job::Column::UpdatedAt, now).filter(this)
+    };
     tenant.update_where::<job::Entity>(done).await?;
     Ok(())
 }
@@ -68,7 +71,8 @@ pub async fn withdraw(tenant: &Tenant, kind: &str, key: &str, now: Instant) -> R
 /// The database's fault.
 pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most: u64) -> Result<Vec<Job>, Error> {
     let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
-    let due = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(job::Column::DueAt.lte(now)).filter(free);
+    let due =
+        system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(job::Column::DueAt.lte(now)).filter(free);
     let due = due.order_by_asc(job::Column::DueAt).order_by_asc(job::Column::Id).limit(most);
     let mut claimed = due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(system.connection()).await?;
     for found in &mut claimed {

@@ -21,3 +21,5 @@ macro_rules! both {
 mod database;
 mod harness;
 mod postgres;
+mod walls;
+mod world;
