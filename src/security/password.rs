@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use super::random::{Rng, SharedRng};
+use crate::config::PasswordSettings;
 use crate::error::{Error, UserError, UserErrorCode};
 
 /// The shortest password, in characters.
@@ -56,6 +57,19 @@ pub struct HashLimits {
     pub running: usize,
     /// Wait for one that runs; any more are refused.
     pub waiting: usize,
+}
+
+impl From<PasswordSettings> for HashCost {
+    fn from(settings: PasswordSettings) -> Self {
+        Self { memory_kib: settings.memory_kib, iterations: settings.iterations, lanes: settings.lanes }
+    }
+}
+
+impl From<PasswordSettings> for HashLimits {
+    fn from(settings: PasswordSettings) -> Self {
+        let count = |setting| usize::try_from(setting).unwrap_or(usize::MAX);
+        Self { running: count(settings.running), waiting: count(settings.waiting) }
+    }
 }
 
 /// The parameters are outside of what argon2 allows.

@@ -144,6 +144,13 @@ async fn a_caller_who_leaves_does_not_make_room_before_the_work_is_over() {
 }
 
 #[test]
+fn the_settings_default_to_what_production_uses() {
+    let settings = crate::config::Settings::resolve(crate::config::Given::default()).unwrap();
+    assert_eq!(HashCost::from(settings.passwords), HashCost::PRODUCTION);
+    assert_eq!(HashLimits::from(settings.passwords), HashLimits { running: 4, waiting: 64 });
+}
+
+#[test]
 fn parameters_that_argon2_does_not_allow_are_refused() {
     for cost in [
         HashCost { memory_kib: 7, ..HashCost::TEST },
