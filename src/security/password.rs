@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::random::{Rng, SharedRng};
 use crate::config::PasswordSettings;
-use crate::error::{Error, UserError, UserErrorCode};
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
 
 /// The shortest password, in characters.
 pub const PASSWORD_CHARS_MIN: usize = 8;
@@ -105,6 +105,14 @@ struct Inner {
     computed: AtomicU64,
 }
 
+impl Inner {
+    fn hash(&self, password: &SecretString) -> Result<String, Error> {
+        let hashed = hash(&self.params, self.rng.as_ref(), password.expose_secret());
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        hashed.map_err(|cause| Error::Task(cause.into()))
+    }
+}
+
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Passwords").field("params", &self.inner.params).finish_non_exhaustive()
@@ -137,12 +145,22 @@ impl Passwords {
         if too_long(password.expose_secret()) {
             return Err(Error::BadUserInput("The password is too long.".into()));
         }
-        self.off_thread(move |inner| {
-            let hashed = hash(&inner.params, inner.rng.as_ref(), password.expose_secret());
-            inner.computed.fetch_add(1, Ordering::Relaxed);
-            hashed.map_err(|cause| Error::Task(cause.into()))
-        })
-        .await
+        self.off_thread(move |inner| inner.hash(&password)).await
+    }
+
+    /// The hash of a password that a person chose, where the [`policy`] allows it: both off the async threads.
+    ///
+    /// # Errors
+    /// As [`policy`] (refused) and [`Passwords::hash`] (a fault).
+    pub async fn choose(&self, field: &'static str, password: SecretString, user_inputs: Vec<String>) -> Outcome<String> {
+        let work = move |inner: &Inner| {
+            let user_inputs: Vec<&str> = user_inputs.iter().map(String::as_str).collect();
+            match policy(field, password.expose_secret(), &user_inputs) {
+                Ok(()) => inner.hash(&password).map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        self.off_thread(work).await?.map_err(Into::into)
     }
 
     /// Compares `password` with the stored hash, or with nobody's, at the same cost.
@@ -219,7 +237,8 @@ fn comparable(password: &str) -> &str {
 /// Whether `password` may be chosen. `user_inputs` are what others know of the person (address, names, business):
 /// a password made of them is weak. `field` names the input field for the refusal.
 ///
-/// Takes a millisecond or so: its estimate looks at the first 100 characters only.
+/// The estimate looks at the first 100 characters only, and still takes up to some milliseconds (100 in a debug
+/// build): [`Passwords::choose`] does it off the async threads.
 ///
 /// # Errors
 /// `WEAK_PASSWORD` where it is too short or too easily guessed, `TOO_LONG` where it is too long.
