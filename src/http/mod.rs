@@ -1,1 +1,6 @@
 //! The HTTP server: router, request guard, GraphQL over HTTP, GraphiQL, health.
+
+pub mod graphql;
+pub mod health;
+pub mod request_id;
+pub mod server;
