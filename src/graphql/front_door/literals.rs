@@ -34,6 +34,7 @@ impl Literals<'_> {
         let mut uses = NotNull::new();
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
+                self.unique_fields(default);
                 self.value(&variable.ty, default, &mut uses);
             }
             self.directives(&variable.directives, &mut uses);
@@ -56,6 +57,7 @@ impl Literals<'_> {
                 Selection::Field(field) => {
                     self.directives(&field.directives, uses);
                     for argument in &field.arguments {
+                        self.unique_fields(&argument.value);
                         if let Some(definition) = field.definition.argument_by_name(&argument.name) {
                             self.value(&definition.ty, &argument.value, uses);
                         }
@@ -77,10 +79,30 @@ impl Literals<'_> {
         for directive in directives {
             let Some(definition) = self.schema.directive_definitions.get(&directive.name) else { continue };
             for argument in &directive.arguments {
+                self.unique_fields(&argument.value);
                 if let Some(definition) = definition.argument_by_name(&argument.name) {
                     self.value(&definition.ty, &argument.value, uses);
                 }
             }
+        }
+    }
+
+    /// Refuses an object that gives a field twice, which the compiler's validation does not (the last would win).
+    fn unique_fields(&mut self, value: &Node<Value>) {
+        match value.as_ref() {
+            Value::List(items) => items.iter().for_each(|item| self.unique_fields(item)),
+            Value::Object(fields) => {
+                let mut seen = HashSet::new();
+                for (name, value) in fields {
+                    if !seen.insert(name.as_str()) {
+                        let message = format!("The field {name} is given twice.");
+                        let locations = self.location(name.location()).into_iter().collect();
+                        self.problems.push(Problem { code: Code::GraphqlValidationFailed, message, locations });
+                    }
+                    self.unique_fields(value);
+                }
+            }
+            _ => {}
         }
     }
 

@@ -9,6 +9,7 @@ use apollo_compiler::ast::{Definition, DirectiveList, Document, FragmentDefiniti
 
 use super::limits::Limits;
 use super::refusal::Refusal;
+use crate::error::Code;
 
 /// What a selection set amounts to with its fragments spread out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,11 +48,13 @@ struct Measurer<'a> {
     known: HashMap<&'a str, Known>,
     directives: u64,
     limit: u64,
+    /// A selection set `{}` was seen: a draft of the grammar allows it, the one in force does not.
+    empty: bool,
 }
 
 /// Refuses a document whose shape passes a limit.
 pub(super) fn check(document: &Document, limits: &Limits) -> Result<(), Refusal> {
-    let mut measurer = Measurer { fragments: HashMap::new(), known: HashMap::new(), directives: 0, limit: limits.nesting };
+    let mut measurer = Measurer { fragments: HashMap::new(), known: HashMap::new(), directives: 0, limit: limits.nesting, empty: false };
     let mut operations = Vec::new();
     for definition in &document.definitions {
         match definition {
@@ -86,6 +89,9 @@ pub(super) fn check(document: &Document, limits: &Limits) -> Result<(), Refusal>
         let measure = measurer.fragment(name, 1);
         within("Nested selections", measure.nesting, limits.nesting)?;
     }
+    if measurer.empty {
+        return Err(Refusal::one(Code::GraphqlParseFailed, "A selection set is not empty."));
+    }
     within("Directives", measurer.directives, limits.directives)
 }
 
@@ -103,6 +109,7 @@ impl<'a> Measurer<'a> {
         if level > self.limit {
             return Measure { nesting: 1, ..Measure::default() };
         }
+        self.empty |= selections.is_empty();
         let mut total = Measure::default();
         for selection in selections {
             let measure = match selection {

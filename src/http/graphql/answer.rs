@@ -218,6 +218,6 @@ mod tests {
     fn a_wait_is_rounded_up_to_whole_seconds() {
         assert_eq!(whole_seconds(Duration::ZERO), 1);
         assert_eq!(whole_seconds(Duration::from_millis(2_001)), 3);
-        assert_eq!(whole_seconds(Duration::from_secs(60)), 60);
+        assert_eq!(whole_seconds(Duration::from_mins(1)), 60);
     }
 }
