@@ -118,7 +118,7 @@ pub struct ChangeRequest {
     pub at: Timestamp,
     /// Whether it is the plan in force.
     pub is_same_plan: bool,
-    /// Whether it is a plan of this product and not archived (or the plan in force).
+    /// Whether it is a plan of this product and on sale, not archived.
     pub is_available: bool,
     /// The plan's prices: for the plan in force those that a new agreement would have.
     pub prices: PlanPrices,
@@ -254,11 +254,11 @@ fn allowed(facts: &ChangeFacts, request: &ChangeRequest) -> Result<Price, Refusa
         SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue => {}
         _ => return Err(Refusal::InvalidTransition),
     }
-    if !request.is_available {
-        return Err(Refusal::PlanNotAvailable);
-    }
     if request.is_same_plan && request.interval == facts.schedule.interval {
         return Err(Refusal::NoChange);
+    }
+    if !request.is_available {
+        return Err(Refusal::PlanNotAvailable);
     }
     request.prices.at(request.interval).ok_or(Refusal::PlanNotAvailable)
 }
