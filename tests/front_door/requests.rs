@@ -239,8 +239,10 @@ fn only_queries_come_by_get_and_subscriptions_by_a_socket_alone() {
         let request = GraphqlRequest { query: "subscription { b }".to_owned(), ..GraphqlRequest::default() };
         door.admit(request, method)
     };
-    assert!(ask(Method::Get).is_err());
-    assert!(ask(Method::Post).is_err());
+    for method in [Method::Get, Method::Post] {
+        let refusal = ask(method).unwrap_err();
+        assert_eq!((refusal.kind, refusal.problems[0].code.as_str()), (Kind::Request, "BAD_USER_INPUT"));
+    }
     assert_eq!(ask(Method::Socket).unwrap().kind, OperationKind::Subscription);
 }
 
