@@ -39,6 +39,35 @@ async fn a_mutation_with_a_bad_scalar_in_its_second_field_runs_nothing() {
 }
 
 #[tokio::test]
+async fn a_mutation_that_is_selected_twice_runs_once() {
+    let world = World::new();
+    let answer = world.run("mutation { f(n: 1) f(n: 1) g g: g }", json!({})).await;
+    assert_eq!(answer["data"], json!({ "f": 1, "g": 5 }));
+    assert_eq!(world.ran.count(), 2);
+    for text in [
+        "mutation { f(n: 1) ...m } fragment m on Mutation { f(n: 1) }",
+        "mutation { ...m ...m } fragment m on Mutation { f(n: 1) }",
+        "mutation { f(n: 1) ... { f(n: 1) } }",
+        "mutation { f(n: 1) f(n: 1) @include(if: true) }",
+    ] {
+        assert_eq!(world.code(text, json!({})), "GRAPHQL_VALIDATION_FAILED", "{text}");
+    }
+    assert_eq!(world.ran.count(), 2);
+}
+
+#[tokio::test]
+async fn fields_that_are_selected_twice_are_merged() {
+    let world = World::new();
+    let text = "{ node { child { id } child { tags ...f } } ...q node { id } } fragment f on Node { id child { id } }
+        fragment q on Query { node { tags } }";
+    let node = json!({ "child": { "id": "1", "tags": ["a", "b"], "child": { "id": "2" } }, "id": "0", "tags": ["a", "b"] });
+    assert_eq!(world.run(text, json!({})).await["data"], json!({ "node": node }));
+    let text = "query($no: Boolean!) { node { id @skip(if: $no) id tags @include(if: $no) } }";
+    assert_eq!(world.run(text, json!({ "no": false })).await["data"], json!({ "node": { "id": "0" } }));
+    assert_eq!(world.run(text, json!({ "no": true })).await["data"]["node"]["id"], "0");
+}
+
+#[tokio::test]
 async fn null_by_a_variable_where_null_may_not_stand_runs_nothing() {
     let world = World::new();
     let text = "mutation($x: Int) { a: f(n: 1) b: g(n: $x) }";
@@ -210,8 +239,10 @@ fn only_queries_come_by_get_and_subscriptions_by_a_socket_alone() {
         let request = GraphqlRequest { query: "subscription { b }".to_owned(), ..GraphqlRequest::default() };
         door.admit(request, method)
     };
-    assert!(ask(Method::Get).is_err());
-    assert!(ask(Method::Post).is_err());
+    for method in [Method::Get, Method::Post] {
+        let refusal = ask(method).unwrap_err();
+        assert_eq!((refusal.kind, refusal.problems[0].code.as_str()), (Kind::Request, "BAD_USER_INPUT"));
+    }
     assert_eq!(ask(Method::Socket).unwrap().kind, OperationKind::Subscription);
 }
 

@@ -158,14 +158,30 @@ async fn stopping_cuts_what_does_not_finish_in_time() {
     assert!(began.elapsed() < Duration::from_secs(3));
 }
 
+/// A connection on which one request was answered and no more was asked.
+async fn answered_once(at: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    stream
+}
+
+#[tokio::test]
+async fn a_later_head_that_trickles_in_is_cut() {
+    let server = start(ServerLimits { idle_timeout: Duration::from_mins(1), ..QUICK }).await;
+    let mut stream = answered_once(server.at).await;
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nx-a: ").await.unwrap();
+    let (took, _) = ends(&mut stream).await;
+    assert!(took > Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
+}
+
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_the_server_up() {
-    let server = start(QUICK).await;
-    let mut idle = TcpStream::connect(server.at).await.unwrap();
-    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let mut answer = [0; 15];
-    idle.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    let patient = Duration::from_mins(1);
+    let server = start(ServerLimits { idle_timeout: patient, header_timeout: patient, ..QUICK }).await;
+    let _idle = answered_once(server.at).await;
     server.stop.send(()).unwrap();
     assert_eq!(server.ended.await.unwrap(), Stopped::Drained);
 }

@@ -1,7 +1,7 @@
 //! Hands a validated document over to async-graphql without its parser, which a few kilobytes of brackets can make
 //! overflow the stack, and which refuses some legal string escapes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::executable as from;
 use apollo_compiler::parser::{SourceMap, SourceSpan};
@@ -39,6 +39,39 @@ pub(super) fn convert(document: &from::ExecutableDocument) -> Result<Parts, Unre
     Ok(parts)
 }
 
+impl Parts {
+    /// A response key that `root` selects more than once, through fragments or under different directives, so that
+    /// the field would run more than once.
+    pub(super) fn repeated<'a>(&'a self, root: &'a to::SelectionSet) -> Option<&'a str> {
+        let mut seen = HashSet::new();
+        let mut sets = vec![root];
+        while let Some(set) = sets.pop() {
+            for item in &set.items {
+                match &item.node {
+                    to::Selection::Field(field) => {
+                        let key = field.node.response_key().node.as_str();
+                        if !seen.insert(key) {
+                            return Some(key);
+                        }
+                    }
+                    to::Selection::InlineFragment(inline) => sets.push(&inline.node.selection_set.node),
+                    to::Selection::FragmentSpread(spread) => {
+                        let fragment = self.fragments.get(&spread.node.fragment_name.node);
+                        sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// A place in a selection set: a field with all that is selected below it, or a fragment.
+enum Slot<'d> {
+    Field(&'d Node<from::Field>, Vec<&'d from::SelectionSet>),
+    Fragment(&'d from::Selection),
+}
+
 struct Converter<'a> {
     sources: &'a SourceMap,
 }
@@ -68,7 +101,7 @@ impl Converter<'_> {
             ty,
             variable_definitions,
             directives: self.directives(&operation.directives)?,
-            selection_set: self.selections(Some(&operation.selection_set), pos)?,
+            selection_set: self.selections(&[&operation.selection_set], pos)?,
         };
         Ok(Positioned::new(definition, pos))
     }
@@ -78,7 +111,7 @@ impl Converter<'_> {
         let definition = to::FragmentDefinition {
             type_condition: self.condition(fragment.type_condition()),
             directives: self.directives(&fragment.directives)?,
-            selection_set: self.selections(Some(&fragment.selection_set), pos)?,
+            selection_set: self.selections(&[&fragment.selection_set], pos)?,
         };
         Ok(Positioned::new(definition, pos))
     }
@@ -101,27 +134,48 @@ impl Converter<'_> {
         Ok(Positioned::new(definition, pos))
     }
 
-    fn selections(&self, set: Option<&from::SelectionSet>, pos: Pos) -> Converted<to::SelectionSet> {
-        let items = match set {
-            None => Vec::new(),
-            Some(set) => set.selections.iter().map(|selection| self.selection(selection)).collect::<Result<_, _>>()?,
-        };
-        Ok(Positioned::new(to::SelectionSet { items }, pos))
+    /// What these sets of one object select together: a field that is selected again is merged into the first, as the
+    /// specification has it (async-graphql would run it once for each time it stands there).
+    fn selections(&self, sets: &[&from::SelectionSet], pos: Pos) -> Converted<to::SelectionSet> {
+        let mut slots: Vec<Slot<'_>> = Vec::new();
+        let mut by_key: HashMap<&str, usize> = HashMap::new();
+        for selection in sets.iter().flat_map(|set| &set.selections) {
+            let from::Selection::Field(field) = selection else {
+                slots.push(Slot::Fragment(selection));
+                continue;
+            };
+            let key = field.response_name().as_str();
+            if let Some(Slot::Field(first, below)) = by_key.get(key).and_then(|&index| slots.get_mut(index))
+                && first.directives == field.directives
+            {
+                below.extend(field.selection_set.as_ref());
+                continue;
+            }
+            by_key.entry(key).or_insert(slots.len());
+            slots.push(Slot::Field(field, field.selection_set.iter().collect()));
+        }
+        let items = slots.into_iter().map(|slot| match slot {
+            Slot::Field(field, below) => self.field(field, &below),
+            Slot::Fragment(selection) => self.fragment_selection(selection),
+        });
+        Ok(Positioned::new(to::SelectionSet { items: items.collect::<Result<_, _>>()? }, pos))
     }
 
-    fn selection(&self, selection: &from::Selection) -> Converted<to::Selection> {
+    fn field(&self, field: &Node<from::Field>, below: &[&from::SelectionSet]) -> Converted<to::Selection> {
+        let pos = self.pos(field.location());
+        let node = to::Field {
+            alias: field.alias.as_ref().map(|alias| self.name(alias)),
+            name: self.name(&field.name),
+            arguments: self.arguments(&field.arguments)?,
+            directives: self.directives(&field.directives)?,
+            selection_set: self.selections(below, pos)?,
+        };
+        Ok(Positioned::new(to::Selection::Field(Positioned::new(node, pos)), pos))
+    }
+
+    fn fragment_selection(&self, selection: &from::Selection) -> Converted<to::Selection> {
         Ok(match selection {
-            from::Selection::Field(field) => {
-                let pos = self.pos(field.location());
-                let node = to::Field {
-                    alias: field.alias.as_ref().map(|alias| self.name(alias)),
-                    name: self.name(&field.name),
-                    arguments: self.arguments(&field.arguments)?,
-                    directives: self.directives(&field.directives)?,
-                    selection_set: self.selections(field.selection_set.as_ref(), pos)?,
-                };
-                Positioned::new(to::Selection::Field(Positioned::new(node, pos)), pos)
-            }
+            from::Selection::Field(field) => self.field(field, field.selection_set.as_ref().as_slice())?,
             from::Selection::FragmentSpread(spread) => {
                 let pos = self.pos(spread.location());
                 let node = to::FragmentSpread {
@@ -135,7 +189,7 @@ impl Converter<'_> {
                 let node = to::InlineFragment {
                     type_condition: inline.type_condition.as_ref().map(|name| self.condition(name)),
                     directives: self.directives(&inline.directives)?,
-                    selection_set: self.selections(Some(&inline.selection_set), pos)?,
+                    selection_set: self.selections(&[&inline.selection_set], pos)?,
                 };
                 Positioned::new(to::Selection::InlineFragment(Positioned::new(node, pos)), pos)
             }

@@ -7,7 +7,7 @@ use apollo_compiler::executable::{ExecutableDocument, Operation, Selection, Sele
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Schema, ast};
 use async_graphql::Name;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument as Executable};
+use async_graphql::parser::types::{self as parser, DocumentOperations, ExecutableDocument as Executable};
 
 use super::coerce::{Coercer, Variable};
 use super::convert::{self, Parts};
@@ -77,6 +77,12 @@ impl Document {
             problem.locations.push(Location { line: number.at.line, column: number.at.column });
             Refusal { kind: super::refusal::Kind::Request, problems: vec![problem] }
         })?;
+        for operation in parts.operations.values().filter(|operation| operation.node.ty == parser::OperationType::Mutation) {
+            if let Some(key) = parts.repeated(&operation.node.selection_set.node) {
+                let message = format!("The mutation selects {key} more than once: give each its own alias, or select it once.");
+                return Err(Refusal::one(Code::GraphqlValidationFailed, message));
+            }
+        }
         let names: usize = operations.iter().map(|ready| ready.fragments.len()).sum();
         let weight = text.len().saturating_mul(BYTES_PER_BYTE).saturating_add(names.saturating_mul(32)).saturating_add(1_024);
         Ok(Self { operations, plan: Plan::new(&document, limits), parts, weight: u32::try_from(weight).unwrap_or(u32::MAX) })

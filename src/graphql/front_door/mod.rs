@@ -163,7 +163,7 @@ impl FrontDoor {
         match (ready.kind, method) {
             (OperationKind::Mutation, Method::Get) => return Err(Refusal::method("A mutation is sent by POST.")),
             (OperationKind::Subscription, Method::Get | Method::Post) => {
-                return Err(Refusal::method("A subscription is sent over a WebSocket or an event stream."));
+                return Err(Refusal::one(Code::BadUserInput, "A subscription is sent over a WebSocket or an event stream."));
             }
             _ => {}
         }
