@@ -14,6 +14,7 @@
 //! | [`proration`] | the lines of a whole or a partial period |
 //! | [`discount`], [`tax`], [`invoice`] | from lines to totals |
 //! | [`credit`] | credit notes, refunds, where they go |
+//! | [`cycle`] | how a subscription begins and what each boundary brings |
 //! | [`change`], [`cancel`] | what a change of plan or a cancellation does |
 //! | [`lifecycle`], [`dunning`] | states and the ladder of a payment that fails |
 //! | [`ledger`] | double entry |
@@ -47,6 +48,7 @@ macro_rules! text_enum {
 pub mod cancel;
 pub mod change;
 pub mod credit;
+pub mod cycle;
 pub mod discount;
 pub mod dunning;
 pub mod exact;
