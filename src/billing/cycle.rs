@@ -141,8 +141,8 @@ pub fn resume(
     if charged.is_some() || period.is_trial() { Ok(None) } else { charge_line(period, at, granularity, price) }
 }
 
-/// An invoice of these lines; `None` where none of them is other than zero, or where they come to less than zero,
-/// which waits for a charge.
+/// An invoice of these lines; `None` where none of them is other than zero, or where they come to less than zero: pending
+/// credits never exceed the pending charges beside them but by the rounding of tax, and that waits for the next charge.
 ///
 /// # Errors
 /// As [`totals`].

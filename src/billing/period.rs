@@ -155,7 +155,9 @@ impl Period {
     pub fn fraction_left(&self, at: Timestamp, granularity: Granularity) -> Result<Fraction, RuleError> {
         match granularity {
             Granularity::Day => {
-                let date = self.zone.date_of(at).max(self.opened_on).min(self.nominal_end);
+                // After a move across the date line the period's first instant may be dated a day late; all of it is left then.
+                let date = if at <= self.start { self.opened_on } else { self.zone.date_of(at) };
+                let date = date.max(self.opened_on).min(self.nominal_end);
                 Fraction::new(days(date, self.nominal_end)?, days(self.nominal_start, self.nominal_end)?)
             }
             Granularity::Second => {

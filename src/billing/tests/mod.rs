@@ -4,6 +4,7 @@ mod cancel;
 mod change;
 mod change_money;
 mod credit;
+mod cycle;
 mod dunning;
 mod invoice;
 mod ledger;
