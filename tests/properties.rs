@@ -109,7 +109,7 @@ proptest! {
             }
             let next = schedule.next_period(&period).unwrap();
             prop_assert_eq!((next.start, next.number), (period.end, period.number + 1));
-            prop_assert_eq!(next.opened_on, period.nominal_end);
+            prop_assert!(next.opened_on == period.nominal_end || (period.is_trial() && next.opened_on == next.nominal_start));
             if mode == AnchorMode::Anniversary {
                 prop_assert_eq!(next.nominal_end.day(), schedule.anchor.day().min(next.nominal_end.days_in_month()));
                 prop_assert!(next.fraction_opened(granularity).unwrap().is_whole());
