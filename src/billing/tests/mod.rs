@@ -3,6 +3,7 @@
 mod cancel;
 mod change;
 mod change_money;
+mod collect;
 mod credit;
 mod cycle;
 mod dunning;
