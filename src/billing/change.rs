@@ -211,7 +211,7 @@ pub enum Settlement {
     Credit {
         /// What is credited, with tax. Minor units.
         total_minor: i64,
-        /// The lines' totals, all below zero or zero in sum, for the preview.
+        /// The lines added up, with a total below zero: for the preview.
         totals: Box<Totals>,
         /// The notes, by the index of `charging_invoices`.
         notes: CreditNotes,
