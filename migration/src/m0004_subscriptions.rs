@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0004_subscriptions");
+migration!("m0004_subscriptions", "subscriptions", "periods", "subscription_changes", "pending_lines");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     table(

@@ -4,7 +4,17 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0005_invoices");
+migration!(
+    "m0005_invoices",
+    "invoices",
+    "invoice_lines",
+    "invoice_taxes",
+    "credit_notes",
+    "credit_note_lines",
+    "credit_entries",
+    "invoice_counters",
+    "invoice_register"
+);
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     invoices(manager).await?;

@@ -82,6 +82,14 @@ impl RequestContext {
         view.access.get_or_try_init(check).await.copied()
     }
 
+    /// Lets only a caller whose role allows it go on.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] or [`Error::Forbidden`].
+    pub async fn require(&self, need: Need) -> Result<(), Error> {
+        self.access().await?.require(need)
+    }
+
     /// Notes that the field at `path` answered from an idempotency key.
     pub fn note_replay(&self, path: String) {
         self.replays.lock().unwrap_or_else(PoisonError::into_inner).push(path);
@@ -104,7 +112,13 @@ pub fn request<'c>(context: &Context<'c>) -> &'c RequestContext {
     context.data_unchecked::<Arc<RequestContext>>()
 }
 
-/// Lets a field run only for a caller whose role allows it.
+/// What a nullable field answers: a fault makes this field null and leaves its siblings standing. (A resolver that
+/// answers `Result<Option<T>>`, or has a guard, would take its parent with it.)
+pub async fn nullable<T>(work: impl Future<Output = Result<Option<T>>>) -> Option<Result<T>> {
+    work.await.transpose()
+}
+
+/// Lets a field that is never null run only for a caller whose role allows it.
 pub struct Allow(pub Need);
 
 impl Guard for Allow {

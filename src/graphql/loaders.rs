@@ -10,7 +10,11 @@ use dataloader::cached;
 use futures::future::BoxFuture;
 
 use crate::error::Error;
+use crate::ids::{CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId};
 use crate::store::Snapshot;
+use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
+use crate::store::reads::payments::{self, Payment, PaymentMethod};
+use crate::store::reads::subscriptions::{self, Subscription};
 
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
@@ -77,11 +81,44 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
 }
 
 /// The loaders of one view.
-pub struct Loaders {}
+pub struct Loaders {
+    /// Subscriptions by id.
+    pub subscriptions: Loader<SubscriptionId, Subscription>,
+    /// Invoices by id.
+    pub invoices: Loader<InvoiceId, Invoice>,
+    /// Lines by invoice.
+    pub invoice_lines: Loader<InvoiceId, Vec<InvoiceLine>>,
+    /// Taxes by invoice.
+    pub invoice_taxes: Loader<InvoiceId, Vec<InvoiceTax>>,
+    /// Payments by invoice.
+    pub invoice_payments: Loader<InvoiceId, Vec<Payment>>,
+    /// Credit notes by invoice.
+    pub invoice_credit_notes: Loader<InvoiceId, Vec<CreditNote>>,
+    /// Lines by credit note.
+    pub credit_note_lines: Loader<CreditNoteId, Vec<CreditNoteLine>>,
+    /// Methods that are not removed, by id.
+    pub payment_methods: Loader<PaymentMethodId, PaymentMethod>,
+}
+
+/// A loader that reads this tenant's rows by one function of the store.
+macro_rules! of_tenant {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.tenant().await?, &keys).await }))
+    };
+}
 
 impl Loaders {
     /// Loaders that read from `snapshot`.
-    pub fn new(_snapshot: &Arc<Snapshot>) -> Self {
-        Self {}
+    pub fn new(snapshot: &Arc<Snapshot>) -> Self {
+        Self {
+            subscriptions: of_tenant!(snapshot, subscriptions::by_ids),
+            invoices: of_tenant!(snapshot, invoices::by_ids),
+            invoice_lines: of_tenant!(snapshot, invoices::lines_of),
+            invoice_taxes: of_tenant!(snapshot, invoices::taxes_of),
+            invoice_payments: of_tenant!(snapshot, payments::of_invoices),
+            invoice_credit_notes: of_tenant!(snapshot, invoices::credit_notes_of),
+            credit_note_lines: of_tenant!(snapshot, invoices::credit_note_lines_of),
+            payment_methods: of_tenant!(snapshot, payments::methods_by_ids),
+        }
     }
 }

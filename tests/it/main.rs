@@ -18,6 +18,7 @@ macro_rules! both {
     )+ };
 }
 
+mod client;
 mod database;
 mod harness;
 mod postgres;
