@@ -202,6 +202,16 @@ pub async fn plans_on_sale(catalogue: &Catalogue, product: Option<&str>) -> Resu
     with_prices(catalogue, plans).await
 }
 
+/// The current versions of all plans, archived or not, by product and code. Two statements.
+///
+/// # Errors
+/// As [`products`].
+pub async fn all_plans(catalogue: &Catalogue) -> Result<Vec<PlanView>, Error> {
+    let select = current_plans(catalogue).order_by_asc(product::Column::Position).order_by_asc(plan::Column::Code);
+    let plans = read_plans(select.all_as().await?)?;
+    with_prices(catalogue, plans).await
+}
+
 /// The current version of a plan, archived or not. Two statements.
 ///
 /// # Errors
