@@ -5,6 +5,7 @@
 
 #![deny(clippy::missing_docs_in_private_items)]
 
+pub mod catalog;
 pub mod connection;
 pub mod customers;
 pub(crate) mod entity;

@@ -19,8 +19,10 @@ macro_rules! both {
 }
 
 mod client;
+mod catalog;
 mod database;
 mod harness;
 mod postgres;
 mod walls;
 mod world;
+mod world_catalog;
