@@ -23,6 +23,7 @@ pub mod access;
 pub mod audit;
 pub mod catalog;
 pub mod idempotency;
+pub mod payments;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]
