@@ -21,6 +21,7 @@ use crate::store::Store;
 
 pub mod access;
 pub mod audit;
+pub mod billing;
 pub mod catalog;
 pub mod idempotency;
 pub mod payments;

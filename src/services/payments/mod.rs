@@ -8,8 +8,12 @@
 use super::Ports;
 
 mod attempt;
+mod ladder;
+mod outcome;
+mod protocol;
 
 pub use attempt::{begin_attempt, wait_for};
+pub use protocol::run_job;
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
 pub const CHARGE: &str = "charge";
