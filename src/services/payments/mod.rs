@@ -9,10 +9,14 @@ use super::Ports;
 
 mod attempt;
 mod ladder;
+mod methods;
 mod outcome;
+mod pay;
 mod protocol;
 
 pub use attempt::{begin_attempt, wait_for};
+pub use methods::AddPaymentMethod;
+pub use pay::{PaidInvoice, PayInvoice};
 pub use protocol::run_job;
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
