@@ -21,8 +21,10 @@ use crate::store::Store;
 
 pub mod access;
 pub mod audit;
+pub mod billing;
 pub mod catalog;
 pub mod idempotency;
+pub mod payments;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]

@@ -1,0 +1,3 @@
+//! Invoices.
+
+pub use super::entity::invoices::invoice::Model as Invoice;
