@@ -22,6 +22,7 @@ use crate::store::Store;
 pub mod access;
 pub mod audit;
 pub mod catalog;
+pub mod customers;
 pub mod idempotency;
 
 /// What services need of the outside, built once by the composition root and shared.
