@@ -9,12 +9,16 @@ use dataloader::BatchFn;
 use dataloader::cached;
 use futures::future::BoxFuture;
 
+use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId};
 use crate::store::Snapshot;
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
+use crate::ids::{BusinessId, UserId};
+use crate::store::Snapshot;
+use crate::store::customers::{self, UserView};
 
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
@@ -105,6 +109,12 @@ macro_rules! of_tenant {
     ($snapshot:expr, $read:path) => {
         Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.tenant().await?, &keys).await }))
     };
+    /// The caller's business, by its id.
+    pub businesses: Loader<BusinessId, customers::Business>,
+    /// The states of a business's subscriptions, each once.
+    pub subscription_statuses: Loader<BusinessId, Vec<SubscriptionStatus>>,
+    /// People of the caller's business.
+    pub users: Loader<UserId, UserView>,
 }
 
 impl Loaders {
@@ -119,6 +129,25 @@ impl Loaders {
             invoice_credit_notes: of_tenant!(snapshot, invoices::credit_notes_of),
             credit_note_lines: of_tenant!(snapshot, invoices::credit_note_lines_of),
             payment_methods: of_tenant!(snapshot, payments::methods_by_ids),
+            // A view shows one business: whatever ids are asked for, the one that is found is the caller's.
+            businesses: Loader::new(snapshot, |snapshot, _| {
+                Box::pin(async move {
+                    let found = customers::business(&snapshot.tenant().await?).await?;
+                    Ok(HashMap::from([(found.business_id, found)]))
+                })
+            }),
+            subscription_statuses: Loader::new(snapshot, |snapshot, _| {
+                Box::pin(async move {
+                    let tenant = snapshot.tenant().await?;
+                    Ok(HashMap::from([(tenant.business(), customers::subscription_statuses(&tenant).await?)]))
+                })
+            }),
+            users: Loader::new(snapshot, |snapshot, ids| {
+                Box::pin(async move {
+                    let found = customers::users(&snapshot.tenant().await?, ids).await?;
+                    Ok(found.into_iter().map(|user| (user.id, user)).collect())
+                })
+            }),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod page;
 pub mod reads;
 pub mod payments;
+pub mod sessions;
 pub mod system;
 pub mod tenant;
 pub mod transaction;
