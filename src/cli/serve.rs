@@ -29,8 +29,8 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
 
     let stopping = CancellationToken::new();
     let worker = settings.worker.then(|| {
-        let (worker, stopping) = (Worker::new(app.ports.clone(), WorkerSettings::default()), stopping.clone());
-        tokio::spawn(async move { worker.run(stopping.cancelled_owned()).await })
+        let worker = Worker::new(app.ports.clone(), WorkerSettings::default(), stopping.clone());
+        tokio::spawn(worker.run())
     });
     let told = stopping.clone();
     let shutdown = async move {

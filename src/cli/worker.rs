@@ -1,5 +1,7 @@
 //! `worker`: works by the clock alone.
 
+use tokio_util::sync::CancellationToken;
+
 use super::{serve, shutdown};
 use crate::app::App;
 use crate::config::Settings;
@@ -11,13 +13,14 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let stop = shutdown::signal()?;
     serve::prepare(&settings).await?;
     let app = App::build(&settings).await?;
-    let worker = Worker::new(app.ports.clone(), WorkerSettings::default());
+    let stopping = CancellationToken::new();
+    let worker = Worker::new(app.ports.clone(), WorkerSettings::default(), stopping.clone());
+    tokio::spawn(async move {
+        let signal = stop.await;
+        tracing::info!(signal, "stopping: running jobs finish");
+        stopping.cancel();
+    });
     tracing::info!("working by the clock");
-    worker
-        .run(async move {
-            let signal = stop.await;
-            tracing::info!(signal, "stopping");
-        })
-        .await;
+    worker.run().await;
     Ok(app.close().await?)
 }

@@ -11,14 +11,12 @@ use futures::future::BoxFuture;
 
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId};
+use crate::ids::{BusinessId, UserId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId};
 use crate::store::Snapshot;
+use crate::store::customers::{self, UserView};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
-use crate::ids::{BusinessId, UserId};
-use crate::store::Snapshot;
-use crate::store::customers::{self, UserView};
 
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
@@ -102,6 +100,12 @@ pub struct Loaders {
     pub credit_note_lines: Loader<CreditNoteId, Vec<CreditNoteLine>>,
     /// Methods that are not removed, by id.
     pub payment_methods: Loader<PaymentMethodId, PaymentMethod>,
+    /// The caller's business, by its id.
+    pub businesses: Loader<BusinessId, customers::Business>,
+    /// The states of a business's subscriptions, each once.
+    pub subscription_statuses: Loader<BusinessId, Vec<SubscriptionStatus>>,
+    /// People of the caller's business.
+    pub users: Loader<UserId, UserView>,
 }
 
 /// A loader that reads this tenant's rows by one function of the store.
@@ -109,12 +113,6 @@ macro_rules! of_tenant {
     ($snapshot:expr, $read:path) => {
         Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.tenant().await?, &keys).await }))
     };
-    /// The caller's business, by its id.
-    pub businesses: Loader<BusinessId, customers::Business>,
-    /// The states of a business's subscriptions, each once.
-    pub subscription_statuses: Loader<BusinessId, Vec<SubscriptionStatus>>,
-    /// People of the caller's business.
-    pub users: Loader<UserId, UserView>,
 }
 
 impl Loaders {

@@ -68,6 +68,26 @@ impl Ports {
         Self { inner: Arc::new(parts) }
     }
 
+    /// The same outside at another time, with the gateway of that time: for living through the past as demo data.
+    #[must_use]
+    pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
+        let Parts { store, ids, rng, passwords, tokens, master, mailer, refresh_lifetime, sandbox, .. } = &*self.inner;
+        Self::new(Parts {
+            store: store.clone(),
+            clock,
+            ids: Arc::clone(ids),
+            rng: Arc::clone(rng),
+            passwords: passwords.clone(),
+            tokens: tokens.clone(),
+            master: master.clone(),
+            gateway,
+            mailer: Arc::clone(mailer),
+            refresh_lifetime: *refresh_lifetime,
+            sandbox: *sandbox,
+            work: Notify::new(),
+        })
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.inner.clock.now()

@@ -15,7 +15,7 @@ use super::types::{Instant, Role};
 use super::{System, Tenant};
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{BusinessId, SessionId, UserId};
+use crate::ids::{BusinessId, MemberId, SessionId, UserId};
 use crate::money::Currency;
 
 pub use super::entity::customers::business::Model as Business;
@@ -184,6 +184,14 @@ pub async fn users(tenant: &Tenant, ids: Vec<UserId>) -> Result<Vec<UserView>, E
 /// The database's fault.
 pub async fn members(tenant: &Tenant, window: Window) -> Result<Page<Member>, Error> {
     page::newest_first(tenant.select::<member::Entity>(), member::Column::JoinedAt, member::Column::Id, window).await
+}
+
+/// One of its people, by the id of their place in it.
+///
+/// # Errors
+/// The database's fault.
+pub async fn member(tenant: &Tenant, id: MemberId) -> Result<Option<Member>, Error> {
+    tenant.by_id::<member::Entity, _>(id).await
 }
 
 /// How many people this business has, counted no further than [`MAX_COUNT`] + 1.

@@ -89,6 +89,12 @@ impl Worker {
         Self { ports, settings, shutdown }
     }
 
+    /// The same worker, until another is told to stop it.
+    #[must_use]
+    pub fn until(self, shutdown: CancellationToken) -> Self {
+        Self { shutdown, ..self }
+    }
+
     /// Runs jobs as they become due, until told to stop; then claims nothing new, waits for the running ones, and gives back
     /// those that it could not finish. A fault of the store is logged and waited out.
     pub async fn run(self) {

@@ -25,4 +25,6 @@ mod harness;
 mod postgres;
 mod walls;
 mod world;
+mod id_walk;
 mod world_catalog;
+mod world_lives;

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::profile::{Business, CompanySize, service_of};
 use crate::error::Error;
-use crate::graphql::context::{Allow, request};
+use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, TimeZone, show_id};
 use crate::ids::{BusinessId, SessionId, UserId};
@@ -38,6 +38,14 @@ impl User {
     /// The person of a row.
     pub const fn new(row: UserView) -> Self {
         Self { row }
+    }
+
+    /// The person of an id, if they are of the caller's business.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn by_id(request: &RequestContext, id: UserId) -> Result<Option<Self>, Error> {
+        Ok(request.view().loaders.users.load(id).await?.map(Self::new))
     }
 }
 
@@ -79,6 +87,18 @@ impl User {
 #[derive(Debug, Clone)]
 pub struct UserSession {
     row: sessions::Session,
+}
+
+impl UserSession {
+    /// The caller's own session of an id, if it goes on.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn by_id(request: &RequestContext, id: SessionId) -> Result<Option<Self>, Error> {
+        let Caller::User { user, .. } = request.caller else { return Ok(None) };
+        let now = request.ports.now().into();
+        Ok(sessions::live_session(&request.tenant().await?, id, user, now).await?.map(|row| Self { row }))
+    }
 }
 
 /// A place where a person is signed in.
@@ -155,12 +175,18 @@ impl Viewer {
 #[Object]
 impl Viewer {
     /// The person who is signed in.
-    async fn user(&self, context: &Context<'_>) -> Result<Option<User>> {
-        Ok(request(context).view().loaders.users.load(self.user).await?.map(User::new))
+    async fn user(&self, context: &Context<'_>) -> Option<Result<User>> {
+        nullable(async {
+            Ok(request(context).view().loaders.users.load(self.user).await?.map(User::new))
+        })
+        .await
     }
     /// Null for a key: it has scopes.
-    async fn role(&self, context: &Context<'_>) -> Result<Option<Role>> {
-        Ok(Some(request(context).access().await?.role.into()))
+    async fn role(&self, context: &Context<'_>) -> Option<Result<Role>> {
+        nullable(async {
+            Ok(Some(request(context).access().await?.role.into()))
+        })
+        .await
     }
     /// The business they act for.
     async fn business(&self, context: &Context<'_>) -> Result<Business> {
@@ -366,20 +392,26 @@ pub struct AccountQuery;
 #[Object]
 impl AccountQuery {
     /// Null for a caller who is not signed in.
-    async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>> {
-        let request = request(context);
-        let viewer = Viewer::new(request.caller);
-        if viewer.is_some() {
-            request.access().await?;
-        }
-        Ok(viewer)
+    async fn viewer(&self, context: &Context<'_>) -> Option<Result<Viewer>> {
+        nullable(async {
+            let request = request(context);
+            let viewer = Viewer::new(request.caller);
+            if viewer.is_some() {
+                request.access().await?;
+            }
+            Ok(viewer)
+        })
+        .await
     }
     /// Where the caller is signed in to this business, newest first.
-    #[graphql(guard = "Allow(Need::Read)")]
-    async fn sessions(&self, context: &Context<'_>) -> Result<Option<Vec<UserSession>>> {
-        let request = request(context);
-        let found = service_of(context).sessions(&request.tenant().await?, request.caller).await?;
-        Ok(Some(found.into_iter().map(|row| UserSession { row }).collect()))
+    async fn sessions(&self, context: &Context<'_>) -> Option<Result<Vec<UserSession>>> {
+        nullable(async {
+            request(context).require(Need::Read).await?;
+            let request = request(context);
+            let found = service_of(context).sessions(&request.tenant().await?, request.caller).await?;
+            Ok(Some(found.into_iter().map(|row| UserSession { row }).collect()))
+        })
+        .await
     }
 }
 
@@ -390,49 +422,67 @@ pub struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Makes a business and its first owner, and signs them in.
-    async fn register(&self, context: &Context<'_>, input: RegisterInput) -> Result<Option<RegisterPayload>> {
-        let request = request(context);
-        let (made, user_errors) = split(service_of(context).register(input.into(), request.user_agent.as_deref()).await)?;
-        let Some(made) = made else {
-            return Ok(Some(RegisterPayload { business: None, user: None, session: None, user_errors }));
-        };
-        request.show_as(made.caller);
-        let (business, user) = (Some(Business::new(made.business)), Some(User::new(made.user)));
-        Ok(Some(RegisterPayload { business, user, session: Some(made.tokens.into()), user_errors }))
+    async fn register(&self, context: &Context<'_>, input: RegisterInput) -> Option<Result<RegisterPayload>> {
+        nullable(async {
+            let request = request(context);
+            let (made, user_errors) = split(service_of(context).register(input.into(), request.user_agent.as_deref()).await)?;
+            let Some(made) = made else {
+                return Ok(Some(RegisterPayload { business: None, user: None, session: None, user_errors }));
+            };
+            request.show_as(made.caller);
+            let (business, user) = (Some(Business::new(made.business)), Some(User::new(made.user)));
+            Ok(Some(RegisterPayload { business, user, session: Some(made.tokens.into()), user_errors }))
+        })
+        .await
     }
     /// Begins a session.
-    async fn sign_in(&self, context: &Context<'_>, input: SignInInput) -> Result<Option<SignInPayload>> {
-        let request = request(context);
-        let (entered, user_errors) = split(service_of(context).sign_in(input.into(), request.user_agent.as_deref()).await)?;
-        let Some(entered) = entered else {
-            return Ok(Some(SignInPayload { session: None, viewer: None, user_errors }));
-        };
-        request.show_as(entered.caller);
-        Ok(Some(SignInPayload { session: Some(entered.tokens.into()), viewer: Viewer::new(entered.caller), user_errors }))
+    async fn sign_in(&self, context: &Context<'_>, input: SignInInput) -> Option<Result<SignInPayload>> {
+        nullable(async {
+            let request = request(context);
+            let (entered, user_errors) = split(service_of(context).sign_in(input.into(), request.user_agent.as_deref()).await)?;
+            let Some(entered) = entered else {
+                return Ok(Some(SignInPayload { session: None, viewer: None, user_errors }));
+            };
+            request.show_as(entered.caller);
+            Ok(Some(SignInPayload { session: Some(entered.tokens.into()), viewer: Viewer::new(entered.caller), user_errors }))
+        })
+        .await
     }
     /// New tokens for the last refresh token. One that is shown twice ends its session.
-    async fn refresh_session(&self, context: &Context<'_>, input: RefreshSessionInput) -> Result<Option<RefreshSessionPayload>> {
-        let (tokens, user_errors) = split(service_of(context).refresh_session(&input.refresh_token).await)?;
-        Ok(Some(RefreshSessionPayload { session: tokens.map(AuthTokens::from), user_errors }))
+    async fn refresh_session(&self, context: &Context<'_>, input: RefreshSessionInput) -> Option<Result<RefreshSessionPayload>> {
+        nullable(async {
+            let (tokens, user_errors) = split(service_of(context).refresh_session(&input.refresh_token).await)?;
+            Ok(Some(RefreshSessionPayload { session: tokens.map(AuthTokens::from), user_errors }))
+        })
+        .await
     }
     /// Ends the session, or all of them.
-    async fn sign_out(&self, context: &Context<'_>, input: SignOutInput) -> Result<Option<SignOutPayload>> {
-        let (_, user_errors) = split(service_of(context).sign_out(request(context).caller, input.everywhere).await)?;
-        request(context).refresh();
-        Ok(Some(SignOutPayload { user_errors }))
+    async fn sign_out(&self, context: &Context<'_>, input: SignOutInput) -> Option<Result<SignOutPayload>> {
+        nullable(async {
+            let (_, user_errors) = split(service_of(context).sign_out(request(context).caller, input.everywhere).await)?;
+            request(context).refresh();
+            Ok(Some(SignOutPayload { user_errors }))
+        })
+        .await
     }
     /// Replaces the password and ends every other session.
-    async fn change_password(&self, context: &Context<'_>, input: ChangePasswordInput) -> Result<Option<ChangePasswordPayload>> {
-        let (current, new) = (SecretString::from(input.current_password), SecretString::from(input.new_password));
-        let (_, user_errors) = split(service_of(context).change_password(request(context).caller, current, new).await)?;
-        request(context).refresh();
-        Ok(Some(ChangePasswordPayload { user_errors }))
+    async fn change_password(&self, context: &Context<'_>, input: ChangePasswordInput) -> Option<Result<ChangePasswordPayload>> {
+        nullable(async {
+            let (current, new) = (SecretString::from(input.current_password), SecretString::from(input.new_password));
+            let (_, user_errors) = split(service_of(context).change_password(request(context).caller, current, new).await)?;
+            request(context).refresh();
+            Ok(Some(ChangePasswordPayload { user_errors }))
+        })
+        .await
     }
     /// Ends one of the caller's sessions in this business.
-    async fn revoke_session(&self, context: &Context<'_>, input: RevokeSessionInput) -> Result<Option<RevokeSessionPayload>> {
-        let session = SessionId::parse(&input.session_id);
-        let (revoked, user_errors) = split(service_of(context).revoke_session(request(context).caller, session).await)?;
-        request(context).refresh();
-        Ok(Some(RevokeSessionPayload { revoked_id: revoked.map(show_id), user_errors }))
+    async fn revoke_session(&self, context: &Context<'_>, input: RevokeSessionInput) -> Option<Result<RevokeSessionPayload>> {
+        nullable(async {
+            let session = SessionId::parse(&input.session_id);
+            let (revoked, user_errors) = split(service_of(context).revoke_session(request(context).caller, session).await)?;
+            request(context).refresh();
+            Ok(Some(RevokeSessionPayload { revoked_id: revoked.map(show_id), user_errors }))
+        })
+        .await
     }
 }

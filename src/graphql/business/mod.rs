@@ -1,4 +1,5 @@
 //! The business API, by noun: what SPA frontends, partners and dashboards see at `POST /graphql`.
+#![expect(clippy::unused_async, reason = "a resolver is async whether it waits or not")]
 
 pub mod account;
 pub mod catalog;
@@ -80,6 +81,3 @@ mod tests {
         assert_eq!(door.unchecked_scalars(), Vec::<&str>::new());
     }
 }
-//! The business API, by noun.
-#![expect(clippy::unused_async, reason = "a resolver is async whether it waits or not")]
-

@@ -4,7 +4,8 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 
 use super::account::{Role, User};
 use crate::error::Error;
-use crate::graphql::context::{Allow, request};
+use crate::graphql::context::{Allow, RequestContext, nullable, request};
+use crate::ids::MemberId;
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::page::{PageArguments, connection};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, Money, TimeZone, show_id, stored_money};
@@ -68,6 +69,16 @@ impl Business {
     pub const fn new(row: customers::Business) -> Self {
         Self { row }
     }
+
+    /// The caller's business, read once a view.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody, or the database's fault.
+    pub async fn of_caller(request: &RequestContext) -> Result<Self, Error> {
+        let id = request.caller.require_scope()?.business();
+        let found = request.view().loaders.businesses.load(id).await?;
+        found.map(Self::new).ok_or_else(|| Error::Corrupt("a business is gone".into()))
+    }
 }
 
 /// A customer of the platform.
@@ -110,12 +121,18 @@ impl Business {
         self.row.city.as_deref()
     }
     /// E.164, e.g. `+254712345678`.
-    async fn phone(&self, context: &Context<'_>) -> Result<Option<String>> {
-        Ok(service_of(context).phone(&self.row)?)
+    async fn phone(&self, context: &Context<'_>) -> Option<Result<String>> {
+        nullable(async {
+            Ok(service_of(context).phone(&self.row)?)
+        })
+        .await
     }
     /// As the tax office gave it.
-    async fn tax_id(&self, context: &Context<'_>) -> Result<Option<String>> {
-        Ok(service_of(context).tax_id(&self.row)?)
+    async fn tax_id(&self, context: &Context<'_>) -> Option<Result<String>> {
+        nullable(async {
+            Ok(service_of(context).tax_id(&self.row)?)
+        })
+        .await
     }
     /// Set by staff: no tax line on its invoices.
     async fn tax_exempt(&self) -> bool {
@@ -187,6 +204,14 @@ impl Member {
     /// The member of a row.
     pub const fn new(row: customers::Member) -> Self {
         Self { row }
+    }
+
+    /// The member of an id, if the caller's business has it.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn by_id(request: &RequestContext, id: MemberId) -> Result<Option<Self>, Error> {
+        Ok(customers::member(&request.tenant().await?, id).await?.map(Self::new))
     }
 }
 
@@ -285,11 +310,14 @@ pub struct ProfileQuery;
 #[Object]
 impl ProfileQuery {
     /// The caller's business.
-    #[graphql(guard = "Allow(Need::Read)")]
-    async fn profile(&self, context: &Context<'_>) -> Result<Option<Business>> {
-        let request = request(context);
-        let scope = request.view().caller.require_scope()?;
-        Ok(request.view().loaders.businesses.load(scope.business()).await?.map(Business::new))
+    async fn profile(&self, context: &Context<'_>) -> Option<Result<Business>> {
+        nullable(async {
+            request(context).require(Need::Read).await?;
+            let request = request(context);
+            let scope = request.view().caller.require_scope()?;
+            Ok(request.view().loaders.businesses.load(scope.business()).await?.map(Business::new))
+        })
+        .await
     }
 }
 
@@ -300,11 +328,14 @@ pub struct ProfileMutation;
 #[Object]
 impl ProfileMutation {
     /// Changes what the business says of itself.
-    async fn update_profile(&self, context: &Context<'_>, input: UpdateProfileInput) -> Result<Option<UpdateProfilePayload>> {
-        let request = request(context);
-        let (row, user_errors) = split(service_of(context).update_profile(request.caller, input.into()).await)?;
-        request.refresh();
-        Ok(Some(UpdateProfilePayload { business: row.map(Business::new), user_errors }))
+    async fn update_profile(&self, context: &Context<'_>, input: UpdateProfileInput) -> Option<Result<UpdateProfilePayload>> {
+        nullable(async {
+            let request = request(context);
+            let (row, user_errors) = split(service_of(context).update_profile(request.caller, input.into()).await)?;
+            request.refresh();
+            Ok(Some(UpdateProfilePayload { business: row.map(Business::new), user_errors }))
+        })
+        .await
     }
 }
 
