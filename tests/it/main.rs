@@ -19,6 +19,7 @@ macro_rules! both {
 }
 
 mod catalog;
+mod catalog_api;
 mod database;
 mod harness;
 mod postgres;

@@ -1,1 +1,3 @@
 //! The business API, by noun.
+
+pub mod catalog;
