@@ -12,7 +12,10 @@ use futures::future::BoxFuture;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{BusinessId, UserId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId};
+use crate::services::catalog::cheapest_first;
 use crate::store::Snapshot;
+use crate::money::Currency;
+use crate::store::catalog::{self, Feature, Plan, PlanView, Price, VersionKey};
 use crate::store::customers::{self, UserView};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
@@ -84,6 +87,18 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
 
 /// The loaders of one view.
 pub struct Loaders {
+    /// Versions of plans.
+    pub plans: Loader<VersionKey, Plan>,
+    /// Prices by version of a plan.
+    pub plan_prices: Loader<VersionKey, Vec<Price>>,
+    /// Features by version of a plan.
+    pub plan_features: Loader<VersionKey, Vec<Feature>>,
+    /// The current versions of all plans, archived or not, cheapest first.
+    pub offer: Loader<(), Arc<Vec<PlanView>>>,
+    /// The platform's currency; none before a catalogue was seeded.
+    pub platform_currency: Loader<(), Currency>,
+    /// The currency of the caller's business.
+    pub business_currency: Loader<(), Currency>,
     /// Subscriptions by id.
     pub subscriptions: Loader<SubscriptionId, Subscription>,
     /// Invoices by id.
@@ -115,10 +130,32 @@ macro_rules! of_tenant {
     };
 }
 
+/// A loader that reads the catalogue by one function of the store.
+macro_rules! of_catalogue {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.catalogue().await?, &keys).await }))
+    };
+}
+
+/// A loader of the one thing of its kind that a view has.
+macro_rules! only {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, _| {
+            Box::pin(async move { Ok($read(&snapshot).await?.map(|only| ((), only)).into_iter().collect()) })
+        })
+    };
+}
+
 impl Loaders {
     /// Loaders that read from `snapshot`.
     pub fn new(snapshot: &Arc<Snapshot>) -> Self {
         Self {
+            plans: of_catalogue!(snapshot, catalog::plans),
+            plan_prices: of_catalogue!(snapshot, catalog::plan_prices),
+            plan_features: of_catalogue!(snapshot, catalog::plan_features),
+            offer: only!(snapshot, offer),
+            platform_currency: only!(snapshot, platform_currency),
+            business_currency: only!(snapshot, business_currency),
             subscriptions: of_tenant!(snapshot, subscriptions::by_ids),
             invoices: of_tenant!(snapshot, invoices::by_ids),
             invoice_lines: of_tenant!(snapshot, invoices::lines_of),
@@ -148,4 +185,21 @@ impl Loaders {
             }),
         }
     }
+}
+
+async fn offer(snapshot: &Snapshot) -> Result<Option<Arc<Vec<PlanView>>>, Error> {
+    let mut plans = catalog::all_plans(&snapshot.catalogue().await?).await?;
+    // Without a seller nothing was seeded, and there is nothing to sort.
+    if let Some(currency) = platform_currency(snapshot).await? {
+        cheapest_first(&mut plans, currency);
+    }
+    Ok(Some(Arc::new(plans)))
+}
+
+async fn platform_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {
+    Ok(catalog::seller(&snapshot.catalogue().await?).await?.map(|seller| seller.platform_currency))
+}
+
+async fn business_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {
+    Ok(Some(customers::business(&snapshot.tenant().await?).await?.currency))
 }

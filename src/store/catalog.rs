@@ -53,7 +53,7 @@ pub struct Product {
     /// What a part of a period is counted in.
     pub granularity: Granularity,
     /// How customers may change plan.
-    pub change: ChangeOptions,
+    pub change_options: ChangeOptions,
     /// What a customer who cancels at once may ask for the rest of the period; never empty.
     pub cancel_unused_time: Vec<UnusedTime>,
 }

@@ -48,7 +48,10 @@ async fn seeding_the_demo_puts_its_products_plans_and_seller_on_sale(db: TestDat
     let read = world.catalogue().await;
     let products = catalog::products(&read).await.unwrap();
     assert_eq!(products.iter().map(|product| product.code.as_str()).collect::<Vec<_>>(), ["erp", "sacco", "payroll"]);
-    assert_eq!((products[0].change.prorations.len(), products[0].change.downgrade_now, products[0].cancel_unused_time.len()), (4, true, 3));
+    assert_eq!(
+        (products[0].change_options.prorations.len(), products[0].change_options.downgrade_now, products[0].cancel_unused_time.len()),
+        (4, true, 3)
+    );
     let seller = catalog::seller(&read).await.unwrap().unwrap();
     assert_eq!(
         (seller.name.as_str(), seller.city.as_deref(), seller.platform_currency),

@@ -20,6 +20,7 @@ macro_rules! both {
 
 mod client;
 mod catalog;
+mod catalog_api;
 mod database;
 mod harness;
 mod postgres;

@@ -8,7 +8,9 @@ use evolve_business::services::catalog::file::{CatalogueFile, parse};
 use evolve_business::services::catalog::seed::Applied;
 use evolve_business::store::tenant::Catalogue;
 use evolve_business::store::{Snapshot, catalog};
+use sea_orm::sqlx::{self, Connection as _};
 
+use crate::database::Kind;
 use crate::world::World;
 
 /// The demo's catalogue, as it is shipped.
@@ -40,6 +42,22 @@ impl World {
         let found = catalog::plan_by_code(&self.catalogue().await, product, code).await.unwrap();
         found.unwrap_or_else(|| panic!("no plan {product}/{code}")).id
     }
+}
+
+/// Takes a plan off the shelf, as staff do.
+pub(crate) async fn archive(url: &str, kind: Kind, code: &str) {
+    let sql = "update plans set archived_at = '2027-01-31 08:00:00+00:00' where code = $1";
+    let changed = match kind {
+        Kind::Sqlite => {
+            let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+            sqlx::query(sql).bind(code).execute(&mut connection).await.unwrap().rows_affected()
+        }
+        Kind::Postgres => {
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            sqlx::query(sql).bind(code).execute(&mut connection).await.unwrap().rows_affected()
+        }
+    };
+    assert_eq!(changed, 1);
 }
 
 /// The statements that a store has run, for tests that count them. What opens and ends a transaction does not count.

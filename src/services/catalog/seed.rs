@@ -140,7 +140,7 @@ fn product(written: &file::Product, id: ProductId, position: i32) -> Product {
         position,
         anchor: written.anchor,
         granularity: written.granularity,
-        change: ChangeOptions { prorations: written.prorations.clone(), downgrade_now: written.downgrade_now },
+        change_options: ChangeOptions { prorations: written.prorations.clone(), downgrade_now: written.downgrade_now },
         cancel_unused_time: written.cancel_unused_time.clone(),
     }
 }

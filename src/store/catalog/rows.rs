@@ -85,7 +85,7 @@ pub(super) fn read_product(row: product::Model) -> Result<Product, Error> {
     Ok(Product {
         anchor: AnchorMode::parse(&row.anchor_mode, day).ok_or_else(|| foreign("anchor"))?,
         granularity: row.granularity,
-        change: ChangeOptions {
+        change_options: ChangeOptions {
             prorations: read_list(&row.prorations, Proration::parse).ok_or_else(|| foreign("prorations"))?,
             downgrade_now: row.downgrade_now,
         },
@@ -126,7 +126,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH.into(),
         };
         let read = read_product(row.clone()).unwrap();
-        assert_eq!(read.change.prorations, [Proration::None, Proration::ResetCycle]);
+        assert_eq!(read.change_options.prorations, [Proration::None, Proration::ResetCycle]);
         assert_eq!((read.anchor.day(), read.cancel_unused_time.as_slice()), (Some(31), [UnusedTime::Credit].as_slice()));
         for foreign in [
             product::Model { anchor_day: None, ..row.clone() },

@@ -73,8 +73,8 @@ pub async fn put_product(system: &System, product: &Product, at: Instant) -> Res
         anchor_mode: Set(product.anchor.as_str().to_owned()),
         anchor_day: Set(product.anchor.day().map(i32::from)),
         granularity: Set(product.granularity),
-        prorations: Set(names(product.change.prorations.iter().map(|proration| proration.as_str()).collect())),
-        downgrade_now: Set(product.change.downgrade_now),
+        prorations: Set(names(product.change_options.prorations.iter().map(|proration| proration.as_str()).collect())),
+        downgrade_now: Set(product.change_options.downgrade_now),
         cancel_unused_time: Set(names(product.cancel_unused_time.iter().map(|choice| choice.as_str()).collect())),
         ..Default::default()
     };
