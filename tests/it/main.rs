@@ -18,8 +18,10 @@ macro_rules! both {
     )+ };
 }
 
+mod catalog;
 mod database;
 mod harness;
 mod postgres;
 mod walls;
 mod world;
+mod world_catalog;
