@@ -145,9 +145,8 @@ pub async fn post_credit(tenant: &Tenant, row: CreditEntry) -> Result<(), Error>
     let balance_minor = row.balance_after_minor;
     tenant.insert_many::<credit_entry::Entity, _>(vec![row.into_active_model().reset_all()]).await?;
     let own = Condition::all().add(business::Column::BusinessId.eq(tenant.business()));
-    let change = |update: super::tenant::ScopedUpdate<business::Entity>| {
-        update.set(business::Column::BalanceMinor, balance_minor).filter(own)
-    };
+    let change =
+        |update: super::tenant::ScopedUpdate<business::Entity>| update.set(business::Column::BalanceMinor, balance_minor).filter(own);
     tenant.update_where::<business::Entity>(change).await.map(drop)
 }
 

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod invoices;
 pub mod jobs;
 pub mod page;
+pub mod payments;
 pub mod subscriptions;
 pub mod system;
 pub mod tenant;

@@ -108,9 +108,8 @@ pub async fn insert_period(tenant: &Tenant, row: Period) -> Result<Period, Error
 /// # Errors
 /// The database's fault.
 pub async fn shorten_period(tenant: &Tenant, id: PeriodId, ends_at: Instant) -> Result<(), Error> {
-    let change = |update: super::tenant::ScopedUpdate<period::Entity>| {
-        update.set(period::Column::EndsAt, ends_at).filter(period::Column::Id.eq(id))
-    };
+    let change =
+        |update: super::tenant::ScopedUpdate<period::Entity>| update.set(period::Column::EndsAt, ends_at).filter(period::Column::Id.eq(id));
     tenant.update_where::<period::Entity>(change).await.map(drop)
 }
 

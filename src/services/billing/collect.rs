@@ -62,7 +62,14 @@ async fn attempt(tenant: &Tenant, ports: &Ports, invoice: &Invoice, method: Opti
 ///
 /// # Errors
 /// The database's fault.
-pub(super) async fn overdue(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut Standing, invoice: &Invoice, hard: bool) -> Result<(), Error> {
+pub(super) async fn overdue(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &Account,
+    standing: &mut Standing,
+    invoice: &Invoice,
+    hard: bool,
+) -> Result<(), Error> {
     let status = standing.row.status;
     if matches!(status, SubscriptionStatus::Incomplete | SubscriptionStatus::Expired | SubscriptionStatus::Trialing) {
         return Ok(());

@@ -27,7 +27,14 @@ pub struct Ended {
 ///
 /// # Errors
 /// The database's fault.
-pub async fn end(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &mut Standing, at: Timestamp, actor: &str) -> Result<Ended, Error> {
+pub async fn end(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    standing: &mut Standing,
+    at: Timestamp,
+    actor: &str,
+) -> Result<Ended, Error> {
     standing.apply(SubscriptionEvent::Canceled)?;
     close(tenant, standing, at).await?;
     standing.changed(tenant, ports, account, Change { kind: "canceled", actor, at, details: json!({}) }).await?;

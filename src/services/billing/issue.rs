@@ -94,13 +94,7 @@ async fn issue(
 }
 
 /// The invoice's own row. It never changes but in what is paid and credited.
-fn invoice_row(
-    account: &Account,
-    id: InvoiceId,
-    subscription: SubscriptionId,
-    number: String,
-    totals: &Totals,
-) -> Result<Invoice, Error> {
+fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, number: String, totals: &Totals) -> Result<Invoice, Error> {
     let (seller, business) = (&account.seller, &account.business);
     let on_top = totals.taxes.iter().filter(|tax| tax.tax.behavior == TaxBehavior::Exclusive).map(|tax| tax.amount_minor);
     let is_settled = totals.amount_due_minor == 0;
@@ -143,7 +137,13 @@ fn invoice_row(
 }
 
 /// The rows of its lines.
-fn line_rows(ports: &Ports, account: &Account, invoice: InvoiceId, drafts: &[DraftLine], totals: &Totals) -> Result<Vec<InvoiceLine>, Error> {
+fn line_rows(
+    ports: &Ports,
+    account: &Account,
+    invoice: InvoiceId,
+    drafts: &[DraftLine],
+    totals: &Totals,
+) -> Result<Vec<InvoiceLine>, Error> {
     let rows = drafts.iter().zip(&totals.lines).enumerate().map(|(index, (draft, taxed))| {
         Ok(InvoiceLine {
             business_id: account.business.business_id,

@@ -43,7 +43,11 @@ pub(crate) fn rule(error: RuleError) -> Error {
 ///
 /// # Errors
 /// The database's fault.
-pub async fn upcoming_invoice(tenant: &Tenant, ports: &Ports, subscription: crate::store::subscriptions::Subscription) -> Result<Option<InvoicePreview>, Error> {
+pub async fn upcoming_invoice(
+    tenant: &Tenant,
+    ports: &Ports,
+    subscription: crate::store::subscriptions::Subscription,
+) -> Result<Option<InvoicePreview>, Error> {
     let account = Account::read(tenant, ports.now()).await?;
     upcoming(tenant, &account, &Standing::of(tenant, subscription).await?).await
 }

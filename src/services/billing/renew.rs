@@ -26,7 +26,12 @@ const MAX_BOUNDARIES: usize = 600;
 ///
 /// # Errors
 /// The database's fault.
-pub async fn bill_due_boundaries(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &mut Standing) -> Result<Vec<PaymentId>, Error> {
+pub async fn bill_due_boundaries(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    standing: &mut Standing,
+) -> Result<Vec<PaymentId>, Error> {
     let mut attempts = Vec::new();
     for _ in 0..MAX_BOUNDARIES {
         let bills = standing.row.status.is_live() && standing.row.status != SubscriptionStatus::Incomplete;

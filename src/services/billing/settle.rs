@@ -142,7 +142,8 @@ async fn charge_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, stan
     let line = charge_line(&standing.running()?, account.at, standing.row.granularity, &price).map_err(rule)?;
     standing.set_charged(Some(price));
     standing.save(tenant, account).await?;
-    let own: Vec<DraftLine> = line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))).into_iter().collect();
+    let own: Vec<DraftLine> =
+        line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))).into_iter().collect();
     match bill(tenant, ports, account, standing.row.id, own).await? {
         Some(invoice) => collect(tenant, ports, account, standing, &invoice, None).await.map(drop),
         None => Ok(()),

@@ -224,7 +224,13 @@ pub(super) async fn version(tenant: &Tenant, key: crate::store::catalog::Version
 ///
 /// # Errors
 /// [`Error::Corrupt`] past every limit.
-pub fn period_row(ports: &Ports, account: &Account, subscription: SubscriptionId, interval: Interval, period: &Period) -> Result<PeriodRow, Error> {
+pub fn period_row(
+    ports: &Ports,
+    account: &Account,
+    subscription: SubscriptionId,
+    interval: Interval,
+    period: &Period,
+) -> Result<PeriodRow, Error> {
     Ok(PeriodRow {
         business_id: account.business.business_id,
         id: ports.ids.next(),
