@@ -16,6 +16,7 @@ pub mod page;
 pub mod reads;
 pub mod payments;
 pub mod sessions;
+pub mod subscriptions;
 pub mod system;
 pub mod tenant;
 pub mod transaction;

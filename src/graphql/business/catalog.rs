@@ -10,7 +10,7 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use crate::billing::{period, tax};
 use crate::error::Error;
-use crate::graphql::context::{RequestContext, request};
+use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::page::{PageArguments, connection};
 use crate::graphql::scalars::{BigInt, CurrencyCode, Decimal, Money, show_id};
 use crate::ids::{PlanId, ProductId};
@@ -201,14 +201,17 @@ impl Plan {
         request: &RequestContext,
         interval: period::Interval,
         currency: Option<CurrencyCode>,
-    ) -> Result<Option<Money>> {
-        let currency = match currency {
-            Some(CurrencyCode(currency)) => Some(currency),
-            None => default_currency(request).await?,
-        };
-        let Some(currency) = currency else { return Ok(None) };
-        let found = price_of(&self.load_prices(request).await?, interval, currency);
-        Ok(found.map(|price| price.money().map(Money::from)).transpose()?)
+    ) -> Option<Result<Money>> {
+        nullable(async {
+            let currency = match currency {
+                Some(CurrencyCode(currency)) => Some(currency),
+                None => default_currency(request).await?,
+            };
+            let Some(currency) = currency else { return Ok(None) };
+            let found = price_of(&self.load_prices(request).await?, interval, currency);
+            Ok(found.map(|price| price.money().map(Money::from)).transpose()?)
+        })
+        .await
     }
 }
 
