@@ -70,7 +70,8 @@ impl App {
         let ports = Ports::new(Parts {
             store,
             passwords: Passwords::new(settings.passwords.into(), settings.passwords.into(), Arc::clone(&rng))?,
-            tokens: TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng)),
+            tokens: Arc::new(TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng))),
+            previews: keys.cursor.clone(),
             master: keys.master,
             gateway,
             mailer: mailer(&settings.data_dir, &clock, &ids)?,

@@ -49,7 +49,7 @@ pub struct Parts {
     /// Password hashing.
     pub passwords: Passwords,
     /// Access tokens.
-    pub tokens: TokenIssuer,
+    pub tokens: Arc<TokenIssuer>,
     /// The key that wraps each business's own.
     pub master: MasterKey,
     /// Signs what a preview showed.
@@ -75,14 +75,15 @@ impl Ports {
     /// The same outside at another time, with the gateway of that time: for living through the past as demo data.
     #[must_use]
     pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
-        let Parts { store, ids, rng, passwords, tokens, master, mailer, refresh_lifetime, sandbox, .. } = &*self.inner;
+        let Parts { store, previews, ids, rng, passwords, tokens, master, mailer, refresh_lifetime, sandbox, .. } = &*self.inner;
         Self::new(Parts {
             store: store.clone(),
             clock,
             ids: Arc::clone(ids),
+            previews: previews.clone(),
             rng: Arc::clone(rng),
             passwords: passwords.clone(),
-            tokens: tokens.clone(),
+            tokens: Arc::clone(tokens),
             master: master.clone(),
             gateway,
             mailer: Arc::clone(mailer),

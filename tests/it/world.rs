@@ -53,7 +53,7 @@ impl World {
             ids: ids.clone(),
             rng: rng.clone(),
             passwords: Passwords::new(HashCost::TEST, HashLimits { running: 4, waiting: 64 }, rng.clone()).unwrap(),
-            tokens: TokenIssuer::new(settings, keys.token, Vec::new(), rng),
+            tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), rng)),
             master: keys.master,
             previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),

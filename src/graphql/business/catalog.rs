@@ -196,22 +196,14 @@ impl Plan {
         }
     }
 
-    async fn price_for(
-        &self,
-        request: &RequestContext,
-        interval: period::Interval,
-        currency: Option<CurrencyCode>,
-    ) -> Option<Result<Money>> {
-        nullable(async {
-            let currency = match currency {
-                Some(CurrencyCode(currency)) => Some(currency),
-                None => default_currency(request).await?,
-            };
-            let Some(currency) = currency else { return Ok(None) };
-            let found = price_of(&self.load_prices(request).await?, interval, currency);
-            Ok(found.map(|price| price.money().map(Money::from)).transpose()?)
-        })
-        .await
+    async fn price_for(&self, request: &RequestContext, interval: period::Interval, currency: Option<CurrencyCode>) -> Result<Option<Money>> {
+        let currency = match currency {
+            Some(CurrencyCode(currency)) => Some(currency),
+            None => default_currency(request).await?,
+        };
+        let Some(currency) = currency else { return Ok(None) };
+        let found = price_of(&self.load_prices(request).await?, interval, currency);
+        Ok(found.map(|price| price.money().map(Money::from)).transpose()?)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod credit;
 mod end;
 mod issue;
 mod lines;
+pub mod party;
 mod renew;
 mod settle;
 mod standing;

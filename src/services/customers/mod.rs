@@ -4,7 +4,7 @@
 //! whether an address has an account, and never write personal data to the audit trail.
 
 use crate::billing::lifecycle::SubscriptionStatus;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::security::envelope::{BusinessKey, Place};
 use crate::store::customers::{self, Business, Membership};
 use crate::store::{Instant, Tenant, sessions as stored};
@@ -62,7 +62,28 @@ impl CustomerService {
     /// # Errors
     /// [`Error::Corrupt`] where it does not open.
     pub fn tax_id(&self, business: &Business) -> Result<Option<String>, Error> {
-        open(&self.ports, business, Sealed::TaxId, business.tax_id_sealed.as_deref())
+        self.open_tax_id(business, business.tax_id_sealed.as_deref())
+    }
+
+    /// A tax id that was sealed as this business's, e.g. the copy on an invoice, opened.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where it does not open.
+    pub fn open_tax_id(&self, business: &Business, sealed: Option<&[u8]>) -> Result<Option<String>, Error> {
+        open(&self.ports, business, Sealed::TaxId, sealed)
+    }
+
+    /// Whether somebody signs in with this address.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn is_registered(&self, email: &'static str) -> Result<bool, Error> {
+        let found = self.ports.store.write_system(move |system| async move { Ok(customers::user_by_email(&system, email).await?.is_some()) });
+        match found.await {
+            Ok(found) => Ok(found),
+            Err(Failure::Fault(error)) => Err(error),
+            Err(Failure::Refused(_)) => Ok(false),
+        }
     }
 
     /// The phone number, opened.

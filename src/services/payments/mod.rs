@@ -14,6 +14,7 @@ mod outcome;
 mod pay;
 mod protocol;
 
+pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
 pub use attempt::{begin_attempt, wait_for};
 pub use methods::AddPaymentMethod;
 pub use pay::{PaidInvoice, PayInvoice};
