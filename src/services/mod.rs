@@ -24,6 +24,7 @@ pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
+pub mod customers;
 pub mod idempotency;
 pub mod payments;
 pub mod subscriptions;
