@@ -20,6 +20,9 @@ macro_rules! both {
 
 mod database;
 mod harness;
+mod payments;
 mod postgres;
 mod walls;
+mod worker;
 mod world;
+mod world_payments;
