@@ -21,7 +21,12 @@ macro_rules! both {
 mod catalog;
 mod database;
 mod harness;
+mod payments;
 mod postgres;
+mod subscriptions;
 mod walls;
+mod worker;
 mod world;
 mod world_catalog;
+mod world_payments;
+mod world_subscriptions;
