@@ -21,9 +21,9 @@ pub struct Account {
     pub business: Business,
     /// Its zone.
     pub zone: Zone,
-    /// Who sells.
-    pub seller: Seller,
-    /// The zone whose calendar dates and numbers documents.
+    /// Who sells; `None` before a catalogue was seeded.
+    seller: Option<Seller>,
+    /// The zone whose calendar dates and numbers documents: the seller's.
     pub seller_zone: Zone,
     /// The instant.
     pub at: Timestamp,
@@ -35,7 +35,7 @@ impl Account {
     /// The business, locked until the transaction ends.
     ///
     /// # Errors
-    /// The database's fault; [`Error::Corrupt`] where there is no seller.
+    /// The database's fault; [`Error::Corrupt`] for a time zone that is none.
     pub async fn lock(tenant: &Tenant, at: Timestamp) -> Result<Self, Error> {
         Self::of(tenant, lock_business(tenant).await?, at).await
     }
@@ -51,10 +51,18 @@ impl Account {
     /// The rest of what billing needs to know.
     async fn of(tenant: &Tenant, business: Business, at: Timestamp) -> Result<Self, Error> {
         let catalogue = tenant.catalogue();
-        let seller = seller(&catalogue).await?.ok_or_else(|| Error::Corrupt("there is no seller".into()))?;
-        let seller_zone = zone(&seller.time_zone)?;
+        let seller = seller(&catalogue).await?;
+        let seller_zone = seller.as_ref().map_or(Ok(Zone::UTC), |seller| zone(&seller.time_zone))?;
         let tax = tax_rate(&catalogue, &business.country, Day::from(seller_zone.date_of(at))).await?;
         Ok(Self { zone: zone(&business.time_zone)?, business, seller, seller_zone, at, tax })
+    }
+
+    /// Who sells.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] before a catalogue was seeded.
+    pub fn seller(&self) -> Result<&Seller, Error> {
+        self.seller.as_ref().ok_or_else(|| Error::Corrupt("there is no seller".into()))
     }
 
     /// What a price of that behaviour is taxed at today; an exempt business pays none.

@@ -95,7 +95,7 @@ async fn issue(
 
 /// The invoice's own row. It never changes but in what is paid and credited.
 fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, number: String, totals: &Totals) -> Result<Invoice, Error> {
-    let (seller, business) = (&account.seller, &account.business);
+    let (seller, business) = (account.seller()?, &account.business);
     let on_top = totals.taxes.iter().filter(|tax| tax.tax.behavior == TaxBehavior::Exclusive).map(|tax| tax.amount_minor);
     let is_settled = totals.amount_due_minor == 0;
     Ok(Invoice {
