@@ -68,7 +68,8 @@ async fn invoices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          unique (business_id, number),
          foreign key (business_id, subscription_id) references subscriptions (business_id, id),
          check (total_minor = subtotal_minor - discount_minor + exclusive_tax_minor),
-         check (amount_due_minor = total_minor - credit_applied_minor - amount_paid_minor - amount_credited_minor)",
+         check (amount_due_minor = case status when 'VOID' then 0
+           else total_minor - credit_applied_minor - amount_paid_minor - amount_credited_minor end)",
     )
     .await?;
     run(

@@ -9,8 +9,11 @@ use dataloader::BatchFn;
 use dataloader::cached;
 use futures::future::BoxFuture;
 
+use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
+use crate::ids::{BusinessId, UserId};
 use crate::store::Snapshot;
+use crate::store::customers::{self, UserView};
 
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
@@ -77,11 +80,38 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
 }
 
 /// The loaders of one view.
-pub struct Loaders {}
+pub struct Loaders {
+    /// The caller's business, by its id.
+    pub businesses: Loader<BusinessId, customers::Business>,
+    /// The states of a business's subscriptions, each once.
+    pub subscription_statuses: Loader<BusinessId, Vec<SubscriptionStatus>>,
+    /// People of the caller's business.
+    pub users: Loader<UserId, UserView>,
+}
 
 impl Loaders {
     /// Loaders that read from `snapshot`.
-    pub fn new(_snapshot: &Arc<Snapshot>) -> Self {
-        Self {}
+    pub fn new(snapshot: &Arc<Snapshot>) -> Self {
+        Self {
+            // A view shows one business: whatever ids are asked for, the one that is found is the caller's.
+            businesses: Loader::new(snapshot, |snapshot, _| {
+                Box::pin(async move {
+                    let found = customers::business(&snapshot.tenant().await?).await?;
+                    Ok(HashMap::from([(found.business_id, found)]))
+                })
+            }),
+            subscription_statuses: Loader::new(snapshot, |snapshot, _| {
+                Box::pin(async move {
+                    let tenant = snapshot.tenant().await?;
+                    Ok(HashMap::from([(tenant.business(), customers::subscription_statuses(&tenant).await?)]))
+                })
+            }),
+            users: Loader::new(snapshot, |snapshot, ids| {
+                Box::pin(async move {
+                    let found = customers::users(&snapshot.tenant().await?, ids).await?;
+                    Ok(found.into_iter().map(|user| (user.id, user)).collect())
+                })
+            }),
+        }
     }
 }

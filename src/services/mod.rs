@@ -13,6 +13,7 @@ use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
 use crate::clock::SharedClock;
 use crate::ids::SharedIdGen;
+use crate::security::cursor::CursorKey;
 use crate::security::envelope::MasterKey;
 use crate::security::password::Passwords;
 use crate::security::random::SharedRng;
@@ -23,8 +24,10 @@ pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
+pub mod customers;
 pub mod idempotency;
 pub mod payments;
+pub mod subscriptions;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]
@@ -49,6 +52,8 @@ pub struct Parts {
     pub tokens: TokenIssuer,
     /// The key that wraps each business's own.
     pub master: MasterKey,
+    /// Signs what a preview showed.
+    pub previews: CursorKey,
     /// The payment gateway.
     pub gateway: Arc<dyn PaymentGateway>,
     /// Outgoing mail.

@@ -18,11 +18,15 @@ macro_rules! both {
     )+ };
 }
 
+mod catalog;
 mod database;
 mod harness;
 mod payments;
 mod postgres;
+mod subscriptions;
 mod walls;
 mod worker;
 mod world;
+mod world_catalog;
 mod world_payments;
+mod world_subscriptions;

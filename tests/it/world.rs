@@ -55,6 +55,7 @@ impl World {
             passwords: Passwords::new(HashCost::TEST, HashLimits { running: 4, waiting: 64 }, rng.clone()).unwrap(),
             tokens: TokenIssuer::new(settings, keys.token, Vec::new(), rng),
             master: keys.master,
+            previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared, ids).unwrap()),
             refresh_lifetime: Duration::from_secs(30 * 24 * 3600),
