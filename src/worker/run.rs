@@ -134,7 +134,9 @@ impl Worker {
             }
             ran = ran.saturating_add(claimed.len());
             let mut running = Running::default();
-            claimed.into_iter().for_each(|job| self.start(&mut running, job));
+            for job in claimed {
+                self.start(&mut running, job);
+            }
             while !running.jobs.is_empty() {
                 running.next_over().await;
             }
@@ -151,7 +153,9 @@ impl Worker {
         let wanted = room.min(self.settings.batch);
         let claimed = self.claim(wanted).await?;
         let more = claimed.len() == wanted;
-        claimed.into_iter().for_each(|job| self.start(running, job));
+        for job in claimed {
+            self.start(running, job);
+        }
         if more { Ok(Duration::ZERO) } else { self.until_next().await }
     }
 
