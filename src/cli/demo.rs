@@ -23,7 +23,7 @@ use crate::services::access::Caller;
 use crate::services::catalog::{CatalogService, file};
 use crate::services::customers::{CustomerService, Register};
 use crate::services::payments::{AddPaymentMethod, MethodSource, PaymentService, SandboxBehavior};
-use crate::services::subscriptions::{ChangePlan, Subscribe, SubscriptionService};
+use crate::services::subscriptions::{ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService};
 use crate::store::Snapshot;
 use crate::store::catalog::plan_by_code;
 use crate::store::types::CompanySize;
@@ -122,11 +122,8 @@ async fn plan(ports: &Ports, product: &str, code: &str) -> Result<PlanId, Cause>
 async fn subscribe(ports: &Ports, worker: &Worker, caller: Caller, plan: PlanId) -> Result<SubscriptionId, Cause> {
     let service = SubscriptionService::new(ports.clone());
     let input = Subscribe {
-        plan: Some(plan),
-        interval: Interval::Monthly,
-        payment_method: None,
-        coupon: None,
-        trial: false,
+        offer: PreviewSubscribe { plan: Some(plan), interval: Interval::Monthly, coupon: None, trial: false },
+        method: None,
         auto_renewal: true,
         preview_token: None,
         idempotency_key: "demo-subscribe".to_owned(),
@@ -139,13 +136,15 @@ async fn subscribe(ports: &Ports, worker: &Worker, caller: Caller, plan: PlanId)
 async fn upgrade(ports: &Ports, worker: &Worker, caller: Caller, subscription: SubscriptionId, plan: PlanId) -> Result<(), Cause> {
     let service = SubscriptionService::new(ports.clone());
     let input = ChangePlan {
-        subscription: Some(subscription),
-        plan: Some(plan),
-        interval: None,
-        timing: ChangeTiming::Now,
-        proration: Proration::ProrateNow,
+        change: PreviewChange {
+            subscription: Some(subscription),
+            plan: Some(plan),
+            interval: None,
+            timing: ChangeTiming::Now,
+            proration: Proration::ProrateNow,
+        },
         preview_token: None,
-        payment_method: None,
+        method: None,
         if_version: None,
         idempotency_key: "demo-upgrade".to_owned(),
     };
