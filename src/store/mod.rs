@@ -12,6 +12,7 @@ pub(crate) mod entity;
 pub mod fault;
 pub mod jobs;
 pub mod page;
+pub mod reads;
 pub mod system;
 pub mod tenant;
 pub mod transaction;
