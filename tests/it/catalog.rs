@@ -217,7 +217,7 @@ async fn the_application_role_cannot_write_the_catalogue(db: TestDatabase) {
     for table in ["products", "plans", "plan_versions", "plan_prices", "plan_features", "tax_rates", "sellers"] {
         for change in [format!("delete from {table}"), format!("insert into {table} default values"), format!("truncate {table}")] {
             let refused = sqlx::query(sqlx::AssertSqlSafe(change.clone())).execute(&mut connection).await.unwrap_err();
-            let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code).map(|code| code.into_owned());
+            let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned);
             assert_eq!(code.as_deref(), Some("42501"), "{change}");
         }
     }

@@ -10,11 +10,12 @@ use evolve_business::ids::{PlanId, ProductId};
 use evolve_business::security::keys::Keys;
 use evolve_business::security::random::SystemRng;
 use evolve_business::services::access::Caller;
+use evolve_business::store::{TenantScope, catalog};
 use serde_json::{Value as Json, json};
 
 use crate::database::TestDatabase;
 use crate::world::World;
-use crate::world_catalog::{Statements, archive};
+use crate::world_catalog::{Statements, execute};
 
 const NOW: &str = "2027-01-31T09:00:00Z";
 
@@ -79,6 +80,7 @@ fn codes(answer: &Json) -> Vec<String> {
 both!(
     anybody_sees_products_with_their_plans_prices_and_features,
     a_price_is_in_the_platforms_currency_unless_asked_otherwise_and_null_where_not_sold_so,
+    a_signed_in_caller_sees_prices_in_the_currency_of_the_business_until_the_session_is_over,
     plans_come_cheapest_first_by_the_month_or_a_twelfth_of_the_year,
     plans_are_paged_both_ways_and_a_cursor_fits_its_own_list_alone,
     an_archived_plan_is_not_on_sale_and_a_cursor_that_names_it_stays_good,
@@ -159,6 +161,37 @@ async fn plans_come_cheapest_first_by_the_month_or_a_twelfth_of_the_year(db: Tes
     assert_eq!(answer["plans"]["nodes"][4]["product"]["code"], "erp", "the products' order decides last");
 }
 
+async fn a_signed_in_caller_sees_prices_in_the_currency_of_the_business_until_the_session_is_over(db: TestDatabase) {
+    let (url, kind) = (db.migration_url.clone(), db.kind);
+    let statements = Statements::default();
+    let world = World::with(db, NOW, |options| options.observer = Some(statements.observer())).await;
+    world.seed_catalogue().await;
+    let (business, user, session) = (1, 2, 3);
+    let insert = "
+        insert into businesses values ({1}, 'Duka', 'd@example.com', 'RETAIL', 'SIZE_1', 'KE', '00100', null, null, null, null, {bytes}, {false},
+            'Africa/Nairobi', 'KES', 'UNVERIFIED', 0, null, {at}, {at});
+        insert into users values ({2}, 'a@example.com', 'a@example.com', 'Ann', 'x', 'en', null, {at}, {at});
+        insert into members values ({1}, {4}, {2}, 'MEMBER', {at});
+        insert into sessions values ({3}, {2}, {1}, null, {at}, {at}, '2027-03-01 00:00:00+00:00', null);";
+    execute(&url, kind, insert).await;
+    let id = uuid::Uuid::from_u128;
+    let scope = TenantScope::proved(id(business).into());
+    let caller = Caller::User { user: id(user).into(), session: id(session).into(), scope };
+    let query = "{ plans(product: \"erp\") { nodes { price { amount currency } usd: price(currency: \"USD\") { amount } yearlyPrice { amount } features { overage { currency } } } } }";
+
+    statements.clear();
+    let answer = ask_as(&world, caller, query, json!({})).await;
+    let starter = &answer["plans"]["nodes"][0];
+    assert_eq!(starter["price"], json!({ "amount": "4500.00", "currency": "KES" }));
+    assert_eq!((&starter["usd"]["amount"], &starter["yearlyPrice"]["amount"]), (&json!("35.00"), &json!("45000.00")));
+    assert_eq!(answer["plans"]["nodes"][2]["features"][4]["overage"]["currency"], "KES");
+    assert_eq!(statements.texts().iter().filter(|sql| sql.contains("\"businesses\".\"business_name\"")).count(), 1, "loaded once a view");
+
+    execute(&url, kind, "update sessions set revoked_at = {at};").await;
+    let answer = ask_as(&world, caller, query, json!({})).await;
+    assert_eq!(answer["plans"]["nodes"][0]["price"], json!({ "amount": "35.00", "currency": "USD" }), "as for anybody");
+}
+
 /// Plans `p00`, `p01` … of ERP, each dearer than the one before it.
 fn many(count: usize) -> String {
     let mut text = HEAD.to_owned();
@@ -217,17 +250,17 @@ async fn an_archived_plan_is_not_on_sale_and_a_cursor_that_names_it_stays_good(d
     let world = World::at(db, NOW).await;
     world.apply_catalogue(&many(4)).await;
     let first = ask_as(&world, Caller::Anonymous, PAGE, json!({ "first": 2 })).await;
-    archive(&url, kind, "p01").await;
+    execute(&url, kind, "update plans set archived_at = {at} where code = 'p01'").await;
 
     let answer = ask(&world, "{ plans { nodes { code } totalCount } products { plans { code } } }").await;
     assert_eq!((codes(&answer), &answer["plans"]["totalCount"]), (vec!["p00".into(), "p02".into(), "p03".into()], &json!(3)));
     assert_eq!(answer["products"][0]["plans"].as_array().unwrap().len(), 3);
     let after = json!({ "first": 1, "after": first["plans"]["pageInfo"]["endCursor"] });
     assert_eq!(codes(&ask_as(&world, Caller::Anonymous, PAGE, after).await), ["p02"]);
-    let sold = evolve_business::store::catalog::plans_on_sale(&world.catalogue().await, Some("erp")).await.unwrap();
+    let sold = catalog::plans_on_sale(&world.catalogue().await, Some("erp")).await.unwrap();
     assert_eq!(sold.len(), 3);
     let id = world.plan("erp", "p01").await;
-    let kept = evolve_business::store::catalog::plan_to_subscribe(&world.catalogue().await, id).await.unwrap().unwrap();
+    let kept = catalog::plan_to_subscribe(&world.catalogue().await, id).await.unwrap().unwrap();
     assert!(kept.archived, "it is there for those who have it");
 }
 
