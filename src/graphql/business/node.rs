@@ -60,15 +60,18 @@ impl NodeQuery {
     }
 
     /// Each thing of these ids, null where there is none that the caller may see; at most 100.
-    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
-        if ids.len() > MAX_NODES {
-            return Err(Error::BadUserInput(format!("`nodes` takes at most {MAX_NODES} ids.").into()).into());
-        }
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            found.push(find(request(context), &id).await?);
-        }
-        Ok(found)
+    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Option<Result<Vec<Option<Node>>>> {
+        nullable(async {
+            if ids.len() > MAX_NODES {
+                return Err(Error::BadUserInput(format!("`nodes` takes at most {MAX_NODES} ids.").into()).into());
+            }
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.push(find(request(context), &id).await?);
+            }
+            Ok(Some(found))
+        })
+        .await
     }
 }
 

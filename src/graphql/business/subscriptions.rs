@@ -16,7 +16,7 @@ use crate::graphql::page::{Count, PageArguments, connection};
 use crate::graphql::scalars::{DateTime, Decimal, Money, show_id, stored_money};
 use crate::ids::ProductId;
 use crate::services::access::Need;
-use crate::services::subscriptions::SubscriptionService;
+use crate::services::billing;
 use crate::store::page::{Page, Position};
 use crate::store::reads::subscriptions as rows;
 use crate::store::types::Instant;
@@ -239,8 +239,8 @@ impl Subscription {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let request = request(context);
-            let preview = SubscriptionService::new(request.ports.clone()).upcoming_invoice(&request.tenant().await?, &self.row).await?;
-            preview.map(InvoicePreview::new).transpose()
+            let preview = billing::upcoming_invoice(&request.tenant().await?, &request.ports, (*self.row).clone()).await?;
+            Ok(preview.map(InvoicePreview::new))
         })
         .await
     }
