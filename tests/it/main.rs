@@ -18,8 +18,11 @@ macro_rules! both {
     )+ };
 }
 
+mod accounts;
 mod database;
 mod harness;
 mod postgres;
+mod profile;
 mod walls;
 mod world;
+mod world_accounts;
