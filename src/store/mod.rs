@@ -11,6 +11,7 @@ pub(crate) mod entity;
 pub mod fault;
 pub mod jobs;
 pub mod page;
+pub mod reads;
 pub mod sessions;
 pub mod system;
 pub mod tenant;
