@@ -21,11 +21,13 @@ macro_rules! both {
 mod client;
 mod catalog;
 mod catalog_api;
+mod accounts;
 mod database;
 mod harness;
 mod payments;
 mod postgres;
 mod subscriptions;
+mod profile;
 mod walls;
 mod worker;
 mod world;
@@ -34,3 +36,4 @@ mod world_catalog;
 mod world_lives;
 mod world_payments;
 mod world_subscriptions;
+mod world_accounts;
