@@ -35,6 +35,7 @@ both!(
     signing_out_ends_this_session_and_everywhere_all_of_them,
     an_access_token_is_good_for_15_minutes,
     changing_the_password_ends_every_other_session,
+    no_sign_in_by_the_old_password_outlives_its_change,
     a_new_password_must_be_good_and_the_present_one_right,
     a_session_of_another_person_or_business_cannot_be_ended,
 );
@@ -342,14 +343,37 @@ async fn changing_the_password_ends_every_other_session(db: TestDatabase) {
     assert_eq!(acts, ["business.registered", "user.password_changed"]);
 }
 
+async fn no_sign_in_by_the_old_password_outlives_its_change(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let email = "wanjiru@baraka.example";
+    let made = world.register(email).await;
+    let enter = |_| {
+        let accounts = world.accounts();
+        let input = SignIn { email: email.to_owned(), password: PASSWORD.into(), business: BusinessChoice::FirstJoined };
+        tokio::spawn(async move { accounts.sign_in(input, None).await })
+    };
+    let (before, accounts, caller) = ((0..4).map(enter).collect::<Vec<_>>(), world.accounts(), made.caller);
+    let change = tokio::spawn(async move { accounts.change_password(caller, PASSWORD.into(), NEW_PASSWORD.into()).await });
+    let after: Vec<_> = (0..4).map(enter).collect();
+    change.await.unwrap().unwrap();
+    for answer in futures::future::join_all(before.into_iter().chain(after)).await {
+        match answer.unwrap() {
+            // Let in before the change, and put out by it.
+            Ok(entered) => assert!(matches!(world.access(entered.caller).await, Err(Error::Unauthenticated))),
+            refused => assert_eq!(refusals(refused), [(String::new(), Code::InvalidCredentials)]),
+        }
+    }
+    assert!(world.access(made.caller).await.is_ok());
+}
+
 async fn a_new_password_must_be_good_and_the_present_one_right(db: TestDatabase) {
     let world = World::at(db, NOW).await;
     let made = world.register("wanjiru@baraka.example").await;
     let change = async |current: &str, new: &str| world.accounts().change_password(made.caller, current.into(), new.into()).await;
     let wrong = ("currentPassword".to_owned(), Code::InvalidCredentials);
     let weak = ("newPassword".to_owned(), Code::WeakPassword);
-    assert_eq!(refusals(change("not-the-password", NEW_PASSWORD).await), [wrong.clone()]);
-    assert_eq!(refusals(change(PASSWORD, "wanjiru kamau").await), [weak.clone()]);
+    assert_eq!(refusals(change("not-the-password", NEW_PASSWORD).await), vec![wrong.clone()]);
+    assert_eq!(refusals(change(PASSWORD, "wanjiru kamau").await), vec![weak.clone()]);
     assert_eq!(refusals(change("not-the-password", "short").await), [wrong, weak]);
     assert!(matches!(
         world.accounts().change_password(Caller::Anonymous, PASSWORD.into(), NEW_PASSWORD.into()).await,
