@@ -20,6 +20,8 @@ macro_rules! both {
 
 mod database;
 mod harness;
+mod pool;
 mod postgres;
 mod walls;
+mod walls_raw;
 mod world;
