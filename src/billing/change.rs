@@ -102,8 +102,8 @@ pub struct ChangeFacts {
     pub discount_of_new_period: Option<Discount>,
     /// Lines that wait for the subscription's next invoice.
     pub pending_lines: Vec<Line>,
-    /// The invoices that charged the running period, newest first. Where a reset was settled by a credit, those of
-    /// the period before it too.
+    /// The invoices that charged the running period, newest first. Where a reset began it, those of the period that it cut short
+    /// too, since the reset's own invoice is net of their credit.
     pub charging_invoices: Vec<Creditable>,
     /// Account credit at hand. Minor units.
     pub account_credit_minor: i64,
@@ -211,7 +211,7 @@ pub enum Settlement {
     Credit {
         /// What is credited, with tax. Minor units.
         total_minor: i64,
-        /// The lines' totals, all below zero or zero in sum, for the preview.
+        /// The lines added up, with a total below zero: for the preview.
         totals: Box<Totals>,
         /// The notes, by the index of `charging_invoices`.
         notes: CreditNotes,

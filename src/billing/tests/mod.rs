@@ -3,7 +3,9 @@
 mod cancel;
 mod change;
 mod change_money;
+mod collect;
 mod credit;
+mod cycle;
 mod dunning;
 mod invoice;
 mod ledger;

@@ -108,6 +108,32 @@ fn a_change_of_zone_takes_effect_with_the_next_period_and_alters_no_fraction() {
 }
 
 #[test]
+fn a_move_across_the_date_line_takes_nothing_from_a_change_at_the_boundary() {
+    let start = "2027-01-15T12:00:00Z";
+    let mut schedule = schedule(start, "Pacific/Pago_Pago", Interval::Monthly, AnchorMode::Anniversary, Granularity::Day);
+    let first = schedule.first_period(at(start), 1).unwrap();
+    assert_eq!(first.end, at("2027-02-15T11:00:00Z"));
+    // There it is the 16th already.
+    schedule.zone = zone("Pacific/Apia");
+    let second = schedule.next_period(&first).unwrap();
+    assert_eq!(second.fraction_left(second.start, Granularity::Day).unwrap(), Fraction::new(28, 28).unwrap());
+    assert_eq!(second.fraction_left(at("2027-02-15T12:00:00Z"), Granularity::Day).unwrap(), Fraction::new(27, 28).unwrap());
+}
+
+#[test]
+fn a_boundary_that_a_move_during_the_trial_puts_into_the_past_begins_the_period() {
+    let start = "2027-11-06T11:00:00Z";
+    let schedule = schedule(start, "Pacific/Pago_Pago", Interval::Monthly, fixed(25), Granularity::Day);
+    // 6 + 18 = 24 November, midnight in Pago Pago: 11:00 UTC, which is 25 November 01:00 in Kiritimati.
+    let (trial, mut after) = schedule.trial(at(start), 18).unwrap();
+    assert_eq!(trial.end, at("2027-11-24T11:00:00Z"));
+    after.zone = zone("Pacific/Kiritimati");
+    let first = after.next_period(&trial).unwrap();
+    assert_eq!((first.start, first.nominal_end.to_string().as_str()), (trial.end, "2027-12-25"));
+    assert_eq!(first.fraction_opened(Granularity::Day).unwrap(), Fraction::new(30, 30).unwrap());
+}
+
+#[test]
 fn anchor_modes_begin_with_a_partial_period_unless_it_is_the_very_date() {
     use Interval::{Monthly, Yearly};
     // (sign-up, mode, interval, nominal start, nominal end, dates charged, dates of the whole)
