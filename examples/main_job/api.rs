@@ -216,20 +216,14 @@ struct Tax {
 }
 
 impl Invoice {
+    /// Its lines, taxes and sums, to show.
     pub(crate) fn table(&self) -> String {
         let title = self.number.as_ref().map(|number| format!("   {number}, {}\n", self.status.as_deref().unwrap_or_default()));
-        let mut table = title.unwrap_or_default();
-        let mut row = |what: &str, amount: &Money| table.push_str(&format!("     {what:<66} {:>16}\n", amount.to_string()));
-        for line in &self.lines {
-            row(&line.description, &line.amount);
-        }
-        for tax in &self.taxes {
-            row(&format!("{} at {}", tax.name, tax.rate), &tax.amount);
-        }
-        row("Tax", &self.tax);
-        row("Total", &self.total);
-        row("Due", &self.amount_due);
-        table
+        let lines = self.lines.iter().map(|line| (line.description.clone(), &line.amount));
+        let taxes = self.taxes.iter().map(|tax| (format!("{} at {}", tax.name, tax.rate), &tax.amount));
+        let sums = [("Tax", &self.tax), ("Total", &self.total), ("Due", &self.amount_due)].map(|(what, sum)| (what.to_owned(), sum));
+        let rows = lines.chain(taxes).chain(sums).map(|(what, amount)| format!("     {what:<66} {:>16}\n", amount.to_string()));
+        title.into_iter().chain(rows).collect()
     }
 
     /// Holds every sum of an invoice to its parts.
