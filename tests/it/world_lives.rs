@@ -26,7 +26,7 @@ pub(crate) struct Life {
 
 impl World {
     /// A worker beside the test until the token is cancelled.
-    pub(crate) fn working(&self) -> CancellationToken {
+    pub(crate) fn background_worker(&self) -> CancellationToken {
         let stop = CancellationToken::new();
         tokio::spawn(Worker::new(self.ports.clone(), WorkerSettings::default(), stop.clone()).run());
         stop
@@ -37,7 +37,7 @@ impl Life {
     /// A business in KES that has a paid subscription to the ERP, an unpaid invoice for Payroll, and two ways to pay.
     pub(crate) async fn lived(world: &World, server: &Server, name: &str) -> Self {
         world.seed_catalogue().await;
-        let worker = world.working();
+        let worker = world.background_worker();
         let (client, business) = register(server, name).await;
         let paying = add_method(&client, "SUCCEEDS").await;
         let declining = add_method(&client, "DECLINES").await;
