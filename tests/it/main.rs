@@ -19,6 +19,9 @@ macro_rules! both {
 }
 
 mod accounts;
+mod billing_boundaries;
+mod billing_changes;
+mod billing_dunning;
 mod catalog;
 mod catalog_api;
 mod client;
