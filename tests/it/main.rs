@@ -21,6 +21,7 @@ macro_rules! both {
 mod catalog;
 mod database;
 mod harness;
+mod payment_methods;
 mod payments;
 mod postgres;
 mod subscriptions;
