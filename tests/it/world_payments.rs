@@ -209,7 +209,7 @@ impl World {
             passwords: parts.passwords.clone(),
             tokens: TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone()),
             master: parts.master.clone(),
-            previews: keys.cursor,
+            previews: parts.previews.clone(),
             gateway,
             mailer: parts.mailer.clone(),
             refresh_lifetime: parts.refresh_lifetime,
