@@ -24,6 +24,7 @@ mod harness;
 mod payment_methods;
 mod payments;
 mod postgres;
+mod sandbox_action;
 mod subscriptions;
 mod walls;
 mod worker;
