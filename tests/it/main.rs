@@ -18,6 +18,9 @@ macro_rules! both {
     )+ };
 }
 
+mod billing_boundaries;
+mod billing_changes;
+mod billing_dunning;
 mod catalog;
 mod database;
 mod harness;

@@ -1,12 +1,18 @@
 //! Plans with round prices, customers who pay, and a way to look at what was billed.
 
 use evolve_business::adapters::payment::SandboxBehavior;
+use evolve_business::billing::cancel::{CancelTiming, UnusedTime};
+use evolve_business::billing::change::{ChangeTiming, Proration};
 use evolve_business::billing::period::Interval;
 use evolve_business::error::{Failure, Outcome, UserErrorCode};
-use evolve_business::ids::SubscriptionId;
-use evolve_business::services::subscriptions::{Billed, PreviewSubscribe, Subscribe, SubscriptionService};
+use evolve_business::ids::{InvoiceId, PlanId, SubscriptionId};
+use evolve_business::money::{Currency, Money};
+use evolve_business::services::billing::{InvoicePreview, settle_payment, upcoming_invoice};
+use evolve_business::services::subscriptions::{
+    Billed, Cancel, ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService,
+};
 use evolve_business::store::subscriptions::{Subscription, find};
-use evolve_business::store::{Snapshot, customers};
+use evolve_business::store::{Snapshot, Tenant, customers};
 
 use crate::world::World;
 use crate::world_payments::Payer;
@@ -143,5 +149,76 @@ impl World {
     pub(crate) async fn run_at(&self, now: &str) {
         self.clock.set(now.parse().unwrap());
         self.run_due_jobs().await;
+    }
+}
+
+/// A change of plan that takes the defaults.
+pub(crate) fn as_usual(subscription: SubscriptionId, plan: PlanId) -> PreviewChange {
+    PreviewChange {
+        subscription: Some(subscription),
+        plan: Some(plan),
+        interval: None,
+        timing: ChangeTiming::Default,
+        proration: Proration::ProrateNow,
+    }
+}
+
+impl World {
+    /// A request to change plan, under a key of its own.
+    pub(crate) fn changing(&self, change: PreviewChange) -> ChangePlan {
+        let idempotency_key = self.ports.ids.next_uuid().to_string();
+        ChangePlan { change, method: None, if_version: None, preview_token: None, idempotency_key }
+    }
+
+    /// Changes plan while a worker runs.
+    pub(crate) async fn try_change(&self, payer: Payer, change: PreviewChange) -> Outcome<Billed> {
+        self.working(self.subscriptions().change_plan(payer.caller, self.changing(change))).await
+    }
+
+    /// Changes to another plan of `books`.
+    pub(crate) async fn change(
+        &self,
+        payer: Payer,
+        subscription: SubscriptionId,
+        plan: &str,
+        timing: ChangeTiming,
+        proration: Proration,
+    ) -> Billed {
+        let change = PreviewChange { timing, proration, ..as_usual(subscription, self.plan("books", plan).await) };
+        self.try_change(payer, change).await.unwrap()
+    }
+
+    /// Cancels while a worker runs.
+    pub(crate) async fn try_cancel(
+        &self,
+        payer: Payer,
+        subscription: SubscriptionId,
+        timing: CancelTiming,
+        unused_time: UnusedTime,
+    ) -> Outcome<Billed> {
+        let idempotency_key = self.ports.ids.next_uuid().to_string();
+        let input = Cancel { subscription: Some(subscription), timing, unused_time, reason: None, if_version: None, idempotency_key };
+        self.working(self.subscriptions().cancel(payer.caller, input)).await
+    }
+
+    /// Books a payment of so many minor units as if a gateway had taken it.
+    pub(crate) async fn settle(&self, payer: Payer, invoice: InvoiceId, minor: i64) {
+        let ports = self.ports.clone();
+        let paid = Money::new(minor, Currency::from_code("KES").unwrap()).unwrap();
+        let write = move |tenant: Tenant| {
+            let ports = ports.clone();
+            async move {
+                customers::lock_business(&tenant).await?;
+                Ok(settle_payment(&tenant, &ports, invoice, paid).await?)
+            }
+        };
+        self.ports.store.write(payer.scope, write).await.unwrap();
+    }
+
+    /// The invoice that comes next.
+    pub(crate) async fn upcoming(&self, payer: Payer, id: SubscriptionId) -> Option<InvoicePreview> {
+        let row = self.subscription(payer, id).await;
+        let view = Snapshot::new(self.ports.store.clone(), Some(payer.scope));
+        upcoming_invoice(&view.tenant().await.unwrap(), &self.ports, row).await.unwrap()
     }
 }

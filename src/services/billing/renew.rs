@@ -114,12 +114,17 @@ pub fn clear_pending_change(standing: &mut Standing) {
     row.pending_scheduled_at = None;
 }
 
-/// The invoice that comes next as things stand: the renewal's, or at the end the final one; `None` where there will
-/// be none.
+/// The invoice that comes next as things stand, with `more` lines that will wait for it: the renewal's, or at the end
+/// the final one; `None` where there will be none.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn upcoming(tenant: &Tenant, account: &Account, standing: &Standing) -> Result<Option<InvoicePreview>, Error> {
+pub async fn upcoming(
+    tenant: &Tenant,
+    account: &Account,
+    standing: &Standing,
+    more: Vec<DraftLine>,
+) -> Result<Option<InvoicePreview>, Error> {
     use SubscriptionStatus::{Active, PastDue, Trialing};
     let mut next = standing.clone();
     if !matches!(next.row.status, Trialing | Active | PastDue) {
@@ -127,6 +132,7 @@ pub async fn upcoming(tenant: &Tenant, account: &Account, standing: &Standing) -
     }
     let boundary = next.row.period_end;
     let mut drafts = waiting(tenant, account, next.row.id).await?;
+    drafts.extend(more);
     if next.row.cancel_at.is_none_or(|at| at > boundary) {
         take_pending_change(tenant, &mut next).await?;
         let (_, period) = following(account, &next)?;

@@ -1,1 +1,137 @@
-//! Later.
+//! Ending a subscription because the customer asks for it.
+
+use serde_json::json;
+
+use super::change_apply::put_off;
+use super::{Begun, Billed, Cancel, Made, SubscriptionService, Work, begin, check_version, locked, refused, settled};
+use crate::billing::cancel::{CancelFacts, CancelOutcome, CancelRequest, Ended, cancel};
+use crate::billing::exact::sum;
+use crate::billing::lifecycle::SubscriptionStatus;
+use crate::error::{Outcome, UserError, UserErrorCode};
+use crate::services::Ports;
+use crate::services::access::Caller;
+use crate::services::billing::credit::{Charging, Credited, charging, issue_notes};
+use crate::services::billing::{Account, Change, DraftLine, Standing, clear_pending_change, end, expire, follow_up, rule};
+use crate::services::idempotency;
+use crate::store::Tenant;
+use crate::store::types::CreditNoteReason;
+
+/// The operation's name under idempotency keys.
+const OPERATION: &str = "cancelSubscription";
+/// The most characters of a reason.
+const MAX_REASON_CHARS: usize = 1_000;
+
+impl SubscriptionService {
+    /// Cancels a subscription: at the end of its period, or at once.
+    ///
+    /// # Errors
+    /// NOT_FOUND at `subscriptionId`; CONFLICT, INVALID_TRANSITION; NOT_ALLOWED for a choice that is not offered, and for
+    /// REFUND where something would be paid back; PAYMENT_IN_PROGRESS; TOO_LONG at `reason`; those of idempotency keys;
+    /// [`crate::error::Error::Unauthenticated`], [`crate::error::Error::Forbidden`] or the database's fault.
+    pub async fn cancel(&self, caller: Caller, input: Cancel) -> Outcome<Billed> {
+        let scope = caller.require_scope()?;
+        if input.reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS) {
+            return Err(UserError::at("reason", UserErrorCode::TooLong, "A reason has 1,000 characters at most.").into());
+        }
+        let outside = self.ports.clone();
+        let id = input.subscription.map(|id| id.to_string());
+        let canonical = json!([id, input.timing.as_str(), input.unused_time.as_str(), input.reason, input.if_version]);
+        let write = move |tenant: Tenant| {
+            let (ports, input, canonical) = (outside.clone(), input.clone(), canonical.clone());
+            async move {
+                match begin(&tenant, &ports, caller, ports.now(), (&input.idempotency_key, OPERATION, &canonical)).await? {
+                    Begun::Replay(billed) => Ok(billed),
+                    Begun::New(work) => run(&tenant, &ports, *work, &input).await,
+                }
+            }
+        };
+        settled(&self.ports, scope, self.ports.store.write(scope, write).await?).await
+    }
+}
+
+/// The transaction of `cancelSubscription`.
+async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &Cancel) -> Outcome<Billed> {
+    let Work { access, mut account, claimed } = work;
+    let mut standing = locked(tenant, ports, &mut account, input.subscription).await?;
+    check_version(&standing, input.if_version)?;
+    let request = CancelRequest { at: account.at, timing: input.timing, unused_time: input.unused_time };
+    let (outcome, charging) = weigh(tenant, &standing, &request).await?;
+    standing.row.cancel_reason.clone_from(&input.reason);
+    let actor = access.actor();
+    let billed = match outcome {
+        CancelOutcome::AtPeriodEnd { cancel_at } => {
+            at_period_end(tenant, ports, &account, &mut standing, cancel_at, &actor).await?;
+            Billed::nothing(standing.row.id)
+        }
+        CancelOutcome::AtOnce(ended) if ended.status == SubscriptionStatus::Expired => {
+            expire(tenant, ports, &mut account, &mut standing, &actor).await?;
+            follow_up(tenant, ports, &mut account, None).await?;
+            Billed::nothing(standing.row.id)
+        }
+        CancelOutcome::AtOnce(ended) => at_once(tenant, ports, &mut account, &mut standing, (&ended, &charging), &actor).await?,
+    };
+    idempotency::store(tenant, claimed, &Made::from(&billed)).await?;
+    Ok(billed)
+}
+
+/// What the rule says, and the invoices that charged the running period.
+async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest) -> Outcome<(CancelOutcome, Charging)> {
+    let charging = charging(tenant, standing).await?;
+    let facts = CancelFacts {
+        status: standing.row.status,
+        period: standing.running()?,
+        granularity: standing.row.granularity,
+        charged: standing.charged(),
+        charging_invoices: charging.creditable.clone(),
+        taken_minor: sum(charging.invoices.iter().map(|invoice| invoice.amount_paid_minor)).map_err(rule)?,
+        refunded_minor: 0,
+        options: Some(standing.plan.product.cancel_unused_time.clone()),
+    };
+    Ok((cancel(&facts, request).map_err(refused)?, charging))
+}
+
+/// Schedules the end. It removes a change that waits.
+pub(super) async fn at_period_end(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &Account,
+    standing: &mut Standing,
+    cancel_at: jiff::Timestamp,
+    actor: &str,
+) -> Outcome<()> {
+    clear_pending_change(standing);
+    standing.row.cancel_at = Some(cancel_at.into());
+    standing.row.auto_renewal = false;
+    let details = json!({ "cancel_at": cancel_at.to_string() });
+    Ok(standing.changed(tenant, ports, account, Change { kind: "cancellation_scheduled", actor, at: account.at, details }).await?)
+}
+
+/// Ends it now: unused time is credited on the invoices that charged it, and what waits is on the final invoice.
+async fn at_once(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    standing: &mut Standing,
+    (ended, charging): (&Ended, &Charging),
+    actor: &str,
+) -> Outcome<Billed> {
+    if ended.refund_minor > 0 {
+        let sentence = "Payments cannot be paid back yet; choose CREDIT.";
+        return Err(UserError::at("unusedTime", UserErrorCode::NotAllowed, sentence).into());
+    }
+    let mut billed = Billed::nothing(standing.row.id);
+    if let Some(line) = &ended.line {
+        let description = format!("Unused time on {}", standing.plan.name);
+        let credited = Credited { reason: CreditNoteReason::Cancellation, line, description: description.clone() };
+        let issued = issue_notes(tenant, ports, account, standing, charging, &ended.notes, &credited).await?;
+        billed.credit_notes = issued.into_iter().map(|note| note.id).collect();
+        let waits: Vec<DraftLine> =
+            ended.pending.iter().map(|line| DraftLine::new(*line, description.clone(), Some(standing.period.id))).collect();
+        put_off(tenant, ports, account, standing, &waits).await?;
+    }
+    let at = account.at;
+    let last = end(tenant, ports, account, standing, at, actor).await?;
+    (billed.invoice, billed.payment) = (last.invoice, last.payment);
+    follow_up(tenant, ports, account, None).await?;
+    Ok(billed)
+}

@@ -23,6 +23,7 @@ mod sale;
 mod subscribe;
 mod token;
 
+pub use change::ChangePreview;
 pub use subscribe::SubscribePreview;
 
 /// Subscriptions.

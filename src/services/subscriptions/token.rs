@@ -68,6 +68,6 @@ fn hash_of(result: &impl Debug) -> Vec<u8> {
 }
 
 /// The refusal.
-fn stale() -> UserError {
+pub(super) fn stale() -> UserError {
     UserError::at("previewToken", UserErrorCode::StalePreview, "What was shown no longer holds; look at a new preview.")
 }

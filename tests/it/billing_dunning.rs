@@ -1,0 +1,111 @@
+//! What happens where nobody pays, and what when somebody does after all.
+
+use evolve_business::adapters::payment::SandboxBehavior;
+use evolve_business::billing::lifecycle::SubscriptionStatus;
+
+use crate::database::TestDatabase;
+use crate::world::World;
+
+both!(
+    an_unpaid_renewal_is_retried_then_suspended_then_canceled_then_given_up_on,
+    paying_what_is_overdue_makes_all_well_again,
+    access_comes_back_with_the_payment_and_the_rest_of_the_period_is_billed,
+    a_renewal_without_a_usable_method_is_past_due_at_once,
+    more_than_is_due_becomes_account_credit_that_pays_what_is_open,
+);
+
+async fn an_unpaid_renewal_is_retried_then_suspended_then_canceled_then_given_up_on(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.method(payer, SandboxBehavior::Declines).await;
+    // The renewal, and 1, 3, 5 and 7 days after its failure.
+    for (now, attempts, status) in [
+        ("2027-06-30T21:00:00Z", 1, SubscriptionStatus::PastDue),
+        ("2027-07-01T20:59:59Z", 1, SubscriptionStatus::PastDue),
+        ("2027-07-01T21:00:00Z", 2, SubscriptionStatus::PastDue),
+        ("2027-07-03T21:00:00Z", 3, SubscriptionStatus::PastDue),
+        ("2027-07-05T21:00:00Z", 4, SubscriptionStatus::PastDue),
+        ("2027-07-07T20:59:59Z", 4, SubscriptionStatus::PastDue),
+        ("2027-07-07T21:00:00Z", 5, SubscriptionStatus::Suspended),
+        // A boundary passes without access: nothing is billed.
+        ("2027-08-01T06:00:00Z", 5, SubscriptionStatus::Suspended),
+        ("2027-08-06T21:00:00Z", 5, SubscriptionStatus::Canceled),
+    ] {
+        world.run_at(now).await;
+        assert_eq!(world.count("payments", "status = 'FAILED'").await, attempts, "{now}");
+        assert_eq!(world.subscription(payer, id).await.status, status, "{now}");
+        assert_eq!(world.count("invoices", "true").await, 2, "{now}");
+    }
+    assert_eq!(world.count("invoices", "status = 'OPEN'").await, 1);
+    world.run_at("2027-09-05T21:00:00Z").await;
+    assert_eq!(world.count("invoices", "status = 'UNCOLLECTIBLE' and amount_due_minor = 3480").await, 1);
+    assert_eq!(world.count("jobs", "status <> 'DONE'").await, 0);
+}
+
+async fn paying_what_is_overdue_makes_all_well_again(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.method(payer, SandboxBehavior::Declines).await;
+    world.run_at("2027-06-30T21:00:00Z").await;
+    assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::PastDue);
+    // A new default method is tried at once.
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    world.run_due_jobs().await;
+    let row = world.subscription(payer, id).await;
+    assert_eq!((row.status, row.dunning_invoice_id), (SubscriptionStatus::Active, None));
+    world.run_at("2027-07-20T21:00:00Z").await;
+    assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Active);
+    assert_eq!(world.count("payments", "status = 'FAILED'").await, 1);
+}
+
+async fn access_comes_back_with_the_payment_and_the_rest_of_the_period_is_billed(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.method(payer, SandboxBehavior::Declines).await;
+    for now in ["2027-06-30T21:00:00Z", "2027-07-01T21:00:00Z", "2027-07-03T21:00:00Z", "2027-07-05T21:00:00Z", "2027-07-07T21:00:00Z"] {
+        world.run_at(now).await;
+    }
+    assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Suspended);
+    world.run_at("2027-08-02T06:00:00Z").await;
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    world.run_due_jobs().await;
+    let row = world.subscription(payer, id).await;
+    assert_eq!((row.status, row.period_number), (SubscriptionStatus::Active, 3));
+    // August from the 2nd: 30/31 of 30.00 is 29.03, tax 4.64.
+    assert_eq!((world.billed(3, "total_minor").await, world.billed(3, "amount_paid_minor").await), (3_367, 3_367));
+    assert_eq!(world.count("invoices", "true").await, 3);
+}
+
+async fn a_renewal_without_a_usable_method_is_past_due_at_once(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.payer().await;
+    let id = world.subscribe(payer, "tried").await.subscription;
+    assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Trialing);
+    world.run_at("2027-06-14T21:00:00Z").await;
+    let row = world.subscription(payer, id).await;
+    assert_eq!((row.status, world.count("payments", "true").await), (SubscriptionStatus::PastDue, 0));
+    // The ladder goes on without attempts.
+    for now in ["2027-06-15T21:00:00Z", "2027-06-17T21:00:00Z", "2027-06-19T21:00:00Z", "2027-06-21T21:00:00Z"] {
+        world.run_at(now).await;
+    }
+    assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Suspended);
+}
+
+async fn more_than_is_due_becomes_account_credit_that_pays_what_is_open(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    let made = world.subscribe(payer, "basic").await;
+    world.method(payer, SandboxBehavior::Declines).await;
+    world.run_at("2027-06-30T21:00:00Z").await;
+    // 10.00 comes late for an invoice that is paid: it lowers what is due on the open one to 24.80.
+    world.settle(payer, made.invoice.unwrap(), 1_000).await;
+    assert_eq!((world.billed(2, "credit_applied_minor").await, world.billed(2, "amount_due_minor").await), (1_000, 2_480));
+    assert_eq!(world.count("credit_entries", "reason = 'LATE_PAYMENT' and amount_minor = 1000").await, 1);
+    assert_eq!(world.subscription(payer, made.subscription).await.status, SubscriptionStatus::PastDue);
+    world.settle(payer, made.invoice.unwrap(), 3_000).await;
+    assert_eq!((world.billed(2, "amount_due_minor").await, world.balance(payer).await), (0, 520));
+    assert_eq!(world.subscription(payer, made.subscription).await.status, SubscriptionStatus::Active);
+}
