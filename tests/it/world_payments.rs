@@ -193,24 +193,29 @@ impl World {
 
     /// The same world seen through another gateway.
     pub(crate) fn through(&self, gateway: Arc<dyn PaymentGateway>) -> Ports {
+        Ports::new(self.parts(gateway))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn parts(&self, gateway: Arc<dyn PaymentGateway>) -> Parts {
         let parts = &self.ports;
         let keys = Keys::load_or_create(self.database.dir.path(), parts.rng.as_ref()).unwrap();
         let settings = TokenSettings { issuer: "evolve".into(), audience: "evolve".into(), lifetime: Duration::from_mins(15) };
-        Ports::new(Parts {
+        Parts {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
             rng: parts.rng.clone(),
             passwords: parts.passwords.clone(),
-            tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone())),
+            tokens: TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone()),
             master: parts.master.clone(),
-            previews: keys.cursor,
+            previews: parts.previews.clone(),
             gateway,
             mailer: parts.mailer.clone(),
             refresh_lifetime: parts.refresh_lifetime,
             sandbox: parts.sandbox,
             work: tokio::sync::Notify::new(),
-        })
+        }
     }
 }
 
