@@ -106,6 +106,16 @@ impl Store {
         Ok(pending)
     }
 
+    /// Takes back the last migration that has run, and what its tables hold.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where that fails; then nothing is changed.
+    pub async fn migrate_down(url: &str) -> Result<(), Error> {
+        let connection = migration_connection(url).await?;
+        Migrator::down(&connection, Some(1)).await?;
+        Ok(connection.close().await?)
+    }
+
     /// The names of the migrations, each with whether it is applied.
     ///
     /// # Errors

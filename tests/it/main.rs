@@ -18,8 +18,19 @@ macro_rules! both {
     )+ };
 }
 
+mod client;
+mod catalog;
+mod catalog_api;
 mod database;
 mod harness;
+mod payments;
 mod postgres;
+mod subscriptions;
 mod walls;
+mod worker;
 mod world;
+mod id_walk;
+mod world_catalog;
+mod world_lives;
+mod world_payments;
+mod world_subscriptions;
