@@ -65,8 +65,13 @@ impl App {
         }
         let keys = Keys::of(settings, rng.as_ref())?;
         let sandbox = open_sandbox(settings, &clock).await?;
-        let gateway: Arc<dyn PaymentGateway> = sandbox.clone().map_or_else(|| Arc::new(ClosedGateway) as Arc<dyn PaymentGateway>, |gateway| Arc::new(gateway));
-        let tokens = TokenSettings { issuer: settings.public_url.clone(), audience: TOKEN_AUDIENCE.into(), lifetime: settings.sessions.access_lifetime() };
+        let gateway: Arc<dyn PaymentGateway> =
+            sandbox.clone().map_or_else(|| Arc::new(ClosedGateway) as Arc<dyn PaymentGateway>, |gateway| Arc::new(gateway));
+        let tokens = TokenSettings {
+            issuer: settings.public_url.clone(),
+            audience: TOKEN_AUDIENCE.into(),
+            lifetime: settings.sessions.access_lifetime(),
+        };
         let ports = Ports::new(Parts {
             store,
             passwords: Passwords::new(settings.passwords.into(), settings.passwords.into(), Arc::clone(&rng))?,
@@ -153,5 +158,9 @@ pub fn request_limits(settings: &Settings) -> graphql::Settings {
 pub fn server_limits(settings: &Settings) -> ServerLimits {
     let max_connections = usize::try_from(settings.limits.connections).unwrap_or(usize::MAX);
     // A body may take as long as the whole request, and a little more than the operation itself.
-    ServerLimits { max_connections, body_timeout: settings.limits.request_time().saturating_mul(2).max(Duration::from_secs(5)), ..ServerLimits::default() }
+    ServerLimits {
+        max_connections,
+        body_timeout: settings.limits.request_time().saturating_mul(2).max(Duration::from_secs(5)),
+        ..ServerLimits::default()
+    }
 }

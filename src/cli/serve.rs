@@ -58,7 +58,11 @@ pub(super) async fn prepare(settings: &Settings) -> Result<(), Cause> {
         migrate::up(settings).await?;
         return Ok(());
     }
-    if migrate::is_up_to_date(settings).await? { Ok(()) } else { Err("The database's tables are not up to date: run `evolve-business migrate` first.".into()) }
+    if migrate::is_up_to_date(settings).await? {
+        Ok(())
+    } else {
+        Err("The database's tables are not up to date: run `evolve-business migrate` first.".into())
+    }
 }
 
 /// Says where to look, and how to sign in.

@@ -11,10 +11,10 @@ use futures::future::BoxFuture;
 
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{BusinessId, UserId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId};
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId, UserId};
+use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
 use crate::store::Snapshot;
-use crate::money::Currency;
 use crate::store::catalog::{self, Feature, Plan, PlanView, Price, VersionKey};
 use crate::store::customers::{self, UserView};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};

@@ -29,7 +29,8 @@ impl Executor for BusinessExecutor {
     async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
         let customers = CustomerService::new(self.ports.clone());
         let caller = guard::caller(&customers, &parts.headers)?;
-        let context = Arc::new(RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), guard::user_agent(&parts.headers)));
+        let context =
+            Arc::new(RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), guard::user_agent(&parts.headers)));
         let mut response = self.schema.execute(admitted.request.data(Arc::clone(&context))).await;
         let replays = context.replays();
         if !replays.is_empty() {

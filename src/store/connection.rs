@@ -23,6 +23,9 @@ const TRY_AFTER_IDLE: Duration = Duration::from_secs(30);
 /// Below this, SQLite's write-ahead log has a bug that loses data.
 const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
+/// Hears the SQL of each statement.
+pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How to open the store.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -36,7 +39,7 @@ pub struct StoreOptions {
     /// PostgreSQL's row-level security holds alone.
     pub application_filter: bool,
     /// Called with the SQL of each statement: for tests that count.
-    pub observer: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
 
 impl StoreOptions {

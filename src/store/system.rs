@@ -35,11 +35,13 @@ impl System {
     }
 
     /// The rows of a table. Run it with [`System::connection`].
+    #[expect(clippy::unused_self, reason = "who holds the capability may ask")]
     pub(super) fn select<E: EntityTrait>(&self) -> Select<E> {
         E::find()
     }
 
     /// Changes to rows of a table. Run it with [`System::connection`].
+    #[expect(clippy::unused_self, reason = "who holds the capability may ask")]
     pub(super) fn update_many<E: EntityTrait>(&self) -> UpdateMany<E> {
         E::update_many()
     }

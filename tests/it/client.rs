@@ -56,7 +56,17 @@ pub(crate) struct Client {
 impl Client {
     /// The status and the bytes of the answer to a document.
     pub(crate) async fn raw(&self, query: &str, variables: &Value) -> (u16, String) {
-        let mut request = self.http.post(&self.url).timeout(Duration::from_secs(30)).header("accept", "application/graphql-response+json");
+        self.raw_as("test", query, variables).await
+    }
+
+    /// The same, as the request of this id.
+    pub(crate) async fn raw_as(&self, request_id: &str, query: &str, variables: &Value) -> (u16, String) {
+        let mut request = self
+            .http
+            .post(&self.url)
+            .timeout(Duration::from_secs(30))
+            .header("accept", "application/graphql-response+json")
+            .header("x-request-id", request_id);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -86,7 +96,8 @@ impl Client {
     /// One mutation's payload.
     pub(crate) async fn payload(&self, field: &str, input: Value, selection: &str) -> Value {
         let capital = format!("{}{}", field[..1].to_uppercase(), &field[1..]);
-        let query = format!("mutation($input: {capital}Input!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message field }} }} }}");
+        let query =
+            format!("mutation($input: {capital}Input!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message field }} }} }}");
         let mut data = self.data(&query, json!({ "input": input })).await;
         data[field].take()
     }

@@ -37,7 +37,11 @@ const TRIALS: &[Trial] = &[
     Trial { argument: "Query.nodes(ids:)", prefixes: &[], document: "query($id: ID!) { nodes(ids: [$id]) { __typename id } }" },
     Trial { argument: "Query.invoice(id:)", prefixes: &[], document: "query($id: ID!) { invoice(id: $id) { id number } }" },
     Trial { argument: "Query.payment(id:)", prefixes: &[], document: "query($id: ID!) { payment(id: $id) { id status } }" },
-    Trial { argument: "PaymentFilter.invoiceId", prefixes: &["inv"], document: "query($id: ID!) { payments(filter: { invoiceId: $id }) { totalCount nodes { id } } }" },
+    Trial {
+        argument: "PaymentFilter.invoiceId",
+        prefixes: &["inv"],
+        document: "query($id: ID!) { payments(filter: { invoiceId: $id }) { totalCount nodes { id } } }",
+    },
     Trial {
         argument: "ChangePlanPreviewInput.subscriptionId",
         prefixes: &["sub"],
@@ -46,7 +50,7 @@ const TRIALS: &[Trial] = &[
     Trial {
         argument: "SubscribeInput.paymentMethodId",
         prefixes: &["pm"],
-        document: "mutation($id: ID!, $plan: ID!) { subscribe(input: { planId: $plan, interval: MONTHLY, trial: false, paymentMethodId: $id, idempotencyKey: \"walk\" }) { subscription { id } userErrors { code message field } } }",
+        document: "mutation($id: ID!, $fresh: ID!) { subscribe(input: { planId: $fresh, interval: MONTHLY, trial: false, paymentMethodId: $id, idempotencyKey: \"walk\" }) { subscription { id } userErrors { code message field } } }",
     },
     Trial {
         argument: "ChangePlanInput.subscriptionId",
@@ -133,7 +137,9 @@ async fn walk(world: &World) {
 
     let before = world.rows_of(a.business_uuid()).await;
     for trial in TRIALS {
-        for id in a.ids.iter().filter(|id| trial.prefixes.is_empty() || trial.prefixes.iter().any(|prefix| id.starts_with(&format!("{prefix}_")))) {
+        for id in
+            a.ids.iter().filter(|id| trial.prefixes.is_empty() || trial.prefixes.iter().any(|prefix| id.starts_with(&format!("{prefix}_"))))
+        {
             let nobody = stranger(id);
             let foreign = answer(&b, trial.document, id).await;
             let absent = answer(&b, trial.document, &nobody).await;
@@ -146,7 +152,14 @@ async fn walk(world: &World) {
 /// The answer's status and bytes, with the id that was sent blotted out.
 async fn answer(life: &Life, document: &str, id: &str) -> (u16, String) {
     let mut variables = json!({ "id": id });
-    for (name, value) in [("plan", &life.dearer_plan), ("own", &life.subscription), ("open", &life.open_invoice), ("email", &life.email), ("password", &life.password)] {
+    for (name, value) in [
+        ("plan", &life.dearer_plan),
+        ("fresh", &life.fresh_plan),
+        ("own", &life.subscription),
+        ("open", &life.open_invoice),
+        ("email", &life.email),
+        ("password", &life.password),
+    ] {
         if document.contains(&format!("${name}:")) {
             variables[name] = Value::String(value.clone());
         }

@@ -18,19 +18,25 @@ macro_rules! both {
     )+ };
 }
 
-mod client;
+mod accounts;
 mod catalog;
 mod catalog_api;
+mod client;
 mod database;
 mod harness;
+mod id_walk;
 mod payments;
+mod pool;
 mod postgres;
+mod profile;
 mod subscriptions;
 mod walls;
+mod walls_raw;
 mod worker;
 mod world;
-mod id_walk;
+mod world_accounts;
 mod world_catalog;
 mod world_lives;
 mod world_payments;
+mod world_rows;
 mod world_subscriptions;

@@ -17,6 +17,8 @@ pub(crate) struct Life {
     pub(crate) business: String,
     pub(crate) subscription: String,
     pub(crate) dearer_plan: String,
+    /// A plan of a product that it has no subscription to.
+    pub(crate) fresh_plan: String,
     pub(crate) open_invoice: String,
     /// Every id of this business's that the API shows.
     pub(crate) ids: Vec<String>,
@@ -24,7 +26,7 @@ pub(crate) struct Life {
 
 impl World {
     /// A worker beside the test until the token is cancelled.
-    pub(crate) fn worker(&self) -> CancellationToken {
+    pub(crate) fn background_worker(&self) -> CancellationToken {
         let stop = CancellationToken::new();
         tokio::spawn(Worker::new(self.ports.clone(), WorkerSettings::default(), stop.clone()).run());
         stop
@@ -35,7 +37,7 @@ impl Life {
     /// A business in KES that has a paid subscription to the ERP, an unpaid invoice for Payroll, and two ways to pay.
     pub(crate) async fn lived(world: &World, server: &Server, name: &str) -> Self {
         world.seed_catalogue().await;
-        let worker = world.worker();
+        let worker = world.background_worker();
         let (client, business) = register(server, name).await;
         let paying = add_method(&client, "SUCCEEDS").await;
         let declining = add_method(&client, "DECLINES").await;
@@ -66,6 +68,7 @@ impl Life {
             business,
             subscription: paid["subscription"]["id"].as_str().unwrap().to_owned(),
             dearer_plan: plans["erp"][1].clone(),
+            fresh_plan: plans["sacco"][0].clone(),
             open_invoice: unpaid["invoice"]["id"].as_str().unwrap().to_owned(),
             ids,
         }
@@ -107,7 +110,11 @@ pub(crate) async fn plans(client: &Client) -> PlansByProduct {
     let found = client.data("{ products { code plans { id requiresVerification price { minorUnits } } } }", json!({})).await;
     let mut plans = PlansByProduct::new();
     for product in found["products"].as_array().unwrap() {
-        let open = product["plans"].as_array().unwrap().iter().filter(|plan| plan["requiresVerification"] == Value::Bool(false) && !plan["price"].is_null());
+        let open = product["plans"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|plan| plan["requiresVerification"] == Value::Bool(false) && !plan["price"].is_null());
         plans.insert(product["code"].as_str().unwrap().to_owned(), open.map(|plan| plan["id"].as_str().unwrap().to_owned()).collect());
     }
     plans

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource, PaymentGateway};
+use super::{
+    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
+    PaymentGateway,
+};
 use crate::money::Currency;
 
 /// Takes nothing.

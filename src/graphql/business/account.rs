@@ -176,17 +176,11 @@ impl Viewer {
 impl Viewer {
     /// The person who is signed in.
     async fn user(&self, context: &Context<'_>) -> Option<Result<User>> {
-        nullable(async {
-            Ok(request(context).view().loaders.users.load(self.user).await?.map(User::new))
-        })
-        .await
+        nullable(async { Ok(request(context).view().loaders.users.load(self.user).await?.map(User::new)) }).await
     }
     /// Null for a key: it has scopes.
     async fn role(&self, context: &Context<'_>) -> Option<Result<Role>> {
-        nullable(async {
-            Ok(Some(request(context).access().await?.role.into()))
-        })
-        .await
+        nullable(async { Ok(Some(request(context).access().await?.role.into())) }).await
     }
     /// The business they act for.
     async fn business(&self, context: &Context<'_>) -> Result<Business> {

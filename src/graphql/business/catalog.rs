@@ -10,7 +10,7 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use crate::billing::{period, tax};
 use crate::error::Error;
-use crate::graphql::context::{RequestContext, nullable, request};
+use crate::graphql::context::{RequestContext, request};
 use crate::graphql::page::{PageArguments, connection};
 use crate::graphql::scalars::{BigInt, CurrencyCode, Decimal, Money, show_id};
 use crate::ids::{PlanId, ProductId};
@@ -196,7 +196,12 @@ impl Plan {
         }
     }
 
-    async fn price_for(&self, request: &RequestContext, interval: period::Interval, currency: Option<CurrencyCode>) -> Result<Option<Money>> {
+    async fn price_for(
+        &self,
+        request: &RequestContext,
+        interval: period::Interval,
+        currency: Option<CurrencyCode>,
+    ) -> Result<Option<Money>> {
         let currency = match currency {
             Some(CurrencyCode(currency)) => Some(currency),
             None => default_currency(request).await?,

@@ -10,7 +10,7 @@ use super::profile::Business;
 use super::subscriptions::{Period, Subscription};
 use crate::billing::{invoice as rules, lifecycle};
 use crate::error::Error;
-use crate::graphql::context::{Allow, RequestContext, nullable, request};
+use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::page::{Count, PageArguments, connection};
 use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, stored_money};
 use crate::ids::{InvoiceId, SubscriptionId};
@@ -504,7 +504,8 @@ impl InvoiceQuery {
                 let tenant = tenant.clone();
                 Box::pin(async move { rows::credit_note_count(&tenant).await })
             });
-            let placed = page.rows.into_iter().map(|row| (Position { at: row.issued_at, id: row.id.uuid() }, CreditNote::new(row))).collect();
+            let placed =
+                page.rows.into_iter().map(|row| (Position { at: row.issued_at, id: row.id.uuid() }, CreditNote::new(row))).collect();
             let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
             Ok(Some(CreditNoteConnection::of(request, "creditNotes", page, count)))
         })

@@ -156,11 +156,14 @@ impl MoneyMutation {
                 PaymentMethodSource::CardToken(token) => MethodSource::CardToken(token),
                 PaymentMethodSource::MpesaPhone(phone) => MethodSource::MpesaPhone(phone),
                 PaymentMethodSource::BankTransfer(true) => MethodSource::BankTransfer,
-                PaymentMethodSource::BankTransfer(false) => return Err(Error::BadUserInput("`bankTransfer` is true or left out.".into()).into()),
+                PaymentMethodSource::BankTransfer(false) => {
+                    return Err(Error::BadUserInput("`bankTransfer` is true or left out.".into()).into());
+                }
                 PaymentMethodSource::Sandbox(behavior) => MethodSource::Sandbox(behavior.into()),
             };
             let service = PaymentService::new(request.ports.clone());
-            let (added, user_errors) = split(service.add_payment_method(request.caller, AddPaymentMethod { source, make_default: input.make_default }).await)?;
+            let (added, user_errors) =
+                split(service.add_payment_method(request.caller, AddPaymentMethod { source, make_default: input.make_default }).await)?;
             request.refresh();
             Ok(Some(AddPaymentMethodPayload { payment_method: method_of(context, added).await?, user_errors }))
         })
@@ -168,7 +171,11 @@ impl MoneyMutation {
     }
 
     /// Removes a way to pay; the default moves to the newest other one.
-    async fn remove_payment_method(&self, context: &Context<'_>, input: RemovePaymentMethodInput) -> Option<Result<RemovePaymentMethodPayload>> {
+    async fn remove_payment_method(
+        &self,
+        context: &Context<'_>,
+        input: RemovePaymentMethodInput,
+    ) -> Option<Result<RemovePaymentMethodPayload>> {
         nullable(async {
             let request = request(context);
             let method = PaymentMethodId::parse(&input.payment_method_id);
@@ -211,7 +218,11 @@ impl MoneyMutation {
             request.refresh();
             note_replay(context, paid.as_ref().is_some_and(|paid| paid.replayed));
             let (payment, invoice) = (paid.as_ref().map(|paid| paid.payment), paid.as_ref().map(|paid| paid.invoice));
-            Ok(Some(PayInvoicePayload { payment: payment_of(context, payment).await?, invoice: invoice_of(context, invoice).await?, user_errors }))
+            Ok(Some(PayInvoicePayload {
+                payment: payment_of(context, payment).await?,
+                invoice: invoice_of(context, invoice).await?,
+                user_errors,
+            }))
         })
         .await
     }

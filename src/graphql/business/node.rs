@@ -2,15 +2,17 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 
+use super::account::{User, UserSession};
 use super::catalog::{Plan, Product};
 use super::invoices::{CreditNote, Invoice};
 use super::payments::{Payment, PaymentMethod};
 use super::profile::{Business, Member};
-use super::account::{User, UserSession};
 use super::subscriptions::Subscription;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
-use crate::ids::{BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId, SubscriptionId, UserId};
+use crate::ids::{
+    BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId, SubscriptionId, UserId,
+};
 use crate::services::access::Need;
 use crate::store::reads::{invoices, payments, subscriptions};
 
@@ -53,10 +55,7 @@ pub struct NodeQuery;
 impl NodeQuery {
     /// The thing of that id; null where there is none that the caller may see.
     async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node>> {
-        nullable(async {
-            Ok(find(request(context), &id).await?)
-        })
-        .await
+        nullable(async { Ok(find(request(context), &id).await?) }).await
     }
 
     /// Each thing of these ids, null where there is none that the caller may see; at most 100.

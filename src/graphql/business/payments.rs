@@ -165,7 +165,9 @@ impl Payment {
         nullable(async {
             let row = &self.row;
             let waiting = row.status == lifecycle::PaymentStatus::RequiresAction;
-            let (Some(kind), Some(expires_at), true) = (row.action_kind.as_deref(), row.action_expires_at, waiting) else { return Ok(None) };
+            let (Some(kind), Some(expires_at), true) = (row.action_kind.as_deref(), row.action_expires_at, waiting) else {
+                return Ok(None);
+            };
             let kind = match kind {
                 "REDIRECT" => PaymentActionKind::Redirect,
                 "CLIENT_SECRET" => PaymentActionKind::ClientSecret,

@@ -152,10 +152,22 @@ impl PreviewQuery {
     async fn subscribe_preview(&self, context: &Context<'_>, input: SubscribePreviewInput) -> Option<Result<SubscribePreviewPayload>> {
         nullable(async {
             let request = request(context);
-            let asked = PreviewSubscribe { plan: PlanId::parse(&input.plan_id), interval: input.interval.into(), coupon: input.coupon, trial: input.trial };
-            let (shown, user_errors) = split(SubscriptionService::new(request.ports.clone()).subscribe_preview(request.caller, asked).await)?;
+            let asked = PreviewSubscribe {
+                plan: PlanId::parse(&input.plan_id),
+                interval: input.interval.into(),
+                coupon: input.coupon,
+                trial: input.trial,
+            };
+            let (shown, user_errors) =
+                split(SubscriptionService::new(request.ports.clone()).subscribe_preview(request.caller, asked).await)?;
             let Some(shown) = shown else {
-                return Ok(Some(SubscribePreviewPayload { preview: None, first_invoice: None, trial_end: None, preview_token: None, user_errors }));
+                return Ok(Some(SubscribePreviewPayload {
+                    preview: None,
+                    first_invoice: None,
+                    trial_end: None,
+                    preview_token: None,
+                    user_errors,
+                }));
             };
             Ok(Some(SubscribePreviewPayload {
                 preview: shown.preview.map(InvoicePreview::new),
@@ -179,7 +191,8 @@ impl PreviewQuery {
                 timing: input.timing.into(),
                 proration: input.proration.into(),
             };
-            let (shown, user_errors) = split(SubscriptionService::new(request.ports.clone()).change_plan_preview(request.caller, asked).await)?;
+            let (shown, user_errors) =
+                split(SubscriptionService::new(request.ports.clone()).change_plan_preview(request.caller, asked).await)?;
             let Some(shown) = shown else {
                 return Ok(Some(ChangePlanPreviewPayload { preview: None, effective_at: None, preview_token: None, user_errors }));
             };

@@ -5,10 +5,10 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 use super::account::{Role, User};
 use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
-use crate::ids::MemberId;
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::page::{PageArguments, connection};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, Money, TimeZone, show_id, stored_money};
+use crate::ids::MemberId;
 use crate::services::access::Need;
 use crate::services::customers::{self as service, Change, CustomerService, UpdateProfile};
 use crate::store::page::{Page, Position};
@@ -122,17 +122,11 @@ impl Business {
     }
     /// E.164, e.g. `+254712345678`.
     async fn phone(&self, context: &Context<'_>) -> Option<Result<String>> {
-        nullable(async {
-            Ok(service_of(context).phone(&self.row)?)
-        })
-        .await
+        nullable(async { Ok(service_of(context).phone(&self.row)?) }).await
     }
     /// As the tax office gave it.
     async fn tax_id(&self, context: &Context<'_>) -> Option<Result<String>> {
-        nullable(async {
-            Ok(service_of(context).tax_id(&self.row)?)
-        })
-        .await
+        nullable(async { Ok(service_of(context).tax_id(&self.row)?) }).await
     }
     /// Set by staff: no tax line on its invoices.
     async fn tax_exempt(&self) -> bool {

@@ -205,8 +205,12 @@ impl Subscription {
     async fn pending_change(&self, context: &Context<'_>) -> Option<Result<PendingPlanChange>> {
         nullable(async {
             let row = &self.row;
-            let (Some(plan), Some(version), Some(interval)) = (row.pending_plan_id, row.pending_plan_version, row.pending_interval) else { return Ok(None) };
-            let (Some(price), Some(effective_at), Some(scheduled_at)) = (row.pending_price_minor, row.pending_effective_at, row.pending_scheduled_at) else {
+            let (Some(plan), Some(version), Some(interval)) = (row.pending_plan_id, row.pending_plan_version, row.pending_interval) else {
+                return Ok(None);
+            };
+            let (Some(price), Some(effective_at), Some(scheduled_at)) =
+                (row.pending_price_minor, row.pending_effective_at, row.pending_scheduled_at)
+            else {
                 return Err(Error::Corrupt("a pending change is half there".into()).into());
             };
             Ok(Some(PendingPlanChange {
@@ -227,7 +231,11 @@ impl Subscription {
     async fn options(&self, context: &Context<'_>) -> Result<SubscriptionOptions> {
         let plan = Plan::of(request(context), self.row.plan_id, self.row.plan_version).await?;
         let product = plan.product_row();
-        let timings = if product.change_options.downgrade_now { vec![StoredTiming::Default, StoredTiming::Now, StoredTiming::PeriodEnd] } else { vec![StoredTiming::Default, StoredTiming::PeriodEnd] };
+        let timings = if product.change_options.downgrade_now {
+            vec![StoredTiming::Default, StoredTiming::Now, StoredTiming::PeriodEnd]
+        } else {
+            vec![StoredTiming::Default, StoredTiming::PeriodEnd]
+        };
         Ok(SubscriptionOptions {
             timings: timings.into_iter().map(Into::into).collect(),
             prorations: product.change_options.prorations.iter().copied().map(Into::into).collect(),
@@ -254,8 +262,8 @@ impl Subscription {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<InvoiceConnection> {
-        let list = format!("{}/invoices", self.row.id);
-        invoices::page(request(context), &list, invoices::of_subscription(self.row.id), PageArguments { first, after, last, before }).await
+        let name = format!("{}/invoices", self.row.id);
+        invoices::page(request(context), &name, invoices::of_subscription(self.row.id), PageArguments { first, after, last, before }).await
     }
     /// Rises with every change: give it as `ifVersion`.
     async fn version(&self) -> i32 {
@@ -315,14 +323,16 @@ impl SubscriptionQuery {
             request(context).require(Need::Read).await?;
             let request = request(context);
             let window = PageArguments { first, after, last, before }.window(request, "subscriptions")?;
-            let statuses: Option<Arc<[lifecycle::SubscriptionStatus]>> = status.map(|statuses| statuses.into_iter().map(Into::into).collect());
+            let chosen: Option<Arc<[lifecycle::SubscriptionStatus]>> =
+                status.map(|statuses| statuses.into_iter().map(Into::into).collect());
             let tenant = request.tenant().await?;
-            let page = rows::page(&tenant, statuses.as_deref(), window).await?;
+            let page = rows::page(&tenant, chosen.as_deref(), window).await?;
             let count: Count = Arc::new(move || {
-                let (tenant, statuses) = (tenant.clone(), statuses.clone());
-                Box::pin(async move { rows::count(&tenant, statuses.as_deref()).await })
+                let (tenant, chosen) = (tenant.clone(), chosen.clone());
+                Box::pin(async move { rows::count(&tenant, chosen.as_deref()).await })
             });
-            let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Subscription::new(row))).collect();
+            let placed =
+                page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Subscription::new(row))).collect();
             let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
             Ok(Some(SubscriptionConnection::of(request, "subscriptions", page, count)))
         })

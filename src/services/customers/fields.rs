@@ -2,7 +2,7 @@
 
 use crate::adapters::mail::MailAddress;
 use crate::billing::period::Zone;
-use crate::error::{UserError, UserErrorCode};
+use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::services::catalog::countries::{self, Country};
 
 /// The fewest digits of a phone number with its country code.
@@ -149,6 +149,21 @@ impl Refusals {
     /// Takes note of a refusal.
     pub(super) fn note<T>(&mut self, read: Result<T, UserError>) -> Option<T> {
         read.map_err(|error| self.0.push(error)).ok()
+    }
+
+    /// Takes note of what another part refused.
+    ///
+    /// # Errors
+    /// A fault, which is no refusal.
+    pub(super) fn note_all<T>(&mut self, outcome: Outcome<T>) -> Result<Option<T>, Error> {
+        match outcome {
+            Ok(value) => Ok(Some(value)),
+            Err(Failure::Refused(errors)) => {
+                self.0.extend(errors);
+                Ok(None)
+            }
+            Err(Failure::Fault(error)) => Err(error),
+        }
     }
 
     /// All of them.

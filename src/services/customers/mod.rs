@@ -78,7 +78,8 @@ impl CustomerService {
     /// # Errors
     /// The database's fault.
     pub async fn is_registered(&self, email: &'static str) -> Result<bool, Error> {
-        let found = self.ports.store.write_system(move |system| async move { Ok(customers::user_by_email(&system, email).await?.is_some()) });
+        let found =
+            self.ports.store.write_system(move |system| async move { Ok(customers::user_by_email(&system, email).await?.is_some()) });
         match found.await {
             Ok(found) => Ok(found),
             Err(Failure::Fault(error)) => Err(error),

@@ -1,12 +1,12 @@
 //! Changing a password.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::fields::Refusals;
 use super::{CustomerService, fault};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
-use crate::security::password::{self, Verdict};
+use crate::security::password::Verdict;
 use crate::services::access::{self, Caller};
 use crate::services::audit::{self, Act};
 use crate::store::customers::{self, Business, User};
@@ -23,8 +23,8 @@ impl CustomerService {
         let mut refusals = Refusals::default();
         let verdict = self.ports.passwords.verify(current, Some(user.password_hash.clone())).await?;
         refusals.note(if verdict == Verdict::Wrong { Err(wrong_password()) } else { Ok(()) });
-        let known = [user.email.as_str(), &user.full_name, &business.business_name];
-        refusals.note(password::policy("newPassword", new.expose_secret(), &known));
+        let known = vec![user.email.clone(), user.full_name.clone(), business.business_name];
+        refusals.note_all(self.ports.passwords.check("newPassword", new.clone(), known).await)?;
         let refused = refusals.into_vec();
         if !refused.is_empty() {
             return Err(Failure::Refused(refused));

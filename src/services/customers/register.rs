@@ -1,6 +1,6 @@
 //! Registration: a business and its first owner, signed in.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::fields::{self, BusinessName, Email, FullName, Industry, PostalCode, Refusals};
@@ -10,7 +10,6 @@ use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::{BusinessId, UserId};
 use crate::money::Currency;
 use crate::security::envelope::BusinessKey;
-use crate::security::password;
 use crate::services::access::Caller;
 use crate::services::audit::{self, Act};
 use crate::services::catalog::countries::Country;
@@ -120,8 +119,8 @@ impl CustomerService {
             Some(name) => refusals.note(fields::time_zone("timeZone", name)),
             None => country.map(|country| country.time_zone.to_owned()),
         };
-        let known = [input.email.as_str(), &input.business_email, &input.full_name, &input.business_name];
-        refusals.note(password::policy("password", input.password.expose_secret(), &known));
+        let known = [&input.email, &input.business_email, &input.full_name, &input.business_name].map(String::clone);
+        refusals.note_all(self.ports.passwords.check("password", input.password.clone(), known.to_vec()).await)?;
 
         let (sold, taken) = self.look_up(email.as_ref().map(|email| email.key.clone())).await?;
         if taken {

@@ -12,7 +12,7 @@ use crate::ids::{InvoiceId, PaymentId, PaymentMethodId};
 use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::idempotency::{self, Claim};
 use crate::store::payments::{self, Payment};
-use crate::store::{Snapshot, Tenant, TenantScope, customers};
+use crate::store::{Snapshot, Tenant, TenantScope, customers, invoices};
 
 use super::outcome::Verdict;
 
@@ -131,7 +131,7 @@ async fn begin_asked(
     called_off: Option<Payment>,
 ) -> Outcome<PaidInvoice> {
     let invoice = match input.invoice {
-        Some(id) => payments::lock_invoice(tenant, id).await?,
+        Some(id) => invoices::lock(tenant, id).await?,
         None => None,
     };
     let invoice = invoice.ok_or_else(|| UserError::at("invoiceId", UserErrorCode::NotFound, "There is no such invoice."))?;

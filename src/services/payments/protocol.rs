@@ -6,11 +6,11 @@ use super::outcome::{Standing, Verdict, call_off, change_to, conclude};
 use super::{CHARGE, LOOK_UP, Ports, ladder};
 use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
 use crate::ids::PaymentId;
 use crate::store::jobs::{Finish, Job};
 use crate::store::payments::{self, Payment, PaymentChange};
-use crate::store::{Tenant, TenantScope, customers};
+use crate::store::{Tenant, TenantScope, customers, invoices};
 
 /// When a look-up that another one overtook is tried again.
 const OVERTAKEN: SignedDuration = SignedDuration::from_secs(5);
@@ -66,7 +66,8 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
             if !matches!(held.status, PaymentStatus::Created | PaymentStatus::Sending) {
                 return Ok(None);
             }
-            let invoice = payments::invoice(&tenant, held.invoice_id).await?;
+            let gone = || Error::Corrupt("a payment's invoice is gone".into());
+            let invoice = invoices::find(&tenant, held.invoice_id).await?.ok_or_else(gone)?;
             if held.status == PaymentStatus::Created {
                 if !invoice.status.is_payable() || invoice.amount_due_minor == 0 {
                     call_off(&tenant, &ports, &held, "system").await?;

@@ -1,0 +1,182 @@
+//! A request that is dropped, at whichever poll, leaves a pool of one connection as if it had never been.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use evolve_business::error::{Error, Failure, Outcome};
+use evolve_business::ids::{IdGen as _, JobId, SystemIds};
+use evolve_business::store::jobs::{self, NewJob};
+use evolve_business::store::reads::invoices::{self, InvoiceFilter};
+use evolve_business::store::{Snapshot, Store, Tenant, TenantScope, customers, work};
+
+use crate::database::{Kind, TestDatabase};
+use crate::walls_raw::{NOW, Raw, instant};
+use crate::world::World;
+
+both!(
+    a_read_that_is_dropped_at_any_poll_leaves_the_pool_clean,
+    a_write_that_is_dropped_at_any_poll_is_whole_and_leaves_the_pool_clean,
+    a_system_write_that_is_dropped_at_any_poll_is_whole_and_leaves_the_pool_clean,
+    a_request_that_is_dropped_at_any_moment_leaves_the_pool_clean,
+);
+
+/// Polls `future` whenever it asks to be polled, and drops it after `polls` polls; `None` if it was not ready by then.
+async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(move |context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending if left <= 1 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Polls `future` every 50 µs, asked or not, and drops it after so many times.
+fn dropped_after_time<F: Future>(steps: u32, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(futures::task::noop_waker_ref());
+    for _ in 0..=steps {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    None
+}
+
+/// A store with one connection for reading and one for writing, and two businesses: the first has one invoice, the
+/// second two. On PostgreSQL row-level security alone keeps them apart, so that a tenant left over would show.
+struct Setting {
+    store: Store,
+    raw: Raw,
+    first: TenantScope,
+    second: TenantScope,
+    _world: World,
+}
+
+impl Setting {
+    async fn of(db: TestDatabase) -> Self {
+        let raw = Raw::open(&db).await;
+        let (first, second) = (raw.business().await, raw.business().await);
+        for scope in [first, second, second] {
+            raw.invoice(scope, 100).await;
+        }
+        let filter = db.kind == Kind::Sqlite;
+        let world = World::with(db, NOW, |options| (options.pool_size, options.application_filter) = (1, filter)).await;
+        Self { store: world.ports.store.clone(), raw, first, second, _world: world }
+    }
+
+    /// What a request of the second business sees and can do next.
+    async fn is_clean(&self, after: &str) {
+        self.raw.settled().await;
+        assert_eq!(read(&self.store, self.second).await.unwrap(), 2, "{after}");
+        let (key, scope) = (format!("after {after}"), self.second);
+        let name = key.clone();
+        let written = self.store.write(scope, move |tenant| schedule(tenant, name.clone())).await;
+        assert!(written.unwrap(), "{after}");
+        assert_eq!(self.raw.jobs(scope, &key).await, 1, "{after}: what was acknowledged is there");
+        self.raw.settled().await;
+    }
+}
+
+/// Several reads of one snapshot, two of them at once, beside a sibling that fails late.
+async fn read(store: &Store, scope: TenantScope) -> Result<u64, Error> {
+    let snapshot = Snapshot::new(store.clone(), Some(scope));
+    let tenant = snapshot.tenant().await?;
+    let filter = InvoiceFilter::default();
+    let (business, count) = futures::try_join!(customers::business(&tenant), invoices::count(&tenant, &filter))?;
+    assert_eq!(business.business_id, scope.business());
+    let last = work::last_audit_event(&tenant).await?;
+    assert_eq!(last, None);
+    Ok(count)
+}
+
+/// Two rows in one transaction: both or none.
+async fn schedule(tenant: Tenant, key: String) -> Outcome<bool> {
+    let at = instant(NOW);
+    customers::lock_business(&tenant).await?;
+    let new = |kind| NewJob { id: JobId::from(SystemIds.next_uuid()), kind, key: &key, due_at: at, now: at };
+    let first = jobs::schedule(&tenant, new("first")).await?;
+    Ok(if key.starts_with("after") { first } else { first && jobs::schedule(&tenant, new("second")).await? })
+}
+
+async fn a_read_that_is_dropped_at_any_poll_leaves_the_pool_clean(db: TestDatabase) {
+    let setting = Setting::of(db).await;
+    for polls in 1.. {
+        let seen = dropped_after(polls, read(&setting.store, setting.first)).await;
+        setting.is_clean(&format!("{polls} polls of a read")).await;
+        if let Some(seen) = seen {
+            assert_eq!(seen.unwrap(), 1);
+            assert!(polls > 2, "a read that is ready after {polls} polls shows nothing");
+            break;
+        }
+    }
+}
+
+async fn a_write_that_is_dropped_at_any_poll_is_whole_and_leaves_the_pool_clean(db: TestDatabase) {
+    let setting = Setting::of(db).await;
+    let scope = setting.first;
+    let mut tried = 0;
+    for polls in 1.. {
+        let write = setting.store.write(scope, move |tenant| schedule(tenant, format!("write {polls}")));
+        let written = dropped_after(polls, write).await;
+        setting.is_clean(&format!("{polls} polls of a write")).await;
+        tried = polls;
+        if let Some(written) = written {
+            assert!(written.unwrap());
+            break;
+        }
+    }
+    is_whole(setting, scope, "write", tried).await;
+}
+
+async fn a_system_write_that_is_dropped_at_any_poll_is_whole_and_leaves_the_pool_clean(db: TestDatabase) {
+    let setting = Setting::of(db).await;
+    let scope = setting.first;
+    let mut tried = 0;
+    for polls in 1.. {
+        let write = setting.store.write_system(move |system| schedule(system.tenant(scope), format!("system {polls}")));
+        let written = dropped_after(polls, write).await;
+        setting.is_clean(&format!("{polls} polls of a system write")).await;
+        tried = polls;
+        if let Some(written) = written {
+            assert!(written.unwrap());
+            break;
+        }
+    }
+    is_whole(setting, scope, "system", tried).await;
+}
+
+/// The writes began in tasks of their own: each has run to its end by the time the store is closed, whoever went away.
+async fn is_whole(setting: Setting, scope: TenantScope, word: &str, tried: usize) {
+    assert!(tried > 1, "a write that is ready at once shows nothing");
+    setting.store.close().await.unwrap();
+    for polls in 1..=tried {
+        assert_eq!(setting.raw.jobs(scope, &format!("{word} {polls}")).await, 2, "{word} {polls}");
+    }
+}
+
+async fn a_request_that_is_dropped_at_any_moment_leaves_the_pool_clean(db: TestDatabase) {
+    let setting = Setting::of(db).await;
+    let scope = setting.first;
+    let mut dropped = 0;
+    let steps: Vec<u32> = (0..24).chain([32, 48, 64]).collect();
+    for steps in steps.iter().copied() {
+        let seen = dropped_after_time(steps, read(&setting.store, scope));
+        let write = setting.store.write(scope, move |tenant| schedule(tenant, format!("moment {steps}")));
+        let written: Option<Result<bool, Failure>> = dropped_after_time(steps, write);
+        dropped += usize::from(seen.is_none()) + usize::from(written.is_none());
+        setting.is_clean(&format!("{steps} steps")).await;
+    }
+    assert!(dropped > 10, "{dropped} of {} were dropped", 2 * steps.len());
+    setting.store.close().await.unwrap();
+    for steps in steps {
+        assert_eq!(setting.raw.jobs(scope, &format!("moment {steps}")).await, 2, "moment {steps}");
+    }
+}
