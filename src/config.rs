@@ -59,6 +59,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Whether `serve` runs the worker too.
     pub worker: bool,
+    /// How long a worker holds a job, in seconds: one that died gives it up to the others after that.
+    pub lease_seconds: u32,
     /// Logs.
     pub log: LogSettings,
     /// The keys that the operator gave.
@@ -117,6 +119,13 @@ pub struct SessionSettings {
     pub access_token_seconds: u32,
     /// How long a refresh token lasts, in days.
     pub refresh_token_days: u32,
+}
+
+impl Settings {
+    /// How long a worker holds a job.
+    pub const fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds as u64)
+    }
 }
 
 impl SessionSettings {

@@ -14,7 +14,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     serve::prepare(&settings).await?;
     let app = App::build(&settings).await?;
     let stopping = CancellationToken::new();
-    let worker = Worker::new(app.ports.clone(), WorkerSettings::default(), stopping.clone());
+    let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
     tokio::spawn(async move {
         let signal = stop.await;
         tracing::info!(signal, "stopping: running jobs finish");

@@ -65,6 +65,9 @@ given! {
     #[arg(long, global = true, env = "EVOLVE_NO_WORKER", value_name = "BOOL", help_heading = SERVER,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     no_worker: bool,
+    /// How long a worker holds a job: what a worker that died had begun is taken up by another after that [default: 60]
+    #[arg(long, global = true, env = "EVOLVE_LEASE_SECONDS", value_name = "SECONDS", help_heading = SERVER)]
+    lease_seconds: u32,
     /// Origins whose pages may call the API, separated by commas [default: none]
     #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
     cors_origins: Origins,

@@ -79,6 +79,7 @@ impl Settings {
                 writers: given.database_writers.unwrap_or(8),
             },
             worker: !given.no_worker.unwrap_or(false),
+            lease_seconds: given.lease_seconds.unwrap_or(60),
             log: LogSettings {
                 filter: given.log.unwrap_or_else(|| "info".to_owned()),
                 format: given.log_format.unwrap_or(LogFormat::Human),

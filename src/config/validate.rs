@@ -49,6 +49,7 @@ impl Settings {
         let ranges = [
             ("EVOLVE_DATABASE_READERS", database.readers, 1..=1_000),
             ("EVOLVE_DATABASE_WRITERS", database.writers, 1..=1_000),
+            ("EVOLVE_LEASE_SECONDS", self.lease_seconds, 2..=3_600),
             ("EVOLVE_ACCESS_TOKEN_SECONDS", sessions.access_token_seconds, 30..=ACCESS_TOKEN_SECONDS_MAX),
             ("EVOLVE_REFRESH_TOKEN_DAYS", sessions.refresh_token_days, 1..=365),
             ("EVOLVE_ARGON2_MEMORY_KIB", passwords.memory_kib, lane_memory.max(LANE_MEMORY_KIB_MIN)..=1 << 20),
