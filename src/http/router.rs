@@ -44,7 +44,7 @@ pub fn router(routes: Routes) -> Router {
     let api = Router::new().route(BUSINESS_PATH, graphql::handler(door, executor, limits)).layer(cors(cors_origins));
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready));
     if let Some(gateway) = sandbox {
-        all = all.merge(sandbox_action::router(gateway));
+        all = all.merge(sandbox_action::router(gateway, ports.clone()));
     }
     server::dressed(all, ids)
 }

@@ -207,7 +207,7 @@ impl World {
             ids: parts.ids.clone(),
             rng: parts.rng.clone(),
             passwords: parts.passwords.clone(),
-            tokens: TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone()),
+            tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone())),
             master: parts.master.clone(),
             previews: parts.previews.clone(),
             gateway,

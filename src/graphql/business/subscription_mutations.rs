@@ -274,7 +274,7 @@ impl SubscriptionMutation {
         nullable(async {
             let subscription = SubscriptionId::parse(&input.subscription_id);
             let outcome = service(context).cancel_plan_change(request(context).caller, subscription).await;
-            let Shown { subscription, user_errors, .. } = show(context, outcome.map(Billed::of)).await?;
+            let Shown { subscription, user_errors, .. } = show(context, outcome.map(Billed::nothing)).await?;
             Ok(Some(CancelPlanChangePayload { subscription, user_errors }))
         })
         .await
@@ -303,7 +303,7 @@ impl SubscriptionMutation {
         nullable(async {
             let subscription = SubscriptionId::parse(&input.subscription_id);
             let outcome = service(context).reactivate(request(context).caller, subscription).await;
-            let Shown { subscription, user_errors, .. } = show(context, outcome.map(Billed::of)).await?;
+            let Shown { subscription, user_errors, .. } = show(context, outcome.map(Billed::nothing)).await?;
             Ok(Some(ReactivatePayload { subscription, user_errors }))
         })
         .await
@@ -314,7 +314,7 @@ impl SubscriptionMutation {
         nullable(async {
             let subscription = SubscriptionId::parse(&input.subscription_id);
             let outcome = service(context).set_auto_renewal(request(context).caller, subscription, input.auto_renewal).await;
-            let Shown { subscription, user_errors, .. } = show(context, outcome.map(Billed::of)).await?;
+            let Shown { subscription, user_errors, .. } = show(context, outcome.map(Billed::nothing)).await?;
             Ok(Some(SetAutoRenewalPayload { subscription, user_errors }))
         })
         .await

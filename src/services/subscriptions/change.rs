@@ -193,7 +193,7 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
         pending_lines: waiting(tenant, account, row.id).await?.into_iter().map(|draft| draft.line).collect(),
         charging_invoices: charging.creditable.clone(),
         account_credit_minor: account.business.balance_minor,
-        options: Some(standing.plan.product.change.clone()),
+        options: Some(standing.plan.product.change_options.clone()),
     };
     let outcome = change(&facts, &request).map_err(refused)?;
     if !is_same_plan {

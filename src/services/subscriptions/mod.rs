@@ -131,8 +131,8 @@ pub struct Billed {
 }
 
 impl Billed {
-    /// An operation that billed nothing so far.
-    const fn nothing(subscription: SubscriptionId) -> Self {
+    /// An operation that billed nothing.
+    pub const fn nothing(subscription: SubscriptionId) -> Self {
         Self { subscription, invoice: None, payment: None, credit_notes: Vec::new(), replayed: false }
     }
 }
