@@ -27,7 +27,13 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          unique (business_id, kind, job_key)",
     )
     .await?;
-    run(manager, "create index jobs_due on jobs (due_at) where status = 'READY'").await?;
+    // The second is for what a gateway says of a key, without saying whose it is.
+    run(
+        manager,
+        "create index jobs_due on jobs (due_at) where status = 'READY';
+         create index jobs_by_key on jobs (job_key) where status = 'READY'",
+    )
+    .await?;
     table(
         manager,
         "idempotency_keys",

@@ -154,7 +154,25 @@ pub async fn release(system: &System, claimed: &Job, now: Instant) -> Result<(),
         .filter(job::Column::BusinessId.eq(claimed.business_id))
         .filter(job::Column::Id.eq(claimed.id))
         .filter(job::Column::Fence.eq(claimed.fence))
+        .filter(job::Column::LeasedUntil.is_not_null())
         .filter(job::Column::Status.eq(JobStatus::Ready));
+    update.exec(system.connection()).await?;
+    Ok(())
+}
+
+/// Makes the waiting jobs of a kind and key due now, whosever they are: for what a gateway says of a key that it was given.
+///
+/// # Errors
+/// The database's fault.
+pub async fn hasten(system: &System, kind: &str, key: &str, now: Instant) -> Result<(), Error> {
+    let update = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::DueAt, Expr::value(now))
+        .col_expr(job::Column::UpdatedAt, Expr::value(now))
+        .filter(job::Column::Kind.eq(kind))
+        .filter(job::Column::JobKey.eq(key))
+        .filter(job::Column::Status.eq(JobStatus::Ready))
+        .filter(job::Column::DueAt.gt(now));
     update.exec(system.connection()).await?;
     Ok(())
 }

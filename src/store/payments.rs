@@ -300,22 +300,6 @@ pub async fn waiting_attempt(tenant: &Tenant, invoice: InvoiceId) -> Result<Opti
     waiting.filter(payment::Column::Status.eq(PaymentStatus::RequiresAction)).one().await
 }
 
-/// The invoice that an attempt pays.
-///
-/// # Errors
-/// [`Error::Corrupt`] where it is gone.
-pub async fn invoice(tenant: &Tenant, id: InvoiceId) -> Result<Invoice, Error> {
-    tenant.by_id::<invoice::Entity, _>(id).await?.ok_or_else(|| Error::Corrupt("a payment's invoice is gone".into()))
-}
-
-/// The invoice of that id, locked until the transaction ends.
-///
-/// # Errors
-/// The database's fault.
-pub async fn lock_invoice(tenant: &Tenant, id: InvoiceId) -> Result<Option<Invoice>, Error> {
-    tenant.lock_by_id::<invoice::Entity, _>(id).await
-}
-
 /// The oldest open invoice with something due of each subscription that is PAST_DUE or SUSPENDED, except those with a
 /// live attempt.
 ///
@@ -345,21 +329,4 @@ pub async fn overdue_invoices(tenant: &Tenant) -> Result<Vec<Invoice>, Error> {
     let live = live.all().await?;
     oldest.retain(|invoice| !live.iter().any(|payment| payment.invoice_id == invoice.id));
     Ok(oldest)
-}
-
-/// Writes what was paid on an invoice.
-///
-/// # Errors
-/// The database's fault.
-pub async fn pay(tenant: &Tenant, held: &Invoice, paid: i64, status: InvoiceStatus, now: Instant) -> Result<(), Error> {
-    let row = invoice::ActiveModel {
-        business_id: Set(held.business_id),
-        id: Set(held.id),
-        amount_paid_minor: Set(held.amount_paid_minor.saturating_add(paid)),
-        amount_due_minor: Set(held.amount_due_minor.saturating_sub(paid)),
-        status: Set(status),
-        paid_at: Set((status == InvoiceStatus::Paid).then_some(now)),
-        ..Default::default()
-    };
-    tenant.update(row).await.map(drop)
 }

@@ -128,7 +128,9 @@ impl Worker {
             }
             ran = ran.saturating_add(claimed.len());
             let mut running = Running::default();
-            claimed.into_iter().for_each(|job| self.start(&mut running, job));
+            for job in claimed {
+                self.start(&mut running, job);
+            }
             while !running.jobs.is_empty() {
                 running.next_over().await;
             }
@@ -142,10 +144,12 @@ impl Worker {
         if room == 0 {
             return Ok(LONGEST_SLEEP);
         }
-        let wanted = room.min(self.settings.batch);
+        let wanted = room.min(self.settings.batch.max(1));
         let claimed = self.claim(wanted).await?;
         let more = claimed.len() == wanted;
-        claimed.into_iter().for_each(|job| self.start(running, job));
+        for job in claimed {
+            self.start(running, job);
+        }
         if more { Ok(Duration::ZERO) } else { self.until_next().await }
     }
 

@@ -1,6 +1,7 @@
 //! Payments: each way a gateway behaves to its end, and that nothing is ever charged twice.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +11,8 @@ use evolve_business::adapters::payment::{
     PaymentGateway, SandboxBehavior,
 };
 use evolve_business::error::UserErrorCode as Code;
-use evolve_business::ids::PaymentMethodId;
 use evolve_business::money::Currency;
-use evolve_business::services::payments::{AddPaymentMethod, PayInvoice};
+use evolve_business::services::payments::PayInvoice;
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
@@ -36,6 +36,9 @@ both!(
     a_worker_that_lost_its_lease_cannot_overwrite_its_successors_result,
     a_crash_after_the_gateways_charge_ends_with_one_charge_and_one_settled_payment,
     an_attempt_on_an_invoice_that_was_settled_meanwhile_is_never_sent,
+    a_payment_that_is_found_after_its_invoice_was_settled_otherwise_becomes_account_credit,
+    a_lost_answer_is_asked_about_for_as_long_as_it_takes,
+    without_a_worker_the_answer_comes_after_five_seconds_with_a_payment_under_way,
 );
 
 async fn a_charge_that_succeeds_settles_its_invoice(db: TestDatabase) {
@@ -286,97 +289,85 @@ async fn an_attempt_on_an_invoice_that_was_settled_meanwhile_is_never_sent(db: T
     assert_eq!((world.status(payer, payment).await, world.charges().await), ("CANCELED", 0));
 }
 
-both!(
-    the_first_method_is_the_default_and_removing_it_moves_that_to_the_newest_other,
-    a_method_of_another_business_answers_as_one_that_does_not_exist,
-    an_expired_or_missing_method_is_asked_for,
-    a_source_that_the_gateway_does_not_take_is_refused,
-    a_business_has_at_most_twenty_methods,
-);
-
-async fn the_first_method_is_the_default_and_removing_it_moves_that_to_the_newest_other(db: TestDatabase) {
+async fn a_payment_that_is_found_after_its_invoice_was_settled_otherwise_becomes_account_credit(db: TestDatabase) {
     let world = World::at(db, NOW).await;
-    let (payer, service) = (world.payer().await, world.payments());
-    let add = |make_default| AddPaymentMethod { source: MethodSource::Sandbox(SandboxBehavior::Succeeds), make_default };
-    let mut added = Vec::new();
-    for _ in 0..3 {
-        added.push(service.add_payment_method(payer.caller, add(false)).await.unwrap());
-        world.advance(MINUTE);
-    }
-    let is_default = async |id: PaymentMethodId| {
-        world.number(&format!("select count(*) from payment_methods where is_default and id = {{id:{}}}", id.uuid())).await == 1
-    };
-    assert!(is_default(added[0]).await);
-    assert_eq!(service.set_default_payment_method(payer.caller, Some(added[1])).await.unwrap(), added[1]);
-    assert!(is_default(added[1]).await && !is_default(added[0]).await);
-    assert_eq!(service.remove_payment_method(payer.caller, Some(added[1])).await.unwrap(), added[1]);
-    assert!(is_default(added[2]).await);
-    let gone = [(Code::NotFound, "paymentMethodId".to_owned())];
-    assert_eq!(refused(service.remove_payment_method(payer.caller, Some(added[1])).await), gone);
-    assert_eq!(refused(service.set_default_payment_method(payer.caller, Some(added[1])).await), gone);
-    let invoice = world.invoice(payer, 500).await;
-    let with_removed = PayInvoice { method: Some(Some(added[1])), ..world.request(invoice) };
-    assert_eq!(refused(service.pay_invoice(payer.caller, with_removed).await), gone);
-    for id in [added[2], added[0]] {
-        service.remove_payment_method(payer.caller, Some(id)).await.unwrap();
-    }
-    let missing = [(Code::PaymentMethodRequired, "paymentMethodId".to_owned())];
-    assert_eq!(refused(service.pay_invoice(payer.caller, world.request(invoice)).await), missing);
-    assert_eq!(world.number("select count(*) from payment_methods where removed_at is not null and not is_default").await, 3);
-}
-
-async fn a_method_of_another_business_answers_as_one_that_does_not_exist(db: TestDatabase) {
-    let world = World::at(db, NOW).await;
-    let (mine, theirs, service) = (world.payer().await, world.payer().await, world.payments());
-    let (my_method, their_method) =
-        (world.method(mine, SandboxBehavior::Succeeds).await, world.method(theirs, SandboxBehavior::Succeeds).await);
-    let (my_invoice, their_invoice) = (world.invoice(mine, 500).await, world.invoice(theirs, 500).await);
-    for method in [Some(their_method), Some(world.ports.ids.next()), None] {
-        let gone = [(Code::NotFound, "paymentMethodId".to_owned())];
-        let request = PayInvoice { method: Some(method), ..world.request(my_invoice) };
-        assert_eq!(refused(service.pay_invoice(mine.caller, request).await), gone);
-        assert_eq!(refused(service.remove_payment_method(mine.caller, method).await), gone);
-        assert_eq!(refused(service.set_default_payment_method(mine.caller, method).await), gone);
-    }
-    for invoice in [Some(their_invoice), Some(world.ports.ids.next()), None] {
-        let request = PayInvoice { invoice, method: Some(Some(my_method)), ..world.request(my_invoice) };
-        assert_eq!(refused(service.pay_invoice(mine.caller, request).await), [(Code::NotFound, "invoiceId".to_owned())]);
-    }
-    assert_eq!(world.number("select count(*) from payments").await, 0);
-    assert_eq!(world.number("select count(*) from payment_methods where is_default and removed_at is null").await, 2);
-}
-
-async fn an_expired_or_missing_method_is_asked_for(db: TestDatabase) {
-    // 21:30 UTC on the 30th is the 31st in Nairobi.
-    let world = World::at(db, "2027-01-30T21:30:00Z").await;
     let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::SucceedsLate).await;
     let invoice = world.invoice(payer, 500).await;
-    let missing = [(Code::PaymentMethodRequired, "paymentMethodId".to_owned())];
-    assert_eq!(refused(world.pay(payer, invoice).await), missing);
+    let paid = world.pay(payer, invoice).await.unwrap();
+    let id = invoice.uuid();
+    world
+        .sql(&format!("update invoices set status = 'PAID', amount_credited_minor = 500, amount_due_minor = 0 where id = {{id:{id}}}"))
+        .await;
+    world.pass(MINUTE).await;
+    assert_eq!(world.status(payer, paid.payment).await, "SUCCEEDED");
+    assert_eq!(world.invoice_is(payer, invoice).await, ("PAID", 0, 0));
+    assert_eq!(world.number("select balance_minor from businesses").await, 500);
+}
+
+async fn without_a_worker_the_answer_comes_after_five_seconds_with_a_payment_under_way(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
     world.method(payer, SandboxBehavior::Succeeds).await;
-    world.sql("update payment_methods set expires_on = '2027-01-30'").await;
-    assert_eq!(refused(world.pay(payer, invoice).await), missing);
-    world.sql("update payment_methods set expires_on = '2027-01-31'").await;
-    world.pay(payer, invoice).await.unwrap();
-    assert_eq!(world.invoice_is(payer, invoice).await, ("PAID", 500, 0));
+    let invoice = world.invoice(payer, 500).await;
+    let began = std::time::Instant::now();
+    let paid = world.payments().pay_invoice(payer.caller, world.request(invoice)).await.unwrap();
+    let took = began.elapsed();
+    assert!(Duration::from_secs(5) <= took && took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(world.status(payer, paid.payment).await, "CREATED");
+    world.run_due_jobs().await;
+    assert_eq!(world.status(payer, paid.payment).await, "SUCCEEDED");
 }
 
-async fn a_source_that_the_gateway_does_not_take_is_refused(db: TestDatabase) {
-    let world = World::at(db, NOW).await;
-    let (payer, service) = (world.payer().await, world.payments());
-    for source in [MethodSource::CardToken("tok".into()), MethodSource::MpesaPhone("+254700000000".into()), MethodSource::BankTransfer] {
-        let outcome = service.add_payment_method(payer.caller, AddPaymentMethod { source, make_default: true }).await;
-        assert_eq!(refused(outcome), [(Code::PaymentFailed, "source".to_owned())]);
+/// The sandbox, which does not answer when it is asked what became of a charge, so many times.
+struct Silent {
+    then: SandboxGateway,
+    times: AtomicUsize,
+}
+
+#[async_trait]
+impl PaymentGateway for Silent {
+    fn kind(&self) -> GatewayKind {
+        self.then.kind()
     }
-    assert_eq!(world.number("select count(*) from payment_methods").await, 0);
+    fn terms(&self, currency: Currency) -> Option<AmountTerms> {
+        self.then.terms(currency)
+    }
+    async fn attach(&self, source: MethodSource) -> Result<AttachedMethod, AttachError> {
+        self.then.attach(source).await
+    }
+    async fn charge(&self, request: ChargeRequest) -> ChargeAnswer {
+        self.then.charge(request).await
+    }
+    async fn look_up(&self, key: &str) -> LookUpAnswer {
+        let left = self.times.load(Ordering::SeqCst);
+        if left == 0 {
+            return self.then.look_up(key).await;
+        }
+        self.times.store(left - 1, Ordering::SeqCst);
+        LookUpAnswer::Unknown
+    }
+    async fn cancel(&self, key: &str) -> CancelAnswer {
+        self.then.cancel(key).await
+    }
 }
 
-async fn a_business_has_at_most_twenty_methods(db: TestDatabase) {
+async fn a_lost_answer_is_asked_about_for_as_long_as_it_takes(db: TestDatabase) {
     let world = World::at(db, NOW).await;
     let payer = world.payer().await;
-    for _ in 0..20 {
-        world.method(payer, SandboxBehavior::Succeeds).await;
+    world.method(payer, SandboxBehavior::SucceedsLate).await;
+    let invoice = world.invoice(payer, 500).await;
+    let payment = world.begin(payer, invoice).await;
+    let gateway = Arc::new(Silent { then: world.gateway.clone(), times: AtomicUsize::new(25) });
+    let worker = World::worker(&world.through(gateway.clone()));
+    worker.run_due_jobs().await.unwrap();
+    for day in 0..25 {
+        world.advance(SignedDuration::from_hours(24));
+        worker.run_due_jobs().await.unwrap();
+        assert_eq!((world.status(payer, payment).await, gateway.times.load(Ordering::SeqCst)), ("UNKNOWN", 24 - day));
     }
-    let more = AddPaymentMethod { source: MethodSource::Sandbox(SandboxBehavior::Succeeds), make_default: true };
-    assert_eq!(refused(world.payments().add_payment_method(payer.caller, more).await), [(Code::LimitExceeded, String::new())]);
+    world.advance(SignedDuration::from_hours(24));
+    worker.run_due_jobs().await.unwrap();
+    assert_eq!(world.status(payer, payment).await, "SUCCEEDED");
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 500, 0), 1));
 }

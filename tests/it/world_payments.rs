@@ -12,7 +12,7 @@ use evolve_business::services::access::Caller;
 use evolve_business::services::payments::{self, AddPaymentMethod, PaidInvoice, PayInvoice, PaymentService};
 use evolve_business::services::{Parts, Ports};
 use evolve_business::store::payments::Payment;
-use evolve_business::store::{Snapshot, Tenant, TenantScope, customers};
+use evolve_business::store::{Snapshot, Tenant, TenantScope, customers, invoices};
 use evolve_business::worker::{Worker, WorkerSettings};
 use jiff::SignedDuration;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _};
@@ -135,7 +135,7 @@ impl World {
             let ports = outside.clone();
             async move {
                 customers::lock_business(&tenant).await?;
-                let invoice = evolve_business::store::payments::invoice(&tenant, invoice).await?;
+                let invoice = invoices::find(&tenant, invoice).await?.unwrap();
                 payments::begin_attempt(&tenant, &ports, &invoice, None).await
             }
         };
@@ -182,7 +182,7 @@ impl World {
     /// An invoice's state, with what is paid and what is due.
     pub(crate) async fn invoice_is(&self, payer: Payer, id: InvoiceId) -> (&'static str, i64, i64) {
         let view = Snapshot::new(self.ports.store.clone(), Some(payer.scope));
-        let invoice = evolve_business::store::payments::invoice(&view.tenant().await.unwrap(), id).await.unwrap();
+        let invoice = invoices::find(&view.tenant().await.unwrap(), id).await.unwrap().unwrap();
         (invoice.status.as_str(), invoice.amount_paid_minor, invoice.amount_due_minor)
     }
 
@@ -193,10 +193,15 @@ impl World {
 
     /// The same world seen through another gateway.
     pub(crate) fn through(&self, gateway: Arc<dyn PaymentGateway>) -> Ports {
+        Ports::new(self.parts(gateway))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn parts(&self, gateway: Arc<dyn PaymentGateway>) -> Parts {
         let parts = &self.ports;
         let keys = Keys::load_or_create(self.database.dir.path(), parts.rng.as_ref()).unwrap();
         let settings = TokenSettings { issuer: "evolve".into(), audience: "evolve".into(), lifetime: Duration::from_mins(15) };
-        Ports::new(Parts {
+        Parts {
             store: parts.store.clone(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
@@ -204,13 +209,13 @@ impl World {
             passwords: parts.passwords.clone(),
             tokens: TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone()),
             master: parts.master.clone(),
-            previews: self.ports.previews.clone(),
+            previews: parts.previews.clone(),
             gateway,
             mailer: parts.mailer.clone(),
             refresh_lifetime: parts.refresh_lifetime,
             sandbox: parts.sandbox,
             work: tokio::sync::Notify::new(),
-        })
+        }
     }
 }
 

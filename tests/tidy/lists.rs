@@ -49,6 +49,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] =
 pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/register.rs", "the business that is being made"),
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
+    ("src/worker/dispatch.rs", "the business of a job's claimed row"),
 ];
 
 /// Files that open the `System` capability, which sees every business.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 const LOST: [SignedDuration; 3] = [SignedDuration::from_mins(1), SignedDuration::from_mins(5), SignedDuration::from_hours(1)];
 /// How often a lost answer is asked about in the end.
 const LOST_THEN: SignedDuration = SignedDuration::from_hours(24);
-/// A customer who must act: asked about after these, for gateways that do not call us, then every five minutes.
+/// A customer who must act: asked about after these, for gateways whose word to us is lost, then every five minutes.
 const WAITING: [SignedDuration; 4] =
     [SignedDuration::from_secs(5), SignedDuration::from_secs(15), SignedDuration::from_mins(1), SignedDuration::from_mins(5)];
 /// How often a customer who must act is asked about in the end.

@@ -17,7 +17,7 @@ mod protocol;
 pub use attempt::{begin_attempt, wait_for};
 pub use methods::AddPaymentMethod;
 pub use pay::{PaidInvoice, PayInvoice};
-pub use protocol::run_job;
+pub use protocol::{gateway_spoke, run_job};
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
 pub const CHARGE: &str = "charge";

@@ -12,7 +12,7 @@ use crate::ids::{InvoiceId, PaymentId, PaymentMethodId};
 use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::idempotency::{self, Claim};
 use crate::store::payments::{self, Payment};
-use crate::store::{Snapshot, Tenant, TenantScope, customers};
+use crate::store::{Snapshot, Tenant, TenantScope, customers, invoices};
 
 use super::outcome::Verdict;
 
@@ -88,7 +88,7 @@ impl PaymentService {
             && refusals.iter().any(|refusal| refusal.code == UserErrorCode::PaymentInProgress)
             && let Replaced::Yes(called_off) = replace(&self.ports, scope, waiting).await?
         {
-            paid = self.start(caller, scope, input, called_off).await;
+            paid = self.start(caller, scope, input, called_off.map(|payment| *payment)).await;
         }
         let paid = paid?;
         if !paid.replayed {
@@ -131,7 +131,7 @@ async fn begin_asked(
     called_off: Option<Payment>,
 ) -> Outcome<PaidInvoice> {
     let invoice = match input.invoice {
-        Some(id) => payments::lock_invoice(tenant, id).await?,
+        Some(id) => invoices::lock(tenant, id).await?,
         None => None,
     };
     let invoice = invoice.ok_or_else(|| UserError::at("invoiceId", UserErrorCode::NotFound, "There is no such invoice."))?;
@@ -180,7 +180,7 @@ async fn waiting_now(ports: &Ports, scope: TenantScope, invoice: Option<InvoiceI
 /// Whether a live attempt has made room for another.
 enum Replaced {
     /// It has: called off at the gateway and still to be ended, or over by itself.
-    Yes(Option<Payment>),
+    Yes(Option<Box<Payment>>),
     /// It is still live.
     No,
 }
@@ -191,7 +191,7 @@ async fn replace(ports: &Ports, scope: TenantScope, waiting: PaymentId) -> Outco
         return Ok(Replaced::Yes(None));
     };
     match cancel(ports, &waiting.to_string()).await {
-        Verdict::CalledOff => Ok(Replaced::Yes(Some(taken))),
+        Verdict::CalledOff => Ok(Replaced::Yes(Some(Box::new(taken)))),
         // Not known: the question that is asked of the gateway anyway will tell.
         Verdict::Lost | Verdict::Waiting(_) => Ok(Replaced::No),
         verdict @ (Verdict::Succeeded(_) | Verdict::Failed(_)) => {

@@ -6,11 +6,11 @@ use super::outcome::{Standing, Verdict, call_off, change_to, conclude};
 use super::{CHARGE, LOOK_UP, Ports, ladder};
 use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
-use crate::error::Outcome;
+use crate::error::{Error, Failure, Outcome};
 use crate::ids::PaymentId;
 use crate::store::jobs::{Finish, Job};
 use crate::store::payments::{self, Payment, PaymentChange};
-use crate::store::{Tenant, TenantScope, customers};
+use crate::store::{Instant, Tenant, TenantScope, customers, invoices, jobs};
 
 /// When a look-up that another one overtook is tried again.
 const OVERTAKEN: SignedDuration = SignedDuration::from_secs(5);
@@ -66,7 +66,8 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
             if !matches!(held.status, PaymentStatus::Created | PaymentStatus::Sending) {
                 return Ok(None);
             }
-            let invoice = payments::invoice(&tenant, held.invoice_id).await?;
+            let gone = || Error::Corrupt("a payment's invoice is gone".into());
+            let invoice = invoices::find(&tenant, held.invoice_id).await?.ok_or_else(gone)?;
             if held.status == PaymentStatus::Created {
                 if !invoice.status.is_payable() || invoice.amount_due_minor == 0 {
                     call_off(&tenant, &ports, &held, "system").await?;
@@ -127,6 +128,27 @@ pub(super) async fn take_to_ask(ports: &Ports, scope: TenantScope, id: PaymentId
         Ok(Some(payments::take(&tenant, &held).await?))
     };
     ports.store.write(scope, take).await
+}
+
+/// Has the gateway asked at once about the attempt with that key, since it said that something became of it. Nothing that was said is
+/// believed: the gateway is asked. A key that no attempt waits for does nothing.
+///
+/// # Errors
+/// The database's fault.
+pub async fn gateway_spoke(ports: &Ports, key: PaymentId) -> Result<(), Error> {
+    let (key, now) = (key.to_string(), Instant::from(ports.now()));
+    let hasten = move |system| {
+        let key = key.clone();
+        async move { jobs::hasten(&system, LOOK_UP, &key, now).await.map_err(Failure::from) }
+    };
+    match ports.store.write_system(hasten).await {
+        Ok(()) => {
+            ports.work.notify_one();
+            Ok(())
+        }
+        Err(Failure::Fault(error)) => Err(error),
+        Err(Failure::Refused(_)) => Err(Error::Corrupt("a job's date was refused".into())),
+    }
 }
 
 /// When the gateway is asked again about an attempt that stands where it stands.
