@@ -27,6 +27,9 @@ both!(
     cancelling_now_credits_the_unused_time_which_pays_the_next_subscription,
     a_credit_first_lowers_what_is_due_on_open_invoices,
     a_refund_is_not_offered_yet,
+    a_replayed_change_bills_nothing_new,
+    undoing_a_change_on_the_same_day_gives_back_all_of_it,
+    a_change_is_tried_with_the_default_method_where_the_chosen_one_is_gone,
 );
 
 /// The first of June at 09:00 in Nairobi: the period has 30 days.
@@ -278,4 +281,50 @@ async fn a_refund_is_not_offered_yet(db: TestDatabase) {
     let id = world.subscribe(payer, "basic").await.subscription;
     assert_eq!(code(world.try_cancel(payer, id, CancelTiming::Now, UnusedTime::Refund).await), UserErrorCode::NotAllowed);
     assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Active);
+}
+
+async fn a_replayed_change_bills_nothing_new(db: TestDatabase) {
+    let world = World::shop_at(db, JUNE).await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.clock.set(MIDDLE.parse().unwrap());
+    let request = world.changing(as_usual(id, world.plan("books", "plus").await));
+    let first = world.working(world.subscriptions().change_plan(payer.caller, request.clone())).await.unwrap();
+    world.clock.set("2027-06-20T06:00:00Z".parse().unwrap());
+    let again = world.working(world.subscriptions().change_plan(payer.caller, request.clone())).await.unwrap();
+    assert_eq!((again.invoice, again.payment, again.replayed), (first.invoice, first.payment, true));
+    let other = PreviewChange { timing: ChangeTiming::Now, ..request.change };
+    let reused = evolve_business::services::subscriptions::ChangePlan { change: other, ..request };
+    assert_eq!(code(world.subscriptions().change_plan(payer.caller, reused).await), UserErrorCode::IdempotencyKeyReused);
+    assert_eq!((world.count("invoices", "true").await, world.count("payments", "true").await), (2, 2));
+    assert_eq!(world.subscription(payer, id).await.version, 3);
+}
+
+async fn undoing_a_change_on_the_same_day_gives_back_all_of_it(db: TestDatabase) {
+    let world = World::shop_at(db, JUNE).await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.clock.set("2027-06-10T06:00:00Z".parse().unwrap());
+    world.change(payer, id, "max", ChangeTiming::Now, Proration::ProrateNow).await;
+    // 21/30: −21.00 + 63.00 = 42.00, tax 6.72.
+    assert_eq!(world.billed(2, "total_minor").await, 4_872);
+    world.change(payer, id, "basic", ChangeTiming::Now, Proration::ProrateNow).await;
+    assert_eq!(world.balance(payer).await, 4_872);
+    // Again up: the credit pays for it.
+    world.change(payer, id, "max", ChangeTiming::Now, Proration::ProrateNow).await;
+    assert_eq!((world.billed(3, "credit_applied_minor").await, world.billed(3, "amount_due_minor").await), (4_872, 0));
+    assert_eq!((world.balance(payer).await, world.count("payments", "true").await), (0, 2));
+}
+
+async fn a_change_is_tried_with_the_default_method_where_the_chosen_one_is_gone(db: TestDatabase) {
+    let world = World::shop_at(db, JUNE).await;
+    let payer = world.customer().await;
+    let chosen = world.method(payer, SandboxBehavior::Succeeds).await;
+    let mut order = world.order("basic").await;
+    order.method = Some(Some(chosen));
+    let id = world.try_subscribe(payer, order).await.unwrap().subscription;
+    assert_eq!(world.subscription(payer, id).await.payment_method_id, Some(chosen));
+    world.payments().remove_payment_method(payer.caller, Some(chosen)).await.unwrap();
+    world.run_at(JULY).await;
+    assert_eq!(world.count("invoices", "status = 'PAID'").await, 2);
 }

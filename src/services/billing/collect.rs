@@ -11,7 +11,7 @@ use super::rule;
 use super::standing::{Change, Standing};
 use crate::billing::dunning::{DunningSettings, StepKind, days_after, next_step};
 use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::payments::begin_attempt;
@@ -49,9 +49,19 @@ pub async fn collect(
     Ok(begun)
 }
 
-/// Begins an attempt; a method that is refused is one that is not usable.
+/// Begins an attempt with `method`, or where that is not usable (any more), with the default one.
 async fn attempt(tenant: &Tenant, ports: &Ports, invoice: &Invoice, method: Option<PaymentMethodId>) -> Result<Option<PaymentId>, Error> {
-    match begin_attempt(tenant, ports, invoice, method).await {
+    if method.is_some()
+        && let Some(begun) = usable(begin_attempt(tenant, ports, invoice, method).await)?
+    {
+        return Ok(Some(begun));
+    }
+    usable(begin_attempt(tenant, ports, invoice, None).await)
+}
+
+/// A method that is refused is one that is not usable.
+fn usable(begun: Outcome<Option<PaymentId>>) -> Result<Option<PaymentId>, Error> {
+    match begun {
         Ok(begun) => Ok(begun),
         Err(Failure::Refused(_)) => Ok(None),
         Err(Failure::Fault(error)) => Err(error),
@@ -137,7 +147,6 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung
     standing.row.dunning_taken = rung.saturating_add(1);
     standing.save(tenant, &account).await?;
     match (step.kind, standing.row.status) {
-        (StepKind::PastDue, _) => {}
         (StepKind::Retry(_), _) => {
             if !retry(tenant, ports, &standing).await? {
                 schedule_rung(tenant, ports, &standing).await?;
@@ -152,8 +161,8 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung
             let at = account.at;
             end(tenant, ports, &mut account, &mut standing, at, "system").await?;
         }
-        // It has ended meanwhile: what it owes is given up on by a job of its own.
-        (StepKind::Suspend | StepKind::Cancel, _) => {}
+        // It has ended meanwhile: what it owes is given up on by a job of its own. The first rung was taken when the ladder began.
+        (StepKind::PastDue | StepKind::Suspend | StepKind::Cancel, _) => {}
     }
     Ok(())
 }

@@ -113,5 +113,6 @@ async fn give_up(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<
         }
     }
     expire(tenant, ports, &mut account, &mut standing, "system").await?;
+    follow_up(tenant, ports, &mut account, None).await?;
     Ok(Finish::Done)
 }

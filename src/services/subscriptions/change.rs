@@ -77,7 +77,7 @@ impl SubscriptionService {
         let standing = standing(&tenant, &input).await?;
         let weighed = weigh(&tenant, &account, &standing, &input).await?;
         let (preview, effective_at) = picture(&tenant, &account, &standing, &weighed).await?;
-        let result = shown(&tenant, &account, &standing, &preview, effective_at).await?;
+        let result = shown(&tenant, &account, &standing, preview.as_ref(), effective_at).await?;
         let preview_token = token::seal(&self.ports, scope.business(), OPERATION, &input.canonical(), account.at, &result);
         Ok(ChangePreview { preview, effective_at, preview_token })
     }
@@ -134,7 +134,10 @@ impl SubscriptionService {
 /// The transaction of `changePlan`.
 async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &ChangePlan, sent: Option<Shown>) -> Outcome<Billed> {
     let Work { access, mut account, claimed } = work;
-    let method = known_method(tenant, input.method).await?;
+    let method = match input.method {
+        Some(named) => Some(known_method(tenant, named).await?),
+        None => None,
+    };
     let mut standing = locked(tenant, ports, &mut account, input.change.subscription).await?;
     check_version(&standing, input.if_version)?;
     let weighed = weigh(tenant, &account, &standing, &input.change).await?;
@@ -143,7 +146,7 @@ async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &ChangePlan, sen
             return Err(token::stale().into());
         }
         let (preview, effective_at) = picture(tenant, &account, &standing, &weighed).await?;
-        sent.check(&shown(tenant, &account, &standing, &preview, effective_at).await?)?;
+        sent.check(&shown(tenant, &account, &standing, preview.as_ref(), effective_at).await?)?;
     }
     let billed = apply(tenant, ports, &mut account, &mut standing, weighed, (&access.actor(), method)).await?;
     idempotency::store(tenant, claimed, &Made::from(&billed)).await?;
@@ -257,10 +260,10 @@ async fn shown(
     tenant: &Tenant,
     account: &Account,
     standing: &Standing,
-    preview: &Option<InvoicePreview>,
+    preview: Option<&InvoicePreview>,
     effective_at: Timestamp,
 ) -> Result<impl std::fmt::Debug + use<>, Error> {
     let open: Vec<_> = invoices::open(tenant, None).await?.iter().map(|invoice| (invoice.id, invoice.amount_due_minor)).collect();
     let row = &standing.row;
-    Ok((preview.clone(), effective_at, row.version, row.period_number, row.status, account.business.balance_minor, open))
+    Ok((preview.cloned(), effective_at, row.version, row.period_number, row.status, account.business.balance_minor, open))
 }

@@ -92,7 +92,10 @@ impl SubscriptionService {
 async fn start(tenant: &Tenant, ports: &Ports, work: Work, input: &Subscribe, shown: Option<Shown>) -> Outcome<Billed> {
     let Work { access, mut account, claimed } = work;
     let actor = access.actor();
-    let method = known_method(tenant, input.method).await?;
+    let method = match input.method {
+        Some(named) => Some(known_method(tenant, named).await?),
+        None => None,
+    };
     let sale = {
         let (plan, _) = super::sale::plan_on_offer(tenant, &account, &input.offer).await?;
         make_room(tenant, ports, &mut account, plan.product.id, &actor).await?;
@@ -109,18 +112,17 @@ async fn start(tenant: &Tenant, ports: &Ports, work: Work, input: &Subscribe, sh
     Ok(billed)
 }
 
-/// The method that is named, where the business has it; `None` where none is named.
+/// The method that is named, where the business has it.
 ///
 /// # Errors
 /// NOT_FOUND at `paymentMethodId`.
-pub(super) async fn known_method(tenant: &Tenant, named: Option<Option<PaymentMethodId>>) -> Outcome<Option<PaymentMethodId>> {
-    let Some(named) = named else { return Ok(None) };
+pub(super) async fn known_method(tenant: &Tenant, named: Option<PaymentMethodId>) -> Outcome<PaymentMethodId> {
     let found = match named {
         Some(id) => payments::method(tenant, id).await?,
         None => None,
     };
     let missing = || UserError::at("paymentMethodId", UserErrorCode::NotFound, "There is no such payment method.");
-    Ok(Some(found.ok_or_else(missing)?.id))
+    Ok(found.ok_or_else(missing)?.id)
 }
 
 /// Makes room for a new subscription to the product: one whose first invoice was never settled is replaced.
