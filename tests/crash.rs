@@ -133,7 +133,7 @@ async fn order(server: &Server, token: &str) -> Value {
 
 /// One request; the error is the connection's.
 async fn ask(endpoint: String, token: String, operation: &'static str, variables: Value) -> Result<Value, reqwest::Error> {
-    let request = reqwest::Client::new().post(endpoint).timeout(Duration::from_secs(60));
+    let request = reqwest::Client::new().post(endpoint).timeout(Duration::from_mins(1));
     let request = if token.is_empty() { request } else { request.bearer_auth(token) };
     request.json(&json!({ "query": operation, "variables": variables })).send().await?.json().await
 }
