@@ -69,6 +69,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// What a request may take.
     pub limits: Limits,
+    /// Sandbox alone: how long the sandbox gateway waits between taking money and answering.
+    pub sandbox_hold: Option<Duration>,
     /// Origins (`https://app.example.com`) whose pages may call the API.
     pub cors_origins: Vec<String>,
 }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapters;
+pub mod app;
 pub mod billing;
 pub mod cli;
 pub mod clock;

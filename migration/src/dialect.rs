@@ -13,6 +13,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("{timestamp}", "text", "timestamptz"),
     ("{date}", "text", "date"),
     ("{strict}", "strict", ""),
+    ("{cascade}", "", "cascade"),
     ("{true}", "1", "true"),
     ("{false}", "0", "false"),
 ];
@@ -72,10 +73,18 @@ pub(crate) async fn table(manager: &SchemaManager<'_>, name: &str, wall: Wall, c
     on_postgres(manager, &sql).await
 }
 
-/// Implements `MigrationTrait` for a unit struct `Migration` from an async `up` of the module; there is no way
-/// back: what is acknowledged is not dropped by a command.
+/// Drops tables, the last first.
+pub(crate) async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    for table in tables.iter().rev() {
+        run(manager, &format!("drop table {table} {{cascade}}")).await?;
+    }
+    Ok(())
+}
+
+/// Implements `MigrationTrait` for a unit struct `Migration`: the module's async `up`, and the way back, which drops
+/// the tables named in the order of their making.
 macro_rules! migration {
-    ($name:literal) => {
+    ($name:literal, $($table:literal),* $(,)?) => {
         /// One step.
         #[derive(Debug)]
         pub(crate) struct Migration;
@@ -90,6 +99,10 @@ macro_rules! migration {
         impl sea_orm_migration::prelude::MigrationTrait for Migration {
             async fn up(&self, manager: &sea_orm_migration::prelude::SchemaManager) -> Result<(), sea_orm_migration::prelude::DbErr> {
                 up(manager).await
+            }
+
+            async fn down(&self, manager: &sea_orm_migration::prelude::SchemaManager) -> Result<(), sea_orm_migration::prelude::DbErr> {
+                crate::dialect::drop_tables(manager, &[$($table),*]).await
             }
 
             fn use_transaction(&self) -> Option<bool> {

@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{migration, on_postgres};
 
-migration!("m0001_roles");
+migration!("m0001_roles",);
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     // Roles belong to the cluster, not to the database: two databases may be migrated at once.
@@ -14,7 +14,7 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "do $$ begin create role evolve_app nologin; exception when duplicate_object or unique_violation then null; end $$;
          do $$ begin create role evolve_system nologin; exception when duplicate_object or unique_violation then null; end $$;
          grant usage on schema public to evolve_app, evolve_system;
-         create function app_tenant() returns uuid language sql stable parallel safe
+         create or replace function app_tenant() returns uuid language sql stable parallel safe
            as $$ select nullif(current_setting('app.tenant', true), '')::uuid $$;",
     )
     .await

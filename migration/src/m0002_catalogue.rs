@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, table};
 
-migration!("m0002_catalogue");
+migration!("m0002_catalogue", "products", "plans", "plan_versions", "plan_prices", "plan_features", "tax_rates", "sellers");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     table(

@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0003_businesses");
+migration!("m0003_businesses", "businesses", "users", "members", "sessions", "refresh_tokens");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     table(

@@ -4,9 +4,12 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0004_subscriptions");
+migration!("m0004_subscriptions", "subscriptions", "periods", "subscription_changes", "pending_lines");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    // `charged_…` is what was last charged for the running period, null where nothing was. `charged_from` is the number of
+    // the period that the last renewal opened: the invoices of that one and those after it take the credit notes of now.
+    // `dunning_…` is the ladder of payments that fail: which invoice began it and when, and how many rungs are taken.
     table(
         manager,
         "subscriptions",
@@ -19,8 +22,11 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          billing_interval text not null check (billing_interval in ('MONTHLY', 'YEARLY')),
          currency text not null,
          price_minor {bigint} not null check (price_minor >= 0),
-         charged_price_minor {bigint} not null check (charged_price_minor >= 0),
          tax_behavior text not null check (tax_behavior in ('INCLUSIVE', 'EXCLUSIVE')),
+         charged_price_minor {bigint} check (charged_price_minor >= 0),
+         charged_tax_rate text,
+         charged_tax_behavior text check (charged_tax_behavior in ('INCLUSIVE', 'EXCLUSIVE')),
+         charged_from {int} not null,
          status text not null check (status in ('INCOMPLETE', 'TRIALING', 'ACTIVE', 'PAST_DUE', 'SUSPENDED', 'CANCELED', 'EXPIRED')),
          anchor_mode text not null check (anchor_mode in ('ANNIVERSARY', 'CALENDAR', 'FIXED_DAY')),
          anchor_day {int},
@@ -44,6 +50,10 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          pending_effective_at {timestamp},
          pending_scheduled_at {timestamp},
          payment_method_id {uuid},
+         dunning_invoice_id {uuid},
+         dunning_started_at {timestamp},
+         dunning_taken {int} not null check (dunning_taken >= 0),
+         dunning_hard {bool} not null,
          version {int} not null,
          created_at {timestamp} not null,
          updated_at {timestamp} not null,
@@ -51,7 +61,10 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          foreign key (plan_id, plan_version) references plan_versions (plan_id, version),
          foreign key (pending_plan_id, pending_plan_version) references plan_versions (plan_id, version),
          check (period_start < period_end),
-         check ((pending_plan_id is null) = (pending_effective_at is null))",
+         check ((pending_plan_id is null) = (pending_effective_at is null)),
+         check ((charged_price_minor is null) = (charged_tax_rate is null)),
+         check ((charged_price_minor is null) = (charged_tax_behavior is null)),
+         check ((dunning_invoice_id is null) = (dunning_started_at is null))",
     )
     .await?;
     run(
@@ -109,7 +122,8 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         "business_id {uuid} not null,
          id {uuid} not null,
          subscription_id {uuid} not null,
-         kind text not null check (kind in ('PRORATION_CREDIT', 'PRORATION_CHARGE', 'USAGE', 'ONE_OFF')),
+         period_id {uuid},
+         kind text not null check (kind in ('RECURRING', 'PRORATION_CREDIT', 'PRORATION_CHARGE', 'USAGE', 'ONE_OFF')),
          description text not null,
          period_start {timestamp},
          period_end {timestamp},
@@ -122,7 +136,8 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          invoice_id {uuid},
          created_at {timestamp} not null,
          primary key (business_id, id),
-         foreign key (business_id, subscription_id) references subscriptions (business_id, id)",
+         foreign key (business_id, subscription_id) references subscriptions (business_id, id),
+         foreign key (business_id, period_id) references periods (business_id, id)",
     )
     .await?;
     run(manager, "create index pending_lines_waiting on pending_lines (business_id, subscription_id) where invoice_id is null").await

@@ -4,7 +4,17 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0005_invoices");
+migration!(
+    "m0005_invoices",
+    "invoices",
+    "invoice_lines",
+    "invoice_taxes",
+    "credit_notes",
+    "credit_note_lines",
+    "credit_entries",
+    "invoice_counters",
+    "invoice_register"
+);
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     invoices(manager).await?;
@@ -68,7 +78,8 @@ async fn invoices(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          unique (business_id, number),
          foreign key (business_id, subscription_id) references subscriptions (business_id, id),
          check (total_minor = subtotal_minor - discount_minor + exclusive_tax_minor),
-         check (amount_due_minor = total_minor - credit_applied_minor - amount_paid_minor - amount_credited_minor)",
+         check (amount_due_minor = case status when 'VOID' then 0
+           else total_minor - credit_applied_minor - amount_paid_minor - amount_credited_minor end)",
     )
     .await?;
     run(

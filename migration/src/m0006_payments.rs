@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0006_payments");
+migration!("m0006_payments", "payment_methods", "payments");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     table(

@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0007_work");
+migration!("m0007_work", "jobs", "idempotency_keys", "audit_events");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     table(

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Reads settings, switches logs on, runs the command, and turns its end
 //! into an exit code. Holds no rule of the business.
 
+mod demo;
 mod migrate;
 mod schema;
 mod seed;

@@ -2,11 +2,23 @@
 
 use std::path::PathBuf;
 
-use crate::config::Settings;
+use super::{demo, serve, terminal};
+use crate::app::App;
+use crate::config::{Mode, Settings};
 use crate::error::Cause;
 
-/// Refuses.
-#[expect(clippy::unused_async, reason = "what it runs is awaited")]
-pub(super) async fn run(settings: Settings, file: Option<PathBuf>, demo: bool) -> Result<(), Cause> {
-    Err(format!("This build has nothing to seed {} with (file {file:?}, demo {demo}).", settings.data_dir.display()).into())
+/// Applies a catalogue file, or the built-in one; with `demo` a business that has lived for a year too.
+pub(super) async fn run(settings: Settings, file: Option<PathBuf>, with_demo: bool) -> Result<(), Cause> {
+    if with_demo && settings.mode != Mode::Sandbox {
+        return Err("Demo data is for sandbox mode alone.".into());
+    }
+    serve::prepare(&settings).await?;
+    let app = App::build(&settings).await?;
+    let applied = demo::apply_catalogue(&app.ports, file.as_deref()).await?;
+    terminal::say(&format!("The catalogue was applied: {applied}"))?;
+    if with_demo {
+        demo::seed(&app, &settings).await?;
+        terminal::say("The demo business was made.")?;
+    }
+    Ok(app.close().await?)
 }

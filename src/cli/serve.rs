@@ -1,10 +1,77 @@
-//! `serve`: serves the API.
+//! `serve`: serves the API, and works by the clock beside it.
 
-use crate::config::Settings;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{demo, migrate, shutdown, terminal};
+use crate::app::{self, App};
+use crate::config::{Mode, Settings};
 use crate::error::Cause;
+use crate::http::server::{self, Stopped};
+use crate::worker::{Worker, WorkerSettings};
 
-/// Refuses.
-#[expect(clippy::unused_async, reason = "what it runs is awaited")]
+/// How long the worker may take to finish what it is doing.
+const WORKER_STOP: Duration = Duration::from_secs(20);
+
+/// Serves until a signal; requests in flight finish, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
-    Err(format!("This build has no server to listen on {}.", settings.listen).into())
+    let stop = shutdown::signal()?;
+    prepare(&settings).await?;
+    let app = App::build(&settings).await?;
+    let demo = if settings.mode == Mode::Sandbox { demo::seed_if_empty(&app, &settings).await? } else { None };
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("Cannot listen on {}: {error}", settings.listen))?;
+    let origins: Vec<HeaderValue> = settings.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
+    let router = app.router(app::request_limits(&settings), demo.clone(), origins);
+    greet(&listener, demo.as_ref())?;
+
+    let stopping = CancellationToken::new();
+    let worker = settings.worker.then(|| {
+        let worker = Worker::new(app.ports.clone(), WorkerSettings::default(), stopping.clone());
+        tokio::spawn(worker.run())
+    });
+    let told = stopping.clone();
+    let shutdown = async move {
+        let signal = stop.await;
+        tracing::info!(signal, "stopping: requests in flight finish");
+        told.cancel();
+    };
+    if let Stopped::Cut { connections } = server::serve(listener, router, app::server_limits(&settings), shutdown).await {
+        tracing::warn!(connections, "connections were cut");
+    }
+    if let Some(worker) = worker
+        && tokio::time::timeout(WORKER_STOP, worker).await.is_err()
+    {
+        tracing::warn!("the worker did not finish in time");
+    }
+    app.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Brings a sandbox's tables up to date; production only says that they are not.
+pub(super) async fn prepare(settings: &Settings) -> Result<(), Cause> {
+    std::fs::create_dir_all(&settings.data_dir)?;
+    if settings.mode == Mode::Sandbox {
+        migrate::up(settings).await?;
+        return Ok(());
+    }
+    if migrate::is_up_to_date(settings).await? {
+        Ok(())
+    } else {
+        Err("The database's tables are not up to date: run `evolve-business migrate` first.".into())
+    }
+}
+
+/// Says where to look, and how to sign in.
+fn greet(listener: &TcpListener, demo: Option<&crate::http::graphiql::DemoUser>) -> Result<(), Cause> {
+    let address = listener.local_addr()?;
+    terminal::say(&format!("Evolve Business serves its GraphQL API at http://{address}/graphql"))?;
+    terminal::say(&format!("Explore it in GraphiQL at http://{address}/graphiql"))?;
+    if let Some(demo) = demo {
+        terminal::say(&format!("Sign in as {} with the password {}", demo.email, demo.password))?;
+    }
+    Ok(())
 }

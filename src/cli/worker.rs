@@ -1,10 +1,26 @@
-//! `worker`: works by the clock.
+//! `worker`: works by the clock alone.
 
+use tokio_util::sync::CancellationToken;
+
+use super::{serve, shutdown};
+use crate::app::App;
 use crate::config::Settings;
 use crate::error::Cause;
+use crate::worker::{Worker, WorkerSettings};
 
-/// Refuses.
-#[expect(clippy::unused_async, reason = "what it runs is awaited")]
+/// Works until a signal; what is running finishes, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
-    Err(format!("This build has no worker for {}.", settings.data_dir.display()).into())
+    let stop = shutdown::signal()?;
+    serve::prepare(&settings).await?;
+    let app = App::build(&settings).await?;
+    let stopping = CancellationToken::new();
+    let worker = Worker::new(app.ports.clone(), WorkerSettings::default(), stopping.clone());
+    tokio::spawn(async move {
+        let signal = stop.await;
+        tracing::info!(signal, "stopping: running jobs finish");
+        stopping.cancel();
+    });
+    tracing::info!("working by the clock");
+    worker.run().await;
+    Ok(app.close().await?)
 }

@@ -68,6 +68,9 @@ given! {
     /// Origins whose pages may call the API, separated by commas [default: none]
     #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
     cors_origins: Origins,
+    /// Sandbox alone: let the sandbox gateway wait between taking money and answering, to try out what a crash leaves
+    #[arg(long, global = true, env = "EVOLVE_SANDBOX_HOLD_SECONDS", value_name = "SECONDS", help_heading = SERVER)]
+    sandbox_hold_seconds: u32,
 
     /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite://<data-dir>/evolve.db]
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", help_heading = DATABASE)]
@@ -128,13 +131,13 @@ given! {
     /// The longest body of a request [default: 1048576]
     #[arg(long, global = true, env = "EVOLVE_BODY_BYTES", value_name = "BYTES", help_heading = LIMITS)]
     body_bytes: u32,
-    /// How deep a query may nest [default: 12]
+    /// How deep a query may nest [default: 15]
     #[arg(long, global = true, env = "EVOLVE_QUERY_DEPTH", value_name = "LEVELS", help_heading = LIMITS)]
     query_depth: u32,
-    /// What a query may cost [default: 10000]
+    /// What a query may cost [default: 20000]
     #[arg(long, global = true, env = "EVOLVE_QUERY_COST", value_name = "POINTS", help_heading = LIMITS)]
     query_cost: u32,
-    /// How long a request may take [default: 30]
+    /// How long a request may take [default: 10]
     #[arg(long, global = true, env = "EVOLVE_REQUEST_SECONDS", value_name = "SECONDS", help_heading = LIMITS)]
     request_seconds: u32,
     /// How many connections may be open at once [default: 1024]

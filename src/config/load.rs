@@ -97,11 +97,12 @@ impl Settings {
             },
             limits: Limits {
                 body_bytes: given.body_bytes.unwrap_or(1 << 20),
-                query_depth: given.query_depth.unwrap_or(12),
-                query_cost: given.query_cost.unwrap_or(10_000),
-                request_seconds: given.request_seconds.unwrap_or(30),
+                query_depth: given.query_depth.unwrap_or(15),
+                query_cost: given.query_cost.unwrap_or(20_000),
+                request_seconds: given.request_seconds.unwrap_or(10),
                 connections: given.connections.unwrap_or(1_024),
             },
+            sandbox_hold: given.sandbox_hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             cors_origins: given.cors_origins.unwrap_or_default().0,
         }
     }

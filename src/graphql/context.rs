@@ -19,6 +19,8 @@ pub struct View {
     snapshot: Arc<Snapshot>,
     /// Rows that were loaded for relations.
     pub loaders: Loaders,
+    /// Whose view it is: the caller's, or after a registration or sign-in that of the person who came in.
+    pub caller: Caller,
     /// The caller's access, once it was checked in this snapshot.
     access: OnceCell<Access>,
 }
@@ -53,7 +55,13 @@ impl RequestContext {
 
     /// Opens a new view after something was changed.
     pub fn refresh(&self) {
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = new_view(&self.ports, self.caller);
+        self.show_as(self.caller);
+    }
+
+    /// Opens a new view for somebody who has just come in, so that the payload can show them what is theirs. Who may
+    /// run a mutation is still decided by [`RequestContext::caller`], which stays.
+    pub fn show_as(&self, caller: Caller) {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = new_view(&self.ports, caller);
     }
 
     /// The caller's rows.
@@ -78,8 +86,16 @@ impl RequestContext {
     /// [`Error::Unauthenticated`] where the session is over.
     pub async fn access(&self) -> Result<Access, Error> {
         let view = self.view();
-        let check = async || access::check(&view.snapshot.tenant().await?, self.caller).await;
+        let check = async || access::check(&view.snapshot.tenant().await?, view.caller).await;
         view.access.get_or_try_init(check).await.copied()
+    }
+
+    /// Lets only a caller whose role allows it go on.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] or [`Error::Forbidden`].
+    pub async fn require(&self, need: Need) -> Result<(), Error> {
+        self.access().await?.require(need)
     }
 
     /// Notes that the field at `path` answered from an idempotency key.
@@ -96,7 +112,7 @@ impl RequestContext {
 /// A view that is not opened yet.
 fn new_view(ports: &Ports, caller: Caller) -> Arc<View> {
     let snapshot = Arc::new(Snapshot::new(ports.store.clone(), caller.scope()));
-    Arc::new(View { loaders: Loaders::new(&snapshot), snapshot, access: OnceCell::new() })
+    Arc::new(View { loaders: Loaders::new(&snapshot), snapshot, caller, access: OnceCell::new() })
 }
 
 /// The request's context, from a resolver's.
@@ -104,7 +120,13 @@ pub fn request<'c>(context: &Context<'c>) -> &'c RequestContext {
     context.data_unchecked::<Arc<RequestContext>>()
 }
 
-/// Lets a field run only for a caller whose role allows it.
+/// What a nullable field answers: a fault makes this field null and leaves its siblings standing. (A resolver that
+/// answers `Result<Option<T>>`, or has a guard, would take its parent with it.)
+pub async fn nullable<T>(work: impl Future<Output = Result<Option<T>>>) -> Option<Result<T>> {
+    work.await.transpose()
+}
+
+/// Lets a field that is never null run only for a caller whose role allows it.
 pub struct Allow(pub Need);
 
 impl Guard for Allow {

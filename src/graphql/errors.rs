@@ -11,14 +11,14 @@ pub struct UserError {
     code: UserErrorCode,
     /// One sentence, safe to show to a person.
     message: String,
-    /// Path of the input field at fault, e.g. ["input", "planId"]; null when it is none in particular.
+    /// Path of the input field at fault, e.g. `["input", "planId"]`; null when it is none in particular.
     field: Option<Vec<String>>,
 }
 
 impl From<error::UserError> for UserError {
     fn from(error: error::UserError) -> Self {
         let field = (!error.field.is_empty())
-            .then(|| std::iter::once("input".to_owned()).chain(error.field.iter().map(|part| part.to_string())).collect());
+            .then(|| std::iter::once("input".to_owned()).chain(error.field.iter().map(ToString::to_string)).collect());
         Self { code: error.code.into(), message: error.message, field }
     }
 }

@@ -9,8 +9,17 @@ use dataloader::BatchFn;
 use dataloader::cached;
 use futures::future::BoxFuture;
 
+use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId, UserId};
+use crate::money::Currency;
+use crate::services::catalog::cheapest_first;
 use crate::store::Snapshot;
+use crate::store::catalog::{self, Feature, Plan, PlanView, Price, VersionKey};
+use crate::store::customers::{self, UserView};
+use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
+use crate::store::reads::payments::{self, Payment, PaymentMethod};
+use crate::store::reads::subscriptions::{self, Subscription};
 
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
@@ -77,11 +86,120 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
 }
 
 /// The loaders of one view.
-pub struct Loaders {}
+pub struct Loaders {
+    /// Versions of plans.
+    pub plans: Loader<VersionKey, Plan>,
+    /// Prices by version of a plan.
+    pub plan_prices: Loader<VersionKey, Vec<Price>>,
+    /// Features by version of a plan.
+    pub plan_features: Loader<VersionKey, Vec<Feature>>,
+    /// The current versions of all plans, archived or not, cheapest first.
+    pub offer: Loader<(), Arc<Vec<PlanView>>>,
+    /// The platform's currency; none before a catalogue was seeded.
+    pub platform_currency: Loader<(), Currency>,
+    /// The currency of the caller's business.
+    pub business_currency: Loader<(), Currency>,
+    /// Subscriptions by id.
+    pub subscriptions: Loader<SubscriptionId, Subscription>,
+    /// Invoices by id.
+    pub invoices: Loader<InvoiceId, Invoice>,
+    /// Lines by invoice.
+    pub invoice_lines: Loader<InvoiceId, Vec<InvoiceLine>>,
+    /// Taxes by invoice.
+    pub invoice_taxes: Loader<InvoiceId, Vec<InvoiceTax>>,
+    /// Payments by invoice.
+    pub invoice_payments: Loader<InvoiceId, Vec<Payment>>,
+    /// Credit notes by invoice.
+    pub invoice_credit_notes: Loader<InvoiceId, Vec<CreditNote>>,
+    /// Lines by credit note.
+    pub credit_note_lines: Loader<CreditNoteId, Vec<CreditNoteLine>>,
+    /// Methods that are not removed, by id.
+    pub payment_methods: Loader<PaymentMethodId, PaymentMethod>,
+    /// The caller's business, by its id.
+    pub businesses: Loader<BusinessId, customers::Business>,
+    /// The states of a business's subscriptions, each once.
+    pub subscription_statuses: Loader<BusinessId, Vec<SubscriptionStatus>>,
+    /// People of the caller's business.
+    pub users: Loader<UserId, UserView>,
+}
+
+/// A loader that reads this tenant's rows by one function of the store.
+macro_rules! of_tenant {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.tenant().await?, &keys).await }))
+    };
+}
+
+/// A loader that reads the catalogue by one function of the store.
+macro_rules! of_catalogue {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.catalogue().await?, &keys).await }))
+    };
+}
+
+/// A loader of the one thing of its kind that a view has.
+macro_rules! only {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, _| {
+            Box::pin(async move { Ok($read(&snapshot).await?.map(|only| ((), only)).into_iter().collect()) })
+        })
+    };
+}
 
 impl Loaders {
     /// Loaders that read from `snapshot`.
-    pub fn new(_snapshot: &Arc<Snapshot>) -> Self {
-        Self {}
+    pub fn new(snapshot: &Arc<Snapshot>) -> Self {
+        Self {
+            plans: of_catalogue!(snapshot, catalog::plans),
+            plan_prices: of_catalogue!(snapshot, catalog::plan_prices),
+            plan_features: of_catalogue!(snapshot, catalog::plan_features),
+            offer: only!(snapshot, offer),
+            platform_currency: only!(snapshot, platform_currency),
+            business_currency: only!(snapshot, business_currency),
+            subscriptions: of_tenant!(snapshot, subscriptions::by_ids),
+            invoices: of_tenant!(snapshot, invoices::by_ids),
+            invoice_lines: of_tenant!(snapshot, invoices::lines_of),
+            invoice_taxes: of_tenant!(snapshot, invoices::taxes_of),
+            invoice_payments: of_tenant!(snapshot, payments::of_invoices),
+            invoice_credit_notes: of_tenant!(snapshot, invoices::credit_notes_of),
+            credit_note_lines: of_tenant!(snapshot, invoices::credit_note_lines_of),
+            payment_methods: of_tenant!(snapshot, payments::methods_by_ids),
+            // A view shows one business: whatever ids are asked for, the one that is found is the caller's.
+            businesses: Loader::new(snapshot, |snapshot, _| {
+                Box::pin(async move {
+                    let found = customers::business(&snapshot.tenant().await?).await?;
+                    Ok(HashMap::from([(found.business_id, found)]))
+                })
+            }),
+            subscription_statuses: Loader::new(snapshot, |snapshot, _| {
+                Box::pin(async move {
+                    let tenant = snapshot.tenant().await?;
+                    Ok(HashMap::from([(tenant.business(), customers::subscription_statuses(&tenant).await?)]))
+                })
+            }),
+            users: Loader::new(snapshot, |snapshot, ids| {
+                Box::pin(async move {
+                    let found = customers::users(&snapshot.tenant().await?, ids).await?;
+                    Ok(found.into_iter().map(|user| (user.id, user)).collect())
+                })
+            }),
+        }
     }
+}
+
+async fn offer(snapshot: &Snapshot) -> Result<Option<Arc<Vec<PlanView>>>, Error> {
+    let mut plans = catalog::all_plans(&snapshot.catalogue().await?).await?;
+    // Without a seller nothing was seeded, and there is nothing to sort.
+    if let Some(currency) = platform_currency(snapshot).await? {
+        cheapest_first(&mut plans, currency);
+    }
+    Ok(Some(Arc::new(plans)))
+}
+
+async fn platform_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {
+    Ok(catalog::seller(&snapshot.catalogue().await?).await?.map(|seller| seller.platform_currency))
+}
+
+async fn business_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {
+    Ok(Some(customers::business(&snapshot.tenant().await?).await?.currency))
 }

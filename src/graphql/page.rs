@@ -73,7 +73,7 @@ impl PageArguments {
 
 /// A list's name together with whose it is, so that a cursor fits one list of one business alone.
 fn scope_of(request: &RequestContext, list: &str) -> String {
-    let business = request.caller.scope().map(|scope| scope.business().to_string()).unwrap_or_default();
+    let business = request.view().caller.scope().map(|scope| scope.business().to_string()).unwrap_or_default();
     format!("{business}/{list}")
 }
 

@@ -233,3 +233,24 @@ pub fn read_url(text: &str) -> Result<String, String> {
         .is_ok_and(|uri| uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https")) && uri.host().is_some());
     if absolute && plain(text, MAX_URL_CHARS) { Ok(text.to_owned()) } else { Err("A URL is absolute, with http or https.".to_owned()) }
 }
+
+/// What the front door asks of each scalar, by name: the very functions that read it.
+pub const CHECKS: &[(&str, crate::graphql::front_door::ScalarCheck)] = &[
+    ("DateTime", |value| checked(value, read_date_time)),
+    ("Date", |value| checked(value, read_date)),
+    ("Decimal", |value| checked(value, read_decimal)),
+    ("BigInt", |value| checked(value, read_big_int)),
+    ("CurrencyCode", |value| checked(value, read_currency)),
+    ("CountryCode", |value| checked(value, read_country)),
+    ("TimeZone", |value| checked(value, read_time_zone)),
+    ("EmailAddress", |value| checked(value, read_email)),
+    ("URL", |value| checked(value, read_url)),
+];
+
+/// Whether a JSON value is a string that `read` takes.
+fn checked<T>(value: &serde_json::Value, read: Read<T>) -> Result<(), String> {
+    match value {
+        serde_json::Value::String(text) => read(text).map(drop),
+        _ => Err("A value of this scalar is a JSON string.".to_owned()),
+    }
+}

@@ -1,7 +1,11 @@
 //! The HTTP server: router, request guard, GraphQL over HTTP, GraphiQL, health.
 
+pub mod business;
 pub mod graphiql;
 pub mod graphql;
+pub mod guard;
 pub mod health;
 pub mod request_id;
+pub mod router;
+pub mod sandbox_action;
 pub mod server;

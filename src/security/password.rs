@@ -163,6 +163,18 @@ impl Passwords {
         self.off_thread(work).await?.map_err(Into::into)
     }
 
+    /// Whether the [`policy`] allows a password, off the async threads.
+    ///
+    /// # Errors
+    /// As [`policy`] (refused); [`Error::RateLimited`] where too many are waiting (a fault).
+    pub async fn check(&self, field: &'static str, password: SecretString, user_inputs: Vec<String>) -> Outcome<()> {
+        let work = move |_: &Inner| {
+            let user_inputs: Vec<&str> = user_inputs.iter().map(String::as_str).collect();
+            Ok(policy(field, password.expose_secret(), &user_inputs))
+        };
+        self.off_thread(work).await?.map_err(Into::into)
+    }
+
     /// Compares `password` with the stored hash, or with nobody's, at the same cost.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
 use crate::clock::SharedClock;
 use crate::ids::SharedIdGen;
+use crate::security::cursor::CursorKey;
 use crate::security::envelope::MasterKey;
 use crate::security::password::Passwords;
 use crate::security::random::SharedRng;
@@ -21,8 +22,12 @@ use crate::store::Store;
 
 pub mod access;
 pub mod audit;
+pub mod billing;
 pub mod catalog;
+pub mod customers;
 pub mod idempotency;
+pub mod payments;
+pub mod subscriptions;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]
@@ -44,9 +49,11 @@ pub struct Parts {
     /// Password hashing.
     pub passwords: Passwords,
     /// Access tokens.
-    pub tokens: TokenIssuer,
+    pub tokens: Arc<TokenIssuer>,
     /// The key that wraps each business's own.
     pub master: MasterKey,
+    /// Signs what a preview showed.
+    pub previews: CursorKey,
     /// The payment gateway.
     pub gateway: Arc<dyn PaymentGateway>,
     /// Outgoing mail.
@@ -63,6 +70,27 @@ impl Ports {
     /// Shares `parts`.
     pub fn new(parts: Parts) -> Self {
         Self { inner: Arc::new(parts) }
+    }
+
+    /// The same outside at another time, with the gateway of that time: for living through the past as demo data.
+    #[must_use]
+    pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
+        let Parts { store, previews, ids, rng, passwords, tokens, master, mailer, refresh_lifetime, sandbox, .. } = &*self.inner;
+        Self::new(Parts {
+            store: store.clone(),
+            clock,
+            ids: Arc::clone(ids),
+            previews: previews.clone(),
+            rng: Arc::clone(rng),
+            passwords: passwords.clone(),
+            tokens: Arc::clone(tokens),
+            master: master.clone(),
+            gateway,
+            mailer: Arc::clone(mailer),
+            refresh_lifetime: *refresh_lifetime,
+            sandbox: *sandbox,
+            work: Notify::new(),
+        })
     }
 
     /// The present instant.

@@ -29,6 +29,9 @@ const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// Holds back others who migrate the same PostgreSQL database until the transaction ends. SQLite has one writer anyway.
 const ONE_MIGRATOR: &str = "select pg_advisory_xact_lock(7310579640255837537)";
 
+/// Hears the SQL of each statement.
+pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How to open the store.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -42,7 +45,7 @@ pub struct StoreOptions {
     /// PostgreSQL's row-level security holds alone.
     pub application_filter: bool,
     /// Called with the SQL of each statement: for tests that count.
-    pub observer: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub observer: Option<Observer>,
 }
 
 impl StoreOptions {
@@ -119,6 +122,16 @@ impl Store {
         transaction.commit().await?;
         connection.close().await?;
         Ok(pending)
+    }
+
+    /// Takes back the last migration that has run, and what its tables hold.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where that fails; then nothing is changed.
+    pub async fn migrate_down(url: &str) -> Result<(), Error> {
+        let connection = migration_connection(url).await?;
+        Migrator::down(&connection, Some(1)).await?;
+        Ok(connection.close().await?)
     }
 
     /// The names of the migrations, each with whether it is applied.

@@ -1,17 +1,30 @@
-//! Businesses, users, members, sessions.
+//! Businesses, users, members.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _, QuerySelect as _};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
 
-use super::Tenant;
-use super::entity::customers::{business, member, session};
-use super::types::Role;
+use super::entity::catalog::{plan, plan_price};
+use super::entity::customers::{business, member, session, user};
+use super::entity::subscriptions::subscription;
+use super::page::{self, MAX_COUNT, Page, Window};
+use super::tenant::Catalogue;
+use super::types::{Instant, Role};
+use super::{System, Tenant};
+use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{BusinessId, MemberId, SessionId, UserId};
+use crate::money::Currency;
 
 pub use super::entity::customers::business::Model as Business;
 pub use super::entity::customers::member::Model as Member;
-pub use super::entity::customers::session::Model as Session;
+/// A whole row of `users`, with its secrets: for the system alone. Others see a [`UserView`].
+pub use super::entity::customers::user::Model as User;
+
+/// The most businesses of one person that are listed.
+const MAX_MEMBERSHIPS: u64 = 100;
 
 /// What a session lets its person do now.
 #[derive(Debug, Clone, Copy, FromQueryResult)]
@@ -64,4 +77,223 @@ pub async fn business(tenant: &Tenant) -> Result<Business, Error> {
 /// [`Error::Corrupt`] where it is gone.
 pub async fn lock_business(tenant: &Tenant) -> Result<Business, Error> {
     tenant.lock_by_id::<business::Entity, _>(tenant.business()).await?.ok_or_else(|| Error::Corrupt("a business is gone".into()))
+}
+
+/// Adds a business, with the balance and the key that it says.
+///
+/// # Errors
+/// The database's fault.
+pub async fn insert_business(tenant: &Tenant, row: Business) -> Result<(), Error> {
+    tenant.insert_many(vec![row.into_active_model().reset_all()]).await
+}
+
+/// Writes this business's row as a whole. The row must have been read locked, in this transaction.
+///
+/// # Errors
+/// The database's fault.
+pub async fn save_business(tenant: &Tenant, row: Business) -> Result<Business, Error> {
+    tenant.update(row.into_active_model().reset_all()).await
+}
+
+/// The states of this business's subscriptions, each once.
+///
+/// # Errors
+/// The database's fault.
+pub async fn subscription_statuses(tenant: &Tenant) -> Result<Vec<SubscriptionStatus>, Error> {
+    /// The one column.
+    #[derive(FromQueryResult)]
+    struct Found {
+        /// A state.
+        status: SubscriptionStatus,
+    }
+    let statuses = tenant.select::<subscription::Entity>().select_only().column(subscription::Column::Status).distinct();
+    Ok(statuses.all_as::<Found>().await?.into_iter().map(|found| found.status).collect())
+}
+
+/// The currencies that plans on sale have prices in.
+///
+/// # Errors
+/// The database's fault.
+pub async fn currencies_on_sale(catalogue: &Catalogue) -> Result<Vec<Currency>, Error> {
+    /// The one column.
+    #[derive(FromQueryResult)]
+    struct Found {
+        /// A currency.
+        currency: Currency,
+    }
+    let current = plan_price::Entity::belongs_to(plan::Entity)
+        .from((plan_price::Column::PlanId, plan_price::Column::Version))
+        .to((plan::Column::Id, plan::Column::CurrentVersion))
+        .into();
+    let prices = catalogue
+        .select::<plan_price::Entity>()
+        .join(JoinType::InnerJoin, current)
+        .filter(plan::Column::ArchivedAt.is_null())
+        .select_only()
+        .column(plan_price::Column::Currency)
+        .distinct();
+    Ok(prices.all_as::<Found>().await?.into_iter().map(|found| found.currency).collect())
+}
+
+/// What the colleagues of a person may see of them.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct UserView {
+    /// The person.
+    pub id: UserId,
+    /// The address as it was given.
+    pub email: String,
+    /// The full name.
+    pub full_name: String,
+    /// A BCP 47 tag, for mails.
+    pub locale: String,
+    /// When the address was confirmed.
+    pub email_verified_at: Option<Instant>,
+    /// When the account was made.
+    pub created_at: Instant,
+}
+
+impl From<User> for UserView {
+    fn from(row: User) -> Self {
+        let User { id, email, full_name, locale, email_verified_at, created_at, .. } = row;
+        Self { id, email, full_name, locale, email_verified_at, created_at }
+    }
+}
+
+/// Those of `ids` who are people of this business, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn users(tenant: &Tenant, ids: Vec<UserId>) -> Result<Vec<UserView>, Error> {
+    let to_user = member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
+    let of_members = tenant.select::<member::Entity>().join(JoinType::InnerJoin, to_user).filter(member::Column::UserId.is_in(ids));
+    of_members
+        .select_only()
+        .column_as(user::Column::Id, "id")
+        .column_as(user::Column::Email, "email")
+        .column_as(user::Column::FullName, "full_name")
+        .column_as(user::Column::Locale, "locale")
+        .column_as(user::Column::EmailVerifiedAt, "email_verified_at")
+        .column_as(user::Column::CreatedAt, "created_at")
+        .all_as::<UserView>()
+        .await
+}
+
+/// A page of this business's people, who joined last first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn members(tenant: &Tenant, window: Window) -> Result<Page<Member>, Error> {
+    page::newest_first(tenant.select::<member::Entity>(), member::Column::JoinedAt, member::Column::Id, window).await
+}
+
+/// One of its people, by the id of their place in it.
+///
+/// # Errors
+/// The database's fault.
+pub async fn member(tenant: &Tenant, id: MemberId) -> Result<Option<Member>, Error> {
+    tenant.by_id::<member::Entity, _>(id).await
+}
+
+/// How many people this business has, counted no further than [`MAX_COUNT`] + 1.
+///
+/// # Errors
+/// The database's fault.
+pub async fn count_members(tenant: &Tenant) -> Result<u64, Error> {
+    tenant.select::<member::Entity>().count_up_to(MAX_COUNT).await
+}
+
+/// The place of a person in this business.
+///
+/// # Errors
+/// The database's fault.
+pub async fn member_of(tenant: &Tenant, user: UserId) -> Result<Option<Member>, Error> {
+    tenant.select::<member::Entity>().filter(member::Column::UserId.eq(user)).one().await
+}
+
+/// Adds a person to this business.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where they are in it.
+pub async fn insert_member(tenant: &Tenant, row: Member) -> Result<(), Error> {
+    tenant.insert_many(vec![row.into_active_model().reset_all()]).await
+}
+
+/// A business of a person.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Membership {
+    /// The business.
+    pub business_id: BusinessId,
+    /// Its name.
+    pub business_name: String,
+    /// What the person may do there.
+    pub role: Role,
+    /// Since when.
+    pub joined_at: Instant,
+}
+
+/// The businesses of a person, the first joined first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn memberships(system: &System, user: UserId) -> Result<Vec<Membership>, Error> {
+    let to_business = member::Entity::belongs_to(business::Entity).from(member::Column::BusinessId).to(business::Column::BusinessId).into();
+    let of_user = system
+        .select::<member::Entity>()
+        .join(JoinType::InnerJoin, to_business)
+        .filter(member::Column::UserId.eq(user))
+        .order_by_asc(member::Column::JoinedAt)
+        .order_by_asc(member::Column::Id)
+        .limit(MAX_MEMBERSHIPS)
+        .select_only()
+        .column_as(member::Column::BusinessId, "business_id")
+        .column_as(business::Column::BusinessName, "business_name")
+        .column_as(member::Column::Role, "role")
+        .column_as(member::Column::JoinedAt, "joined_at");
+    Ok(of_user.into_model::<Membership>().all(system.connection()).await?)
+}
+
+/// Adds a person.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where somebody has the address.
+pub async fn insert_user(system: &System, row: User) -> Result<User, Error> {
+    system.insert(row.into_active_model().reset_all()).await
+}
+
+/// Who has an address, by its canonical form.
+///
+/// # Errors
+/// The database's fault.
+pub async fn user_by_email(system: &System, email_key: &str) -> Result<Option<User>, Error> {
+    Ok(system.select::<user::Entity>().filter(user::Column::EmailKey.eq(email_key)).one(system.connection()).await?)
+}
+
+/// A person.
+///
+/// # Errors
+/// The database's fault.
+pub async fn user(system: &System, id: UserId) -> Result<Option<User>, Error> {
+    Ok(system.select::<user::Entity>().filter(user::Column::Id.eq(id)).one(system.connection()).await?)
+}
+
+/// A person whose password nobody else changes until the transaction ends.
+///
+/// # Errors
+/// The database's fault.
+pub async fn user_held(system: &System, id: UserId) -> Result<Option<User>, Error> {
+    Ok(system.select::<user::Entity>().filter(user::Column::Id.eq(id)).lock_shared().one(system.connection()).await?)
+}
+
+/// Replaces a person's password hash if it is still `old`; answers whether it was.
+///
+/// # Errors
+/// The database's fault.
+pub async fn replace_password(system: &System, id: UserId, old: &str, new: &str, now: Instant) -> Result<bool, Error> {
+    let update = system
+        .update_many::<user::Entity>()
+        .col_expr(user::Column::PasswordHash, Expr::value(new))
+        .col_expr(user::Column::UpdatedAt, Expr::value(now))
+        .filter(user::Column::Id.eq(id))
+        .filter(user::Column::PasswordHash.eq(old));
+    Ok(update.exec(system.connection()).await?.rows_affected == 1)
 }

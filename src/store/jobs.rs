@@ -3,7 +3,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
-use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait as _, Condition, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::entity::work::job;
 use super::types::{Instant, JobStatus};
@@ -90,12 +90,14 @@ pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most
     Ok(claimed)
 }
 
-/// When the next job that nobody holds is due.
+/// When the next job that nobody holds at `now` is due.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn next_due(system: &System) -> Result<Option<Instant>, Error> {
-    let waiting = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).order_by_asc(job::Column::DueAt);
+pub async fn next_due(system: &System, now: Instant) -> Result<Option<Instant>, Error> {
+    let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
+    let waiting = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(free);
+    let waiting = waiting.order_by_asc(job::Column::DueAt);
     Ok(waiting.one(system.connection()).await?.map(|job| job.due_at))
 }
 
@@ -117,14 +119,15 @@ pub enum Finish {
 /// # Errors
 /// The database's fault.
 pub async fn finish(system: &System, claimed: &Job, finish: Finish, now: Instant) -> Result<bool, Error> {
-    let (status, due_at, error) = match finish {
-        Finish::Done => (JobStatus::Done, claimed.due_at, None),
-        Finish::Again(at) => (JobStatus::Ready, at, None),
-        Finish::Retry(at, error) => (JobStatus::Ready, at, Some(error)),
-        Finish::Dead(error) => (JobStatus::Dead, claimed.due_at, Some(error)),
+    let (status, due_at, attempts, error) = match finish {
+        Finish::Done => (JobStatus::Done, claimed.due_at, claimed.attempts, None),
+        Finish::Again(at) => (JobStatus::Ready, at, 0, None),
+        Finish::Retry(at, error) => (JobStatus::Ready, at, claimed.attempts, Some(error)),
+        Finish::Dead(error) => (JobStatus::Dead, claimed.due_at, claimed.attempts, Some(error)),
     };
     let update = system
         .update_many::<job::Entity>()
+        .col_expr(job::Column::Attempts, Expr::value(attempts))
         .col_expr(job::Column::Status, Expr::value(status))
         .col_expr(job::Column::DueAt, Expr::value(due_at))
         .col_expr(job::Column::LeasedUntil, Expr::value(Option::<Instant>::None))
@@ -135,4 +138,23 @@ pub async fn finish(system: &System, claimed: &Job, finish: Finish, now: Instant
         .filter(job::Column::Fence.eq(claimed.fence))
         .filter(job::Column::Status.eq(JobStatus::Ready));
     Ok(update.exec(system.connection()).await?.rows_affected == 1)
+}
+
+/// Gives back a claimed job that was not run to its end, if the claim still holds: it is due as before, and the claim
+/// counts as no attempt.
+///
+/// # Errors
+/// The database's fault.
+pub async fn release(system: &System, claimed: &Job, now: Instant) -> Result<(), Error> {
+    let update = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::LeasedUntil, Expr::value(Option::<Instant>::None))
+        .col_expr(job::Column::Attempts, Expr::value(claimed.attempts.saturating_sub(1)))
+        .col_expr(job::Column::UpdatedAt, Expr::value(now))
+        .filter(job::Column::BusinessId.eq(claimed.business_id))
+        .filter(job::Column::Id.eq(claimed.id))
+        .filter(job::Column::Fence.eq(claimed.fence))
+        .filter(job::Column::Status.eq(JobStatus::Ready));
+    update.exec(system.connection()).await?;
+    Ok(())
 }

@@ -5,13 +5,18 @@
 
 #![deny(clippy::missing_docs_in_private_items)]
 
+pub mod catalog;
 pub mod connection;
 pub mod customers;
 pub(crate) mod entity;
 pub mod fault;
+pub mod invoices;
 pub mod jobs;
 pub mod page;
+pub mod payments;
 pub mod reads;
+pub mod sessions;
+pub mod subscriptions;
 pub mod system;
 pub mod tenant;
 pub mod transaction;

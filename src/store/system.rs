@@ -35,11 +35,13 @@ impl System {
     }
 
     /// The rows of a table. Run it with [`System::connection`].
+    #[expect(clippy::unused_self, reason = "who holds the capability may ask")]
     pub(super) fn select<E: EntityTrait>(&self) -> Select<E> {
         E::find()
     }
 
     /// Changes to rows of a table. Run it with [`System::connection`].
+    #[expect(clippy::unused_self, reason = "who holds the capability may ask")]
     pub(super) fn update_many<E: EntityTrait>(&self) -> UpdateMany<E> {
         E::update_many()
     }
@@ -52,6 +54,30 @@ impl System {
         E::Model: IntoActiveModel<A>,
     {
         Ok(row.insert(&*self.transaction).await?)
+    }
+
+    /// Inserts rows in one statement.
+    pub(super) async fn insert_many<E, A>(&self, rows: Vec<A>) -> Result<(), Error>
+    where
+        E: EntityTrait,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        if !rows.is_empty() {
+            E::insert_many(rows).exec_without_returning(&*self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts a row unless one with the same key is there, and waits for a transaction that is inserting one; answers
+    /// whether it was inserted.
+    pub(super) async fn insert_if_new<E, A>(&self, row: A) -> Result<bool, Error>
+    where
+        E: EntityTrait,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        let mut conflict = sea_orm::sea_query::OnConflict::new();
+        conflict.do_nothing();
+        Ok(E::insert(row).on_conflict(conflict).exec_without_returning(&*self.transaction).await? > 0)
     }
 
     /// Changes a row.

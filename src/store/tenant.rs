@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::{Condition, SelectStatement, UpdateStatement};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait, FromQueryResult,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
 
 use crate::error::Error;
@@ -69,11 +69,6 @@ impl Tenant {
     /// The catalogue, in the same transaction.
     pub fn catalogue(&self) -> Catalogue {
         Catalogue::new(Arc::clone(&self.transaction))
-    }
-
-    /// Whether this is PostgreSQL, for the few statements that differ.
-    pub(super) fn is_postgres(&self) -> bool {
-        self.transaction.get_database_backend() == DbBackend::Postgres
     }
 
     /// The condition that a row is this business's.

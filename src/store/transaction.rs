@@ -39,7 +39,7 @@ impl Store {
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::App(Some(scope)), move |transaction| work(Tenant::new(transaction, scope, filter))).await
+        self.run(Role::App(Some(scope)), true, move |transaction| work(Tenant::new(transaction, scope, filter))).await
     }
 
     /// As [`Store::write`], as the system: for the few places that look across tenants.
@@ -53,11 +53,25 @@ impl Store {
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::System, move |transaction| work(System::new(transaction, filter))).await
+        self.run(Role::System, true, move |transaction| work(System::new(transaction, filter))).await
+    }
+
+    /// As [`Store::write_system`], from a snapshot that changes nothing and waits for no writer.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn read_system<T, F, Fut>(&self, work: F) -> Outcome<T>
+    where
+        F: Fn(System) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome<T>> + Send,
+        T: Send + 'static,
+    {
+        let filter = self.application_filter();
+        self.run(Role::System, false, move |transaction| work(System::new(transaction, filter))).await
     }
 
     /// Runs `work` in a task that the caller's going away does not end.
-    async fn run<T, F, Fut>(&self, role: Role, work: F) -> Outcome<T>
+    async fn run<T, F, Fut>(&self, role: Role, write: bool, work: F) -> Outcome<T>
     where
         F: Fn(Arc<DatabaseTransaction>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Outcome<T>> + Send,
@@ -67,7 +81,7 @@ impl Store {
         let task = async move {
             let mut wait = FIRST_WAIT;
             for _ in 1..MAX_TRIES {
-                match store.run_once(role, &work).await {
+                match store.run_once(role, write, &work).await {
                     Err(Failure::Fault(error)) if error.is_retryable() => {
                         tracing::debug!(?error, "running the transaction again");
                         store.clock().sleep(wait).await;
@@ -76,19 +90,19 @@ impl Store {
                     outcome => return outcome,
                 }
             }
-            store.run_once(role, &work).await
+            store.run_once(role, write, &work).await
         };
         self.tasks().spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
     }
 
     /// One try.
-    async fn run_once<T, F, Fut>(&self, role: Role, work: &F) -> Outcome<T>
+    async fn run_once<T, F, Fut>(&self, role: Role, write: bool, work: &F) -> Outcome<T>
     where
         F: Fn(Arc<DatabaseTransaction>) -> Fut + Send + Sync,
         Fut: Future<Output = Outcome<T>> + Send,
         T: Send,
     {
-        let transaction = Arc::new(self.begin(role, true).await?);
+        let transaction = Arc::new(self.begin(role, write).await?);
         let outcome = work(Arc::clone(&transaction)).await;
         let transaction = Arc::into_inner(transaction).ok_or_else(|| Error::Corrupt("a transaction outlived its work".into()))?;
         match outcome {

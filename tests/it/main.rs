@@ -18,10 +18,18 @@ macro_rules! both {
     )+ };
 }
 
+mod accounts;
+mod catalog;
+mod catalog_api;
+mod client;
 mod database;
 mod harness;
+mod id_walk;
+mod payments;
 mod pool;
 mod postgres;
+mod profile;
+mod subscriptions;
 mod traps;
 mod walls;
 mod walls_jobs;
@@ -30,4 +38,11 @@ mod walls_raw;
 mod walls_schema;
 mod walls_snapshot;
 mod walls_transaction;
+mod worker;
 mod world;
+mod world_accounts;
+mod world_catalog;
+mod world_lives;
+mod world_payments;
+mod world_rows;
+mod world_subscriptions;

@@ -192,22 +192,22 @@ async fn the_tables_take_the_names_of_the_closed_lists_and_no_others() {
     crate::database::run(Kind::Postgres, |db| async move {
         let raw = Raw::open(&db).await;
         let columns = [
-            ("members", "role", names(Role::ALL, |value| value.as_str())),
-            ("businesses", "company_size", names(CompanySize::ALL, |value| value.as_str())),
-            ("businesses", "verification_status", names(VerificationStatus::ALL, |value| value.as_str())),
-            ("products", "granularity", names(Granularity::ALL, |value| value.as_str())),
-            ("plan_prices", "billing_interval", names(Interval::ALL, |value| value.as_str())),
-            ("plan_prices", "tax_behavior", names(TaxBehavior::ALL, |value| value.as_str())),
-            ("plan_features", "kind", names(FeatureKind::ALL, |value| value.as_str())),
-            ("subscriptions", "status", names(SubscriptionStatus::ALL, |value| value.as_str())),
-            ("periods", "kind", names(PeriodKind::ALL, |value| value.as_str())),
-            ("invoices", "status", names(InvoiceStatus::ALL, |value| value.as_str())),
-            ("invoice_lines", "kind", names(LineKind::ALL, |value| value.as_str())),
-            ("credit_notes", "reason", names(CreditNoteReason::ALL, |value| value.as_str())),
-            ("credit_entries", "reason", names(CreditReason::ALL, |value| value.as_str())),
-            ("payment_methods", "kind", names(PaymentMethodKind::ALL, |value| value.as_str())),
-            ("payments", "status", names(PaymentStatus::ALL, |value| value.as_str())),
-            ("jobs", "status", names(JobStatus::ALL, |value| value.as_str())),
+            ("members", "role", names(Role::ALL, Role::as_str)),
+            ("businesses", "company_size", names(CompanySize::ALL, CompanySize::as_str)),
+            ("businesses", "verification_status", names(VerificationStatus::ALL, VerificationStatus::as_str)),
+            ("products", "granularity", names(Granularity::ALL, Granularity::as_str)),
+            ("plan_prices", "billing_interval", names(Interval::ALL, Interval::as_str)),
+            ("plan_prices", "tax_behavior", names(TaxBehavior::ALL, TaxBehavior::as_str)),
+            ("plan_features", "kind", names(FeatureKind::ALL, FeatureKind::as_str)),
+            ("subscriptions", "status", names(SubscriptionStatus::ALL, SubscriptionStatus::as_str)),
+            ("periods", "kind", names(PeriodKind::ALL, PeriodKind::as_str)),
+            ("invoices", "status", names(InvoiceStatus::ALL, InvoiceStatus::as_str)),
+            ("invoice_lines", "kind", names(LineKind::ALL, LineKind::as_str)),
+            ("credit_notes", "reason", names(CreditNoteReason::ALL, CreditNoteReason::as_str)),
+            ("credit_entries", "reason", names(CreditReason::ALL, CreditReason::as_str)),
+            ("payment_methods", "kind", names(PaymentMethodKind::ALL, PaymentMethodKind::as_str)),
+            ("payments", "status", names(PaymentStatus::ALL, PaymentStatus::as_str)),
+            ("jobs", "status", names(JobStatus::ALL, JobStatus::as_str)),
         ];
         for (table, column, names) in columns {
             let sql = "select m[1] as v from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([A-Z0-9_]+)''', 'g') m

@@ -168,8 +168,8 @@ async fn thirty_two_transactions_with_one_key_act_once(db: TestDatabase) {
         let ports = ports.clone();
         async move { idempotency::claim::<u32>(&tenant, &ports, &access, "one", "changePlan", &"another").await.map(drop) }
     };
-    let reused = world.ports.store.write(scope, reuse).await;
-    assert!(matches!(&reused, Err(Failure::Refused(errors)) if errors[0].code == UserErrorCode::IdempotencyKeyReused), "{reused:?}");
+    let refused = world.ports.store.write(scope, reuse).await;
+    assert!(matches!(&refused, Err(Failure::Refused(errors)) if errors[0].code == UserErrorCode::IdempotencyKeyReused), "{refused:?}");
     let (is_first, ports) = (Arc::new(AtomicBool::new(false)), world.ports.clone());
     let anew = move |tenant| act(tenant, ports.clone(), other, 99, Arc::clone(&is_first), Arc::clone(&acted));
     assert_eq!(world.ports.store.write(scope, anew).await.unwrap(), 99);

@@ -1,11 +1,11 @@
 //! A snapshot is one state of the database, whatever is written meanwhile, and cannot write itself.
 
-use evolve_business::error::Error;
+use evolve_business::error::{Error, Failure};
 use evolve_business::ids::{AuditEventId, IdGen as _, JobId, SystemIds};
 use evolve_business::store::jobs::{self, NewJob};
 use evolve_business::store::reads::invoices::{self, InvoiceFilter};
 use evolve_business::store::work::{self, NewAuditEvent};
-use evolve_business::store::{Snapshot, Tenant, customers};
+use evolve_business::store::{Snapshot, System, Tenant, customers};
 
 use crate::database::{Kind, TestDatabase};
 use crate::walls_raw::{NOW, Raw, instant};
@@ -72,6 +72,9 @@ async fn a_snapshot_cannot_write(db: TestDatabase) {
         let refused = tries(key).await;
         assert!(matches!(refused, Err(Error::Store(_))), "{key}: {refused:?}");
     }
+    let system = move |system: System| async move { Ok(jobs::schedule(&system.tenant(scope), new("system")).await?) };
+    let refused = world.ports.store.read_system(system).await;
+    assert!(matches!(refused, Err(Failure::Fault(Error::Store(_)))), "the system's snapshot neither: {refused:?}");
     assert_eq!(raw.column::<String>("select job_key || ' ' || status as v from jobs", vec![]).await, ["written READY"]);
 }
 

@@ -46,7 +46,11 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] =
     &[("src/clock.rs", "the port of time asks the operating system"), ("src/ids.rs", "the port of ids asks the operating system")];
 
 /// Files that make a `TenantScope`: whoever has one may act for that business.
-pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[];
+pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
+    ("src/services/customers/register.rs", "the business that is being made"),
+    ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
+    ("src/worker/dispatch.rs", "the business of a job's claimed row"),
+];
 
 /// Files that open the `System` capability, which sees every business.
 pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[];

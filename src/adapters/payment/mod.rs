@@ -12,6 +12,7 @@ use jiff::civil::Date;
 
 use crate::money::{Currency, Money};
 
+pub mod closed;
 pub mod sandbox;
 
 /// The most that one call to a gateway may take before its answer counts as lost.
@@ -25,6 +26,8 @@ pub const MAX_KEY_BYTES: usize = 255;
 pub enum GatewayKind {
     /// The one that only pretends to move money.
     Sandbox,
+    /// None at all.
+    Closed,
 }
 
 impl GatewayKind {
@@ -32,12 +35,13 @@ impl GatewayKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sandbox => "sandbox",
+            Self::Closed => "closed",
         }
     }
 
     /// Reads a stored name.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Sandbox.as_str()).then_some(Self::Sandbox)
+        [Self::Sandbox, Self::Closed].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 

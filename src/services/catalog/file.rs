@@ -11,9 +11,15 @@ use rust_decimal::Decimal;
 use toml::de::DeTable;
 
 use super::file_reader::{Problems, Section};
-use super::file_values::{country, currency, lines, local_date, tax_rate, text, time_zone};
+use super::file_values::{country, currency, local_date, tax_rate, text, time_zone};
 use super::{file_plans, file_products};
+use crate::billing::cancel::UnusedTime;
+use crate::billing::change::Proration;
+use crate::billing::period::{AnchorMode, Granularity, Interval};
+use crate::billing::tax::TaxBehavior;
 use crate::money::{Currency, Money, Rate};
+use crate::store::catalog::Overage;
+use crate::store::types::FeatureKind;
 
 /// The largest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -21,8 +27,6 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 pub const MAX_NAME_CHARS: usize = 100;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
-/// The most lines of an address.
-pub const MAX_ADDRESS_LINES: usize = 6;
 
 /// A whole catalogue, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +50,12 @@ pub struct Seller {
     pub name: String,
     /// The tax number.
     pub tax_id: String,
-    /// The address, line by line, without the country.
-    pub address: Vec<String>,
+    /// Street or building.
+    pub address_line: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Postal code.
+    pub postal_code: Option<String>,
     /// ISO 3166-1 alpha-2.
     pub country: &'static str,
     /// The IANA zone whose calendar years the invoice numbers follow.
@@ -88,50 +96,6 @@ pub struct Product {
     pub cancel_unused_time: Vec<UnusedTime>,
 }
 
-/// Where periods begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AnchorMode {
-    /// On the day of the sign-up.
-    Anniversary,
-    /// On the first of the month; yearly on 1 January.
-    Calendar,
-    /// On this day of the month, 1 to 31, clamped to the month's length.
-    FixedDay(u8),
-}
-
-/// What a part of a period is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Granularity {
-    /// Whole local days.
-    Day,
-    /// Elapsed seconds.
-    Second,
-}
-
-/// How a change of plan at once is billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proration {
-    /// The difference at once.
-    ProrateNow,
-    /// The difference with the next invoice.
-    ProrateNextInvoice,
-    /// A new period at the full price.
-    ResetCycle,
-    /// Nothing until the renewal.
-    None,
-}
-
-/// What becomes of the time that a cancellation at once leaves unused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnusedTime {
-    /// It is dropped.
-    None,
-    /// It becomes account credit.
-    Credit,
-    /// It is paid back.
-    Refund,
-}
-
 /// A plan of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -168,24 +132,6 @@ pub struct Price {
     pub tax: TaxBehavior,
 }
 
-/// How long a period is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interval {
-    /// A month.
-    Monthly,
-    /// A year.
-    Yearly,
-}
-
-/// Where the tax of a price is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaxBehavior {
-    /// In the price.
-    Inclusive,
-    /// On top of it.
-    Exclusive,
-}
-
 /// What a plan lets its customers do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
@@ -203,55 +149,6 @@ pub struct Feature {
     pub unit: Option<String>,
     /// How units past `included` are priced, in each currency the plan is sold in. Empty: `included` is a hard limit.
     pub overage: Vec<Overage>,
-}
-
-/// What a feature counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeatureKind {
-    /// Nothing: it is on or off.
-    Switch,
-    /// A standing quantity.
-    Limit,
-    /// What is used up within a period.
-    Metered,
-}
-
-/// How units past what is included are priced in one currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overage {
-    /// Which currency.
-    pub currency: Currency,
-    /// How units become money.
-    pub model: OverageModel,
-    /// At least one; `up_to` rises, and the last has none.
-    pub tiers: Vec<Tier>,
-}
-
-/// How units become money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OverageModel {
-    /// Each unit at the one tier's price.
-    PerUnit,
-    /// Each begun package of this many units at the one tier's price.
-    Package {
-        /// Units in one; more than zero.
-        size: Decimal,
-    },
-    /// Each unit at the price of the tier it falls in.
-    Graduated,
-    /// All units at the price of the tier that the last one falls in.
-    Volume,
-}
-
-/// A range of units and its price.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tier {
-    /// The last unit in it, counted from the first past `included`; `None` in the last tier.
-    pub up_to: Option<Decimal>,
-    /// For each unit, or package; may be finer than a minor unit.
-    pub unit_price: Rate,
-    /// Once, where the tier is reached.
-    pub flat_amount: Money,
 }
 
 /// One thing that is wrong with a file.
@@ -309,11 +206,13 @@ fn read_file(mut root: Section<'_>) -> Option<CatalogueFile> {
 fn read_seller(mut section: Section<'_>) -> Option<Seller> {
     let name = section.need("name", text(MAX_NAME_CHARS));
     let tax_id = section.need("tax_id", text(MAX_NAME_CHARS));
-    let address = section.need("address", lines(MAX_ADDRESS_LINES, MAX_NAME_CHARS));
+    let address_line = section.read("address_line", text(MAX_NAME_CHARS));
+    let city = section.read("city", text(MAX_NAME_CHARS));
+    let postal_code = section.read("postal_code", text(MAX_NAME_CHARS));
     let country = section.need("country", country);
     let time_zone = section.need("time_zone", time_zone);
     section.finish();
-    Some(Seller { name: name?, tax_id: tax_id?, address: address?, country: country?, time_zone: time_zone? })
+    Some(Seller { name: name?, tax_id: tax_id?, address_line, city, postal_code, country: country?, time_zone: time_zone? })
 }
 
 fn read_tax_rates(sections: Vec<Section<'_>>) -> Vec<TaxRate> {

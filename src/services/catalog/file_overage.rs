@@ -1,9 +1,9 @@
 //! Reads how units past what a plan includes are priced.
 
-use super::file::{Overage, OverageModel, Tier};
 use super::file_reader::Section;
 use super::file_values::{amount, choice, currency, positive_quantity, unit_price};
 use crate::money::{Currency, Money};
+use crate::store::catalog::{Overage, OverageModel, Tier};
 
 /// What the file calls a model; a package's size stands beside it.
 #[derive(Clone, Copy, PartialEq, Eq)]

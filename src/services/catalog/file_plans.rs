@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{Feature, FeatureKind, Interval, MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Plan, Price, TaxBehavior};
+use super::file::{Feature, MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Plan, Price};
 use super::file_overage::read_overage;
 use super::file_reader::Section;
 use super::file_values::{amount, choice, code, currency, flag, quantity, text, whole};
+use crate::billing::period::Interval;
+use crate::billing::tax::TaxBehavior;
 use crate::money::Currency;
+use crate::store::types::FeatureKind;
 
 /// The longest trial, in days.
 const MAX_TRIAL_DAYS: i64 = 365;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{AnchorMode, Granularity, MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Product, Proration, UnusedTime};
+use super::file::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Product};
 use super::file_reader::Section;
 use super::file_values::{choice, choices, code, day_of_month, flag, text};
+use crate::billing::cancel::UnusedTime;
+use crate::billing::change::Proration;
+use crate::billing::period::{AnchorMode, Granularity};
 
 /// The products, and the code of every one with its line: of one with a mistake too, so that its plans need not be
 /// told of it.

@@ -1,5 +1,11 @@
 use super::file::*;
+use crate::billing::cancel::UnusedTime;
+use crate::billing::change::Proration;
+use crate::billing::period::{AnchorMode, DayOfMonth, Granularity, Interval};
+use crate::billing::tax::TaxBehavior;
 use crate::money::{Currency, Money, Rate};
+use crate::store::catalog::{Overage, OverageModel, Tier};
+use crate::store::types::FeatureKind;
 
 const DEMO: &str = include_str!("../../../catalogue/demo.toml");
 
@@ -18,7 +24,7 @@ currency = 'USD'
 [seller]
 name = 'S'
 tax_id = 'P1'
-address = ['Nairobi']
+city = 'Nairobi'
 country = 'KE'
 time_zone = 'Africa/Nairobi'
 # line 9
@@ -91,7 +97,7 @@ overage = [{ currency = 'KES', model = 'graduated', tiers = [{ up_to = '10.5', u
     let product = format!("{PRODUCT}anchor = 'fixed_day'\nfixed_day = 31\ngranularity = 'second'\nprorations = ['none', 'reset_cycle']\n");
     let file = parse(&format!("{HEAD}{product}{plan}trial_days = 7\nmax_users = 3\nstorage_limit = 5368709120\n{features}")).unwrap();
     let product = &file.products[0];
-    assert_eq!((product.anchor, product.granularity), (AnchorMode::FixedDay(31), Granularity::Second));
+    assert_eq!((product.anchor, product.granularity), (AnchorMode::FixedDay(DayOfMonth::new(31).unwrap()), Granularity::Second));
     assert_eq!(product.prorations, [Proration::None, Proration::ResetCycle]);
     assert_eq!((product.downgrade_now, product.cancel_unused_time.as_slice()), (false, [UnusedTime::None].as_slice()));
     let plan = &file.plans[0];
@@ -140,15 +146,15 @@ fn a_product_has_the_careful_defaults() {
 
 #[test]
 fn all_mistakes_are_told_at_once_in_the_order_of_their_lines() {
-    let text = "[platform]\ncurrency = 'KSH'\n[seller]\nname = ' S'\naddress = []\ncountry = 'UK'\ntime_zone = 'africa/nairobi'\nphone = '1'\n[sellers]\n";
+    let text = "[platform]\ncurrency = 'KSH'\n[seller]\nname = ' S'\ncity = ''\ncountry = 'UK'\ntime_zone = 'africa/nairobi'\nphone = '1'\n[sellers]\n";
     let expected = [
         "line 2: `currency` \"KSH\" is no currency of ISO 4217.",
         "line 3: `tax_id` is missing.",
         "line 4: `name` must be one line without spaces around it.",
-        "line 5: `address` must have 1 to 6 lines.",
+        "line 5: `city` must not be empty.",
         "line 6: `country` \"UK\" is no country of ISO 3166-1 alpha-2.",
         "line 7: `time_zone` \"africa/nairobi\" is no time zone of the IANA database.",
-        "line 8: `phone` is not known here; known are name, tax_id, address, country, time_zone.",
+        "line 8: `phone` is not known here; known are name, tax_id, address_line, city, postal_code, country, time_zone.",
         "line 9: `sellers` is not known here; known are platform, seller, tax_rates, products, plans.",
     ];
     assert_eq!(problems(text), expected);

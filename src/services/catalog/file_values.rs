@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use toml::de::DeValue;
 
 use super::countries;
+use crate::billing::period::DayOfMonth;
 use crate::money::{Currency, Money, MoneyError, Rate, parse_decimal};
 
 /// The longest code or key, in bytes.
@@ -42,17 +43,6 @@ fn checked_text(value: &DeValue<'_>, max_chars: usize) -> Parsed<String> {
 /// A line of 1 to `max_chars` characters.
 pub(super) fn text(max_chars: usize) -> impl FnOnce(&DeValue<'_>) -> Parsed<String> {
     move |value| checked_text(value, max_chars)
-}
-
-/// A list of 1 to `max_lines` lines.
-pub(super) fn lines(max_lines: usize, max_chars: usize) -> impl FnOnce(&DeValue<'_>) -> Parsed<Vec<String>> {
-    move |value| {
-        let items = value.as_array().ok_or("must be a list of lines.")?;
-        if items.is_empty() || items.len() > max_lines {
-            return Err(format!("must have 1 to {max_lines} lines."));
-        }
-        items.iter().map(|item| checked_text(item.get_ref(), max_chars)).collect()
-    }
 }
 
 /// A name for programs: `erp`, `invoices.sent`.
@@ -107,8 +97,9 @@ pub(super) fn whole(least: i64, most: i64) -> impl FnOnce(&DeValue<'_>) -> Parse
 }
 
 /// A day of the month.
-pub(super) fn day_of_month(value: &DeValue<'_>) -> Parsed<u8> {
-    whole(1, 31)(value).and_then(|day| u8::try_from(day).map_err(|error| error.to_string()))
+pub(super) fn day_of_month(value: &DeValue<'_>) -> Parsed<DayOfMonth> {
+    let day = whole(1, 31)(value)?;
+    i8::try_from(day).ok().and_then(DayOfMonth::new).ok_or_else(|| "must be a day of the month.".to_owned())
 }
 
 /// A number that is not negative: a whole one, or any in quotes. Never a float, which is not exact.

@@ -1,6 +1,6 @@
 //! The tables as sea-orm sees them, one file per aggregate; what a column means stands in the migration that
 //! makes it. Private to the store: others see the `Model`s, as plain structs, under the names the store gives them.
-#![expect(clippy::missing_docs_in_private_items, reason = "columns are described by their tables' migrations")]
+#![cfg_attr(not(test), expect(clippy::missing_docs_in_private_items, reason = "columns are described by their tables' migrations"))]
 #![expect(unreachable_pub, reason = "sea-orm derives public items; what leaves the store is re-exported by name")]
 
 /// What every entity needs beside its model.

@@ -8,8 +8,8 @@ pub mod subscription {
     use crate::billing::period::Granularity;
     use crate::billing::period::Interval;
     use crate::billing::tax::TaxBehavior;
-    use crate::ids::{BusinessId, PaymentMethodId, PlanId, ProductId, SubscriptionId};
-    use crate::money::Currency;
+    use crate::ids::{BusinessId, InvoiceId, PaymentMethodId, PlanId, ProductId, SubscriptionId};
+    use crate::money::{Currency, Rate};
     use crate::store::types::{Day, Instant};
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -25,8 +25,11 @@ pub mod subscription {
         pub billing_interval: Interval,
         pub currency: Currency,
         pub price_minor: i64,
-        pub charged_price_minor: i64,
         pub tax_behavior: TaxBehavior,
+        pub charged_price_minor: Option<i64>,
+        pub charged_tax_rate: Option<Rate>,
+        pub charged_tax_behavior: Option<TaxBehavior>,
+        pub charged_from: i32,
         pub status: SubscriptionStatus,
         pub anchor_mode: String,
         pub anchor_day: Option<i32>,
@@ -50,6 +53,10 @@ pub mod subscription {
         pub pending_effective_at: Option<Instant>,
         pub pending_scheduled_at: Option<Instant>,
         pub payment_method_id: Option<PaymentMethodId>,
+        pub dunning_invoice_id: Option<InvoiceId>,
+        pub dunning_started_at: Option<Instant>,
+        pub dunning_taken: i32,
+        pub dunning_hard: bool,
         pub version: i32,
         pub created_at: Instant,
         pub updated_at: Instant,
@@ -121,7 +128,7 @@ pub mod pending_line {
 
     use crate::billing::invoice::LineKind;
     use crate::billing::tax::TaxBehavior;
-    use crate::ids::{BusinessId, InvoiceId, InvoiceLineId, SubscriptionId};
+    use crate::ids::{BusinessId, InvoiceId, InvoiceLineId, PeriodId, SubscriptionId};
     use crate::money::Rate;
     use crate::store::types::Instant;
 
@@ -133,6 +140,7 @@ pub mod pending_line {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: InvoiceLineId,
         pub subscription_id: SubscriptionId,
+        pub period_id: Option<PeriodId>,
         pub kind: LineKind,
         pub description: String,
         pub period_start: Option<Instant>,

@@ -120,6 +120,15 @@ pub async fn credit_note_by_id(tenant: &Tenant, id: CreditNoteId) -> Result<Opti
     tenant.by_id::<credit_note::Entity, _>(id).await
 }
 
+/// Many credit notes by id.
+///
+/// # Errors
+/// The database's fault.
+pub async fn credit_notes_by_ids(tenant: &Tenant, ids: &[CreditNoteId]) -> Result<HashMap<CreditNoteId, CreditNote>, Error> {
+    let rows = tenant.select::<credit_note::Entity>().filter(credit_note::Column::Id.is_in(ids.iter().copied())).all().await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
 /// A page of credit notes, newest first.
 ///
 /// # Errors

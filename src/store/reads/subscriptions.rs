@@ -40,6 +40,14 @@ pub async fn by_ids(tenant: &Tenant, ids: &[SubscriptionId]) -> Result<HashMap<S
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
+/// The ids of a product's subscriptions, ended ones too.
+///
+/// # Errors
+/// The database's fault.
+pub async fn ids_of_product(tenant: &Tenant, product: ProductId) -> Result<Vec<SubscriptionId>, Error> {
+    Ok(of_product(tenant, Some(product)).all().await?.into_iter().map(|row| row.id).collect())
+}
+
 /// The live ones, newest first; of one product where it is named.
 ///
 /// # Errors

@@ -1,0 +1,166 @@
+//! The composition root: builds store, adapters, services and schema once. `serve`, `worker`, `seed` and the tests share it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::HeaderValue;
+use secrecy::ExposeSecret as _;
+use tokio::sync::Notify;
+
+use crate::adapters::mail::{FileMailer, MailAddress};
+use crate::adapters::payment::PaymentGateway;
+use crate::adapters::payment::closed::ClosedGateway;
+use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Mode, Settings};
+use crate::error::{Cause, Error};
+use crate::graphql::business::{self, Schema};
+use crate::graphql::front_door::{FrontDoor, Limits};
+use crate::http::business::BusinessExecutor;
+use crate::http::graphiql::{DemoUser, GraphiqlSettings};
+use crate::http::router::{BUSINESS_PATH, Routes, router};
+use crate::http::{graphql, server::ServerLimits};
+use crate::ids::{SharedIdGen, SystemIds};
+use crate::security::cursor::CursorKey;
+use crate::security::keys::Keys;
+use crate::security::password::Passwords;
+use crate::security::random::{SharedRng, SystemRng};
+use crate::security::token::{TokenIssuer, TokenSettings};
+use crate::services::{Parts, Ports};
+use crate::store::{Store, StoreOptions};
+
+/// Who the access tokens are for.
+const TOKEN_AUDIENCE: &str = "evolve-business";
+/// Whom mail comes from until an operator says otherwise.
+const MAIL_FROM: &str = "billing@localhost.localdomain";
+
+/// The house, built.
+pub struct App {
+    /// What services need.
+    pub ports: Ports,
+    /// Seals paging cursors.
+    pub cursors: Arc<CursorKey>,
+    /// The sandbox gateway; none in production.
+    pub sandbox: Option<SandboxGateway>,
+    /// The business API.
+    schema: Schema,
+    /// Its front door.
+    door: Arc<FrontDoor>,
+}
+
+impl App {
+    /// Opens the database, which must be migrated, and builds everything on it.
+    ///
+    /// # Errors
+    /// A sentence for what could not be opened.
+    pub async fn build(settings: &Settings) -> Result<Self, Cause> {
+        std::fs::create_dir_all(&settings.data_dir)?;
+        let (clock, ids, rng): (SharedClock, SharedIdGen, SharedRng) = (Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemRng));
+        let options = StoreOptions { pool_size: settings.database.readers, ..StoreOptions::new(settings.database.url.expose_secret()) };
+        let store = Store::open(&options, Arc::clone(&clock)).await?;
+        if settings.mode == Mode::Production {
+            refuse_weak_login(&store).await?;
+        }
+        let keys = Keys::of(settings, rng.as_ref())?;
+        let sandbox = open_sandbox(settings, &clock).await?;
+        let gateway: Arc<dyn PaymentGateway> =
+            sandbox.clone().map_or_else(|| Arc::new(ClosedGateway) as Arc<dyn PaymentGateway>, |gateway| Arc::new(gateway));
+        let tokens = TokenSettings {
+            issuer: settings.public_url.clone(),
+            audience: TOKEN_AUDIENCE.into(),
+            lifetime: settings.sessions.access_lifetime(),
+        };
+        let ports = Ports::new(Parts {
+            store,
+            passwords: Passwords::new(settings.passwords.into(), settings.passwords.into(), Arc::clone(&rng))?,
+            tokens: Arc::new(TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng))),
+            previews: keys.cursor.clone(),
+            master: keys.master,
+            gateway,
+            mailer: mailer(&settings.data_dir, &clock, &ids)?,
+            refresh_lifetime: settings.sessions.refresh_lifetime(),
+            sandbox: settings.mode == Mode::Sandbox,
+            work: Notify::new(),
+            clock,
+            ids,
+            rng,
+        });
+        Self::of(ports, keys.cursor, sandbox, door_limits(settings))
+    }
+
+    /// The house on ports that are built already.
+    ///
+    /// # Errors
+    /// Where the schema is not valid, which a test would have shown.
+    pub fn of(ports: Ports, cursors: CursorKey, sandbox: Option<SandboxGateway>, limits: Limits) -> Result<Self, Cause> {
+        let schema = business::schema();
+        let door = Arc::new(business::front_door(&schema, limits)?);
+        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door })
+    }
+
+    /// Waits for the transactions under way, and closes the database.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn close(self) -> Result<(), Error> {
+        self.ports.store.clone().close().await
+    }
+
+    /// What the server answers.
+    pub fn router(&self, limits: graphql::Settings, demo: Option<DemoUser>, cors_origins: Vec<HeaderValue>) -> Router {
+        router(Routes {
+            executor: BusinessExecutor { schema: self.schema.clone(), ports: self.ports.clone(), cursors: Arc::clone(&self.cursors) },
+            door: Arc::clone(&self.door),
+            limits,
+            graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },
+            cors_origins,
+            sandbox: self.sandbox.clone(),
+        })
+    }
+}
+
+/// Production refuses a login that passes by the walls in the database.
+async fn refuse_weak_login(store: &Store) -> Result<(), Cause> {
+    let weaknesses = store.login_weaknesses().await?;
+    if weaknesses.is_empty() { Ok(()) } else { Err(weaknesses.join("\n").into()) }
+}
+
+/// The sandbox gateway, in sandbox mode.
+async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option<SandboxGateway>, Cause> {
+    if settings.mode != Mode::Sandbox {
+        return Ok(None);
+    }
+    let action_url = format!("{}/gateways/sandbox/actions", settings.public_url);
+    let options = SandboxOptions { action_url, hold_after_commit: settings.sandbox_hold, ..SandboxOptions::default() };
+    Ok(Some(SandboxGateway::open(&settings.data_dir, Arc::clone(clock), options).await?))
+}
+
+/// Mail, as files in the data directory.
+fn mailer(data_dir: &Path, clock: &SharedClock, ids: &SharedIdGen) -> Result<Arc<FileMailer>, Cause> {
+    let from = MailAddress::parse(MAIL_FROM).ok_or(Error::Corrupt("the sender's address is none".into()))?;
+    Ok(Arc::new(FileMailer::open(data_dir, from, Arc::clone(clock), Arc::clone(ids))?))
+}
+
+/// The front door's limits as the settings give them.
+pub fn door_limits(settings: &Settings) -> Limits {
+    Limits { depth: settings.limits.query_depth.into(), complexity: settings.limits.query_cost.into(), ..Limits::default() }
+}
+
+/// What a request may take as the settings give it.
+pub fn request_limits(settings: &Settings) -> graphql::Settings {
+    let max_body_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
+    graphql::Settings { max_body_bytes, time_limit: settings.limits.request_time() }
+}
+
+/// What connections may take as the settings give it.
+pub fn server_limits(settings: &Settings) -> ServerLimits {
+    let max_connections = usize::try_from(settings.limits.connections).unwrap_or(usize::MAX);
+    // A body may take as long as the whole request, and a little more than the operation itself.
+    ServerLimits {
+        max_connections,
+        body_timeout: settings.limits.request_time().saturating_mul(2).max(Duration::from_secs(5)),
+        ..ServerLimits::default()
+    }
+}

@@ -1,0 +1,514 @@
+//! Invoices and credit notes.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+
+use super::catalog::TaxBehavior;
+use super::payments::Payment;
+use super::profile::Business;
+use super::subscriptions::{Period, Subscription};
+use crate::billing::{invoice as rules, lifecycle};
+use crate::error::Error;
+use crate::graphql::context::{RequestContext, nullable, request};
+use crate::graphql::page::{Count, PageArguments, connection};
+use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, stored_money};
+use crate::ids::{InvoiceId, SubscriptionId};
+use crate::services::access::Need;
+use crate::services::billing::party::Party;
+use crate::store::page::{Page, Position};
+use crate::store::reads::invoices::{self as rows, InvoiceFilter as Filter};
+use crate::store::reads::subscriptions;
+use crate::store::types;
+
+/// Where an invoice stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "lifecycle::InvoiceStatus")]
+pub enum InvoiceStatus {
+    /// Not issued yet: lines may still be added.
+    Draft,
+    /// Issued, and something is due.
+    Open,
+    /// Nothing is due any more.
+    Paid,
+    /// Called off; it keeps its number.
+    Void,
+    /// Given up on; it can still be paid.
+    Uncollectible,
+}
+
+/// What a line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "rules::LineKind")]
+pub enum InvoiceLineKind {
+    /// The price of a period.
+    Recurring,
+    /// Unused time that is credited.
+    ProrationCredit,
+    /// The rest of a period at a new price.
+    ProrationCharge,
+    /// Usage past what is included.
+    Usage,
+    /// Anything else.
+    OneOff,
+}
+
+/// Why a credit note was issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "types::CreditNoteReason")]
+pub enum CreditNoteReason {
+    /// A change of plan that is worth less than the unused time.
+    PlanChange,
+    /// A cancellation that credits unused time.
+    Cancellation,
+    /// Billed twice.
+    Duplicate,
+    /// Billed wrongly.
+    Error,
+    /// A kindness.
+    Goodwill,
+    /// A dispute that was lost.
+    Dispute,
+}
+
+/// An invoice. Once issued it never changes; corrections are credit notes.
+#[derive(Clone)]
+pub struct Invoice {
+    row: Arc<rows::Invoice>,
+}
+
+impl Invoice {
+    /// The invoice of a row.
+    pub fn new(row: rows::Invoice) -> Self {
+        Self { row: Arc::new(row) }
+    }
+
+    /// An amount of it.
+    fn money(&self, minor: i64) -> Result<Money> {
+        Ok(stored_money(minor, self.row.currency)?)
+    }
+}
+
+#[Object]
+impl Invoice {
+    /// Its id.
+    pub async fn id(&self) -> ID {
+        show_id(self.row.id)
+    }
+    /// Consecutive without gaps, given when the invoice is issued; null for a draft.
+    async fn number(&self) -> Option<&str> {
+        self.row.number.as_deref()
+    }
+    /// Where it stands.
+    async fn status(&self) -> InvoiceStatus {
+        self.row.status.into()
+    }
+    /// Whom it bills.
+    async fn business(&self, context: &Context<'_>) -> Result<Business> {
+        Ok(Business::of_caller(request(context)).await?)
+    }
+    /// The subscription it bills.
+    async fn subscription(&self, context: &Context<'_>) -> Option<Result<Subscription>> {
+        nullable(async {
+            let Some(id) = self.row.subscription_id else { return Ok(None) };
+            Ok(request(context).view().loaders.subscriptions.load(id).await?.map(Subscription::new))
+        })
+        .await
+    }
+    /// The currency of every amount on it.
+    async fn currency(&self) -> crate::graphql::scalars::CurrencyCode {
+        self.row.currency.into()
+    }
+    /// Who issued it, as it was then.
+    async fn seller(&self) -> Result<InvoiceParty> {
+        Ok(InvoiceParty::from(Party::of_seller(&self.row)?))
+    }
+    /// Whom it was issued to, as it was then.
+    async fn billed_to(&self, context: &Context<'_>) -> Result<InvoiceParty> {
+        let request = request(context);
+        Ok(InvoiceParty::from(Party::of_billed(&request.tenant().await?, &request.ports, &self.row).await?))
+    }
+    /// Sum of the lines as priced: with tax where the price includes it.
+    async fn subtotal(&self) -> Result<Money> {
+        self.money(self.row.subtotal_minor)
+    }
+    /// What the discount takes off.
+    async fn discount(&self) -> Result<Money> {
+        self.money(self.row.discount_minor)
+    }
+    /// All tax, that included in prices too.
+    async fn tax(&self) -> Result<Money> {
+        self.money(self.row.tax_minor)
+    }
+    /// The total without any tax.
+    async fn total_excluding_tax(&self) -> Result<Money> {
+        self.money(self.row.total_minor.saturating_sub(self.row.tax_minor))
+    }
+    /// What is to be paid in all.
+    async fn total(&self) -> Result<Money> {
+        self.money(self.row.total_minor)
+    }
+    /// Account credit that was used.
+    async fn credit_applied(&self) -> Result<Money> {
+        self.money(self.row.credit_applied_minor)
+    }
+    /// What payments brought.
+    async fn amount_paid(&self) -> Result<Money> {
+        self.money(self.row.amount_paid_minor)
+    }
+    /// What credit notes took off the amount due.
+    async fn amount_credited(&self) -> Result<Money> {
+        self.money(self.row.amount_credited_minor)
+    }
+    /// total - creditApplied - amountPaid - amountCredited
+    async fn amount_due(&self) -> Result<Money> {
+        self.money(self.row.amount_due_minor)
+    }
+    /// Name it with a bank transfer.
+    async fn payment_reference(&self) -> String {
+        self.row.number.clone().unwrap_or_else(|| self.row.id.to_string())
+    }
+    /// How many payments were attempted.
+    async fn attempts(&self) -> i32 {
+        self.row.attempts
+    }
+    /// When the next automatic attempt or reminder is due.
+    async fn next_attempt_at(&self) -> Option<DateTime> {
+        self.row.next_attempt_at.map(DateTime)
+    }
+    /// When it was issued.
+    async fn issued_at(&self) -> Option<DateTime> {
+        self.row.issued_at.map(DateTime)
+    }
+    /// When it is to be paid by.
+    async fn due_at(&self) -> Option<DateTime> {
+        self.row.due_at.map(DateTime)
+    }
+    /// When nothing was due any more.
+    async fn paid_at(&self) -> Option<DateTime> {
+        self.row.paid_at.map(DateTime)
+    }
+    /// When it was called off.
+    async fn voided_at(&self) -> Option<DateTime> {
+        self.row.voided_at.map(DateTime)
+    }
+    /// What it bills, in order.
+    async fn lines(&self, context: &Context<'_>) -> Result<Vec<InvoiceLine>> {
+        let lines = request(context).view().loaders.invoice_lines.load(self.row.id).await?.unwrap_or_default();
+        Ok(lines.into_iter().map(|row| InvoiceLine { currency: self.row.currency, row }).collect())
+    }
+    /// Its taxes, one a rate and behaviour.
+    async fn taxes(&self, context: &Context<'_>) -> Result<Vec<InvoiceTax>> {
+        let taxes = request(context).view().loaders.invoice_taxes.load(self.row.id).await?.unwrap_or_default();
+        taxes.into_iter().map(|tax| InvoiceTax::of(tax, self.row.currency)).collect()
+    }
+    /// Every attempt to pay it, the first first.
+    async fn payments(&self, context: &Context<'_>) -> Result<Vec<Payment>> {
+        let payments = request(context).view().loaders.invoice_payments.load(self.row.id).await?.unwrap_or_default();
+        Ok(payments.into_iter().map(Payment::new).collect())
+    }
+    /// Its credit notes, oldest first.
+    async fn credit_notes(&self, context: &Context<'_>) -> Result<Vec<CreditNote>> {
+        let notes = request(context).view().loaders.invoice_credit_notes.load(self.row.id).await?.unwrap_or_default();
+        Ok(notes.into_iter().map(CreditNote::new).collect())
+    }
+}
+
+/// The seller or the buyer, as they were when the invoice was issued.
+#[derive(SimpleObject)]
+pub struct InvoiceParty {
+    /// The name.
+    name: String,
+    /// The tax id.
+    tax_id: Option<String>,
+    /// Street and house.
+    address_line: Option<String>,
+    /// The city.
+    city: Option<String>,
+    /// The postal code.
+    postal_code: Option<String>,
+    /// The country.
+    country: CountryCode,
+}
+
+impl From<Party> for InvoiceParty {
+    fn from(party: Party) -> Self {
+        let Party { name, tax_id, address_line, city, postal_code, country } = party;
+        Self { name, tax_id, address_line, city, postal_code, country: CountryCode(country) }
+    }
+}
+
+/// One line of an invoice.
+pub struct InvoiceLine {
+    row: rows::InvoiceLine,
+    currency: crate::money::Currency,
+}
+
+#[Object]
+impl InvoiceLine {
+    /// Its id.
+    async fn id(&self) -> ID {
+        show_id(self.row.id)
+    }
+    /// What it is for.
+    async fn kind(&self) -> InvoiceLineKind {
+        self.row.kind.into()
+    }
+    /// In words.
+    async fn description(&self) -> &str {
+        &self.row.description
+    }
+    /// The time it covers.
+    async fn period(&self) -> Option<Period> {
+        Period::of(self.row.period_start, self.row.period_end)
+    }
+    /// How many.
+    async fn quantity(&self) -> Decimal {
+        self.row.quantity.into()
+    }
+    /// Of one.
+    async fn unit_price(&self) -> Decimal {
+        self.row.unit_price.into()
+    }
+    /// Negative for a credit.
+    async fn amount(&self) -> Result<Money> {
+        Ok(stored_money(self.row.amount_minor, self.currency)?)
+    }
+    /// This line's share of the discount; zero on proration lines, which are net of it.
+    async fn discount(&self) -> Result<Money> {
+        Ok(stored_money(self.row.discount_minor, self.currency)?)
+    }
+    /// This line's share of the tax.
+    async fn tax(&self) -> Result<Money> {
+        Ok(stored_money(self.row.tax_minor, self.currency)?)
+    }
+    /// The rate: `0.16`.
+    async fn tax_rate(&self) -> Decimal {
+        self.row.tax_rate.into()
+    }
+    /// Whether the amount includes the tax.
+    async fn tax_behavior(&self) -> TaxBehavior {
+        self.row.tax_behavior.into()
+    }
+}
+
+/// A tax of an invoice.
+#[derive(SimpleObject)]
+pub struct InvoiceTax {
+    /// Its name: `VAT`.
+    name: String,
+    /// The rate: `0.16`.
+    rate: Decimal,
+    /// Whether the prices include it.
+    behavior: TaxBehavior,
+    /// What it is on.
+    taxable: Money,
+    /// What it comes to.
+    amount: Money,
+}
+
+impl InvoiceTax {
+    /// The tax of a row.
+    fn of(row: rows::InvoiceTax, currency: crate::money::Currency) -> Result<Self> {
+        let (taxable, amount) = (stored_money(row.taxable_minor, currency)?, stored_money(row.amount_minor, currency)?);
+        Ok(Self { name: row.name, rate: row.rate.into(), behavior: row.behavior.into(), taxable, amount })
+    }
+}
+
+/// A credit note: takes back a part of an invoice.
+#[derive(Clone)]
+pub struct CreditNote {
+    row: Arc<rows::CreditNote>,
+}
+
+impl CreditNote {
+    /// The note of a row.
+    pub fn new(row: rows::CreditNote) -> Self {
+        Self { row: Arc::new(row) }
+    }
+
+    /// An amount of it.
+    fn money(&self, minor: i64) -> Result<Money> {
+        Ok(stored_money(minor, self.row.currency)?)
+    }
+}
+
+#[Object]
+impl CreditNote {
+    /// Its id.
+    pub async fn id(&self) -> ID {
+        show_id(self.row.id)
+    }
+    /// Consecutive without gaps.
+    async fn number(&self) -> &str {
+        &self.row.number
+    }
+    /// What it takes back a part of.
+    async fn invoice(&self, context: &Context<'_>) -> Result<Invoice> {
+        let invoice = request(context).view().loaders.invoices.load(self.row.invoice_id).await?;
+        Ok(Invoice::new(invoice.ok_or_else(|| Error::Corrupt("a credit note's invoice is gone".into()))?))
+    }
+    /// With tax. It went where the three below say, and they add up to it.
+    async fn amount(&self) -> Result<Money> {
+        self.money(self.row.amount_minor)
+    }
+    /// The tax in it.
+    async fn tax(&self) -> Result<Money> {
+        self.money(self.row.tax_minor)
+    }
+    /// What it took off what was due.
+    async fn took_off_amount_due(&self) -> Result<Money> {
+        self.money(self.row.took_off_due_minor)
+    }
+    /// What became account credit.
+    async fn to_account_credit(&self) -> Result<Money> {
+        self.money(self.row.to_credit_minor)
+    }
+    /// What is paid back.
+    async fn to_refund(&self) -> Result<Money> {
+        self.money(self.row.to_refund_minor)
+    }
+    /// What it credits, in order.
+    async fn lines(&self, context: &Context<'_>) -> Result<Vec<CreditNoteLine>> {
+        let lines = request(context).view().loaders.credit_note_lines.load(self.row.id).await?.unwrap_or_default();
+        let show = |line: rows::CreditNoteLine| {
+            let amount = self.money(line.amount_minor)?;
+            Ok(CreditNoteLine { description: line.description, period: Period::of(line.period_start, line.period_end), amount })
+        };
+        lines.into_iter().map(show).collect()
+    }
+    /// Why it was issued.
+    async fn reason(&self) -> CreditNoteReason {
+        self.row.reason.into()
+    }
+    /// In words, for the customer.
+    async fn memo(&self) -> Option<&str> {
+        self.row.memo.as_deref()
+    }
+    /// When it was issued.
+    async fn issued_at(&self) -> DateTime {
+        DateTime(self.row.issued_at)
+    }
+}
+
+/// One line of a credit note.
+#[derive(SimpleObject)]
+pub struct CreditNoteLine {
+    /// In words.
+    description: String,
+    /// The time it covers.
+    period: Option<Period>,
+    /// What it credits.
+    amount: Money,
+}
+
+connection!(InvoiceConnection, InvoiceEdge, Invoice, "invoices");
+connection!(CreditNoteConnection, CreditNoteEdge, CreditNote, "credit notes");
+
+/// Which invoices; every member narrows.
+#[derive(Debug, InputObject)]
+pub struct InvoiceFilter {
+    /// Of these statuses.
+    status: Option<Vec<InvoiceStatus>>,
+    /// Of this product's subscriptions: a `Product.code`.
+    product: Option<String>,
+    /// Issued then or later.
+    issued_from: Option<DateTime>,
+    /// Issued before then.
+    issued_before: Option<DateTime>,
+}
+
+/// A page of invoices that `filter` leaves; `list` names the list that its cursors belong to.
+pub(super) async fn page(request: &RequestContext, list: &str, filter: Filter, arguments: PageArguments) -> Result<InvoiceConnection> {
+    let window = arguments.window(request, list)?;
+    let tenant = request.tenant().await?;
+    let page = rows::page(&tenant, &filter, window).await?;
+    let filter = Arc::new(filter);
+    let count: Count = Arc::new(move || {
+        let (tenant, filter) = (tenant.clone(), Arc::clone(&filter));
+        Box::pin(async move { rows::count(&tenant, &filter).await })
+    });
+    let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Invoice::new(row))).collect();
+    Ok(InvoiceConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count))
+}
+
+/// The invoices of one subscription.
+pub(super) fn of_subscription(id: SubscriptionId) -> Filter {
+    Filter { subscriptions: Some(vec![id]), ..Filter::default() }
+}
+
+/// Queries about invoices.
+#[derive(Default)]
+pub struct InvoiceQuery;
+
+#[Object]
+impl InvoiceQuery {
+    /// The business's invoices, newest first.
+    async fn invoices(
+        &self,
+        context: &Context<'_>,
+        filter: Option<InvoiceFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Option<Result<InvoiceConnection>> {
+        nullable(async {
+            request(context).require(Need::ReadMoney).await?;
+            let request = request(context);
+            let mut chosen = Filter::default();
+            if let Some(filter) = filter {
+                chosen.statuses = filter.status.map(|statuses| statuses.into_iter().map(Into::into).collect());
+                chosen.issued_from = filter.issued_from.map(|at| at.0);
+                chosen.issued_before = filter.issued_before.map(|at| at.0);
+                if let Some(code) = filter.product {
+                    let tenant = request.tenant().await?;
+                    let product = super::subscriptions::product_of_code(request, &code).await?;
+                    chosen.subscriptions = Some(match product {
+                        Some(product) => subscriptions::ids_of_product(&tenant, product).await?,
+                        None => Vec::new(),
+                    });
+                }
+            }
+            page(request, "invoices", chosen, PageArguments { first, after, last, before }).await.map(Some)
+        })
+        .await
+    }
+
+    /// One invoice.
+    async fn invoice(&self, context: &Context<'_>, id: ID) -> Option<Result<Invoice>> {
+        nullable(async {
+            request(context).require(Need::ReadMoney).await?;
+            let Some(id) = InvoiceId::parse(&id) else { return Ok(None) };
+            Ok(rows::by_id(&request(context).tenant().await?, id).await?.map(Invoice::new))
+        })
+        .await
+    }
+
+    /// The business's credit notes, newest first.
+    async fn credit_notes(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Option<Result<CreditNoteConnection>> {
+        nullable(async {
+            request(context).require(Need::ReadMoney).await?;
+            let request = request(context);
+            let window = PageArguments { first, after, last, before }.window(request, "creditNotes")?;
+            let tenant = request.tenant().await?;
+            let page = rows::credit_note_page(&tenant, window).await?;
+            let count: Count = Arc::new(move || {
+                let tenant = tenant.clone();
+                Box::pin(async move { rows::credit_note_count(&tenant).await })
+            });
+            let placed =
+                page.rows.into_iter().map(|row| (Position { at: row.issued_at, id: row.id.uuid() }, CreditNote::new(row))).collect();
+            let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
+            Ok(Some(CreditNoteConnection::of(request, "creditNotes", page, count)))
+        })
+        .await
+    }
+}

@@ -1,0 +1,122 @@
+//! Anything by its id.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+
+use super::account::{User, UserSession};
+use super::catalog::{Plan, Product};
+use super::invoices::{CreditNote, Invoice};
+use super::payments::{Payment, PaymentMethod};
+use super::profile::{Business, Member};
+use super::subscriptions::Subscription;
+use crate::error::Error;
+use crate::graphql::context::{RequestContext, nullable, request};
+use crate::ids::{
+    BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId, SubscriptionId, UserId,
+};
+use crate::services::access::Need;
+use crate::store::reads::{invoices, payments, subscriptions};
+
+/// The most ids that `nodes` takes.
+const MAX_NODES: usize = 100;
+
+/// A thing with an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its id: opaque to clients."))]
+pub enum Node {
+    /// A business.
+    Business(Business),
+    /// A person.
+    User(User),
+    /// A place where a person is signed in.
+    UserSession(UserSession),
+    /// A person's place in a business.
+    Member(Member),
+    /// A product.
+    Product(Product),
+    /// A plan.
+    Plan(Plan),
+    /// A subscription.
+    Subscription(Subscription),
+    /// An invoice.
+    Invoice(Invoice),
+    /// A credit note.
+    CreditNote(CreditNote),
+    /// A payment.
+    Payment(Payment),
+    /// A way to pay.
+    PaymentMethod(PaymentMethod),
+}
+
+/// Queries by id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The thing of that id; null where there is none that the caller may see.
+    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node>> {
+        nullable(async { Ok(find(request(context), &id).await?) }).await
+    }
+
+    /// Each thing of these ids, null where there is none that the caller may see; at most 100.
+    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Option<Result<Vec<Option<Node>>>> {
+        nullable(async {
+            if ids.len() > MAX_NODES {
+                return Err(Error::BadUserInput(format!("`nodes` takes at most {MAX_NODES} ids.").into()).into());
+            }
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.push(find(request(context), &id).await?);
+            }
+            Ok(Some(found))
+        })
+        .await
+    }
+}
+
+/// The thing of an id. What the caller's role may not read answers as what does not exist.
+async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error> {
+    if let Some(id) = ProductId::parse(id) {
+        return Ok(Product::by_id(request, id).await?.map(Node::Product));
+    }
+    if let Some(id) = PlanId::parse(id) {
+        return Ok(Plan::by_id(request, id).await?.map(Node::Plan));
+    }
+    if request.caller.scope().is_none() {
+        return Ok(None);
+    }
+    let access = request.access().await?;
+    let tenant = request.tenant().await?;
+    if let Some(id) = BusinessId::parse(id) {
+        return Ok(if id == tenant.business() { Some(Node::Business(Business::of_caller(request).await?)) } else { None });
+    }
+    if let Some(id) = UserId::parse(id) {
+        return Ok(User::by_id(request, id).await?.map(Node::User));
+    }
+    if let Some(id) = SessionId::parse(id) {
+        return Ok(UserSession::by_id(request, id).await?.map(Node::UserSession));
+    }
+    if let Some(id) = MemberId::parse(id) {
+        return Ok(Member::by_id(request, id).await?.map(Node::Member));
+    }
+    if let Some(id) = SubscriptionId::parse(id) {
+        return Ok(subscriptions::by_id(&tenant, id).await?.map(Subscription::new).map(Node::Subscription));
+    }
+    if !Need::ReadMoney.allows(access.role) {
+        return Ok(None);
+    }
+    if let Some(id) = InvoiceId::parse(id) {
+        return Ok(invoices::by_id(&tenant, id).await?.map(Invoice::new).map(Node::Invoice));
+    }
+    if let Some(id) = CreditNoteId::parse(id) {
+        return Ok(invoices::credit_note_by_id(&tenant, id).await?.map(CreditNote::new).map(Node::CreditNote));
+    }
+    if let Some(id) = PaymentId::parse(id) {
+        return Ok(payments::by_id(&tenant, id).await?.map(Payment::new).map(Node::Payment));
+    }
+    if let Some(id) = PaymentMethodId::parse(id) {
+        let found = request.view().loaders.payment_methods.load(id).await?;
+        return Ok(found.map(PaymentMethod::new).map(Node::PaymentMethod));
+    }
+    Ok(None)
+}

@@ -1,0 +1,311 @@
+//! Payments and ways to pay.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+
+use super::invoices::Invoice;
+use crate::billing::lifecycle;
+use crate::error::Error;
+use crate::graphql::context::{nullable, request};
+use crate::graphql::page::{Count, PageArguments, connection};
+use crate::graphql::scalars::{Date, DateTime, Money, Url, show_id, stored_money};
+use crate::ids::{InvoiceId, PaymentId};
+use crate::services::access::Need;
+use crate::store::page::{Page, Position};
+use crate::store::reads::payments::{self as rows, PaymentFilter as Filter};
+use crate::store::types;
+
+/// Where a payment stands. One payment is one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum PaymentStatus {
+    /// Created, or being sent.
+    Pending,
+    /// The customer must act: confirm the M-Pesa prompt, pass 3-D Secure.
+    RequiresAction,
+    /// The gateway's answer was lost; it is being found out. Never charged again meanwhile.
+    Unknown,
+    /// The money is here.
+    Succeeded,
+    /// No money was taken.
+    Failed,
+    /// Given up before anything was charged: the prompt lapsed, or another method took its place.
+    Canceled,
+    /// A part was paid back.
+    PartiallyRefunded,
+    /// All was paid back.
+    Refunded,
+    /// The payer's bank has taken it back or may.
+    Disputed,
+}
+
+impl From<lifecycle::PaymentStatus> for PaymentStatus {
+    fn from(status: lifecycle::PaymentStatus) -> Self {
+        match status {
+            lifecycle::PaymentStatus::Created | lifecycle::PaymentStatus::Sending => Self::Pending,
+            lifecycle::PaymentStatus::RequiresAction => Self::RequiresAction,
+            lifecycle::PaymentStatus::Unknown => Self::Unknown,
+            lifecycle::PaymentStatus::Succeeded => Self::Succeeded,
+            lifecycle::PaymentStatus::Failed => Self::Failed,
+            lifecycle::PaymentStatus::Canceled => Self::Canceled,
+            lifecycle::PaymentStatus::PartiallyRefunded => Self::PartiallyRefunded,
+            lifecycle::PaymentStatus::Refunded => Self::Refunded,
+            lifecycle::PaymentStatus::Disputed => Self::Disputed,
+        }
+    }
+}
+
+impl PaymentStatus {
+    /// The stored statuses that are shown as this one.
+    fn stored(self) -> Vec<lifecycle::PaymentStatus> {
+        lifecycle::PaymentStatus::ALL.iter().copied().filter(|status| Self::from(*status) == self).collect()
+    }
+}
+
+/// A way to pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "types::PaymentMethodKind")]
+pub enum PaymentMethodKind {
+    /// A card.
+    Card,
+    /// M-Pesa.
+    Mpesa,
+    /// Bank transfer.
+    BankTransfer,
+    /// The sandbox's.
+    Sandbox,
+}
+
+/// How the customer acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum PaymentActionKind {
+    /// Open `url`.
+    Redirect,
+    /// Hand `clientSecret` to the gateway's own script.
+    ClientSecret,
+    /// Confirm on the phone.
+    Phone,
+}
+
+/// What the customer must do. REDIRECT: open `url`. CLIENT_SECRET: hand it to the gateway's own script. PHONE: confirm on the phone.
+#[derive(SimpleObject)]
+pub struct PaymentAction {
+    /// Which of them.
+    kind: PaymentActionKind,
+    /// For REDIRECT.
+    url: Option<Url>,
+    /// For CLIENT_SECRET.
+    client_secret: Option<String>,
+    /// When it lapses.
+    expires_at: DateTime,
+}
+
+/// An attempt to pay an invoice.
+#[derive(Clone)]
+pub struct Payment {
+    row: Arc<rows::Payment>,
+}
+
+impl Payment {
+    /// The payment of a row.
+    pub fn new(row: rows::Payment) -> Self {
+        Self { row: Arc::new(row) }
+    }
+}
+
+#[Object]
+impl Payment {
+    /// Its id.
+    pub async fn id(&self) -> ID {
+        show_id(self.row.id)
+    }
+    /// What it pays.
+    async fn invoice(&self, context: &Context<'_>) -> Result<Invoice> {
+        let invoice = request(context).view().loaders.invoices.load(self.row.invoice_id).await?;
+        Ok(Invoice::new(invoice.ok_or_else(|| Error::Corrupt("a payment's invoice is gone".into()))?))
+    }
+    /// How much.
+    async fn amount(&self) -> Result<Money> {
+        Ok(stored_money(self.row.amount_minor, self.row.currency)?)
+    }
+    /// How much of it was paid back.
+    async fn amount_refunded(&self) -> Result<Money> {
+        Ok(stored_money(self.row.refunded_minor, self.row.currency)?)
+    }
+    /// Where it stands.
+    async fn status(&self) -> PaymentStatus {
+        self.row.status.into()
+    }
+    /// Null once removed; `methodKind` and `methodLabel` stay.
+    async fn method(&self, context: &Context<'_>) -> Option<Result<PaymentMethod>> {
+        nullable(async {
+            let Some(id) = self.row.method_id else { return Ok(None) };
+            Ok(request(context).view().loaders.payment_methods.load(id).await?.map(PaymentMethod::new))
+        })
+        .await
+    }
+    /// What kind of method it was.
+    async fn method_kind(&self) -> PaymentMethodKind {
+        self.row.method_kind.into()
+    }
+    /// The method, for people.
+    async fn method_label(&self) -> &str {
+        &self.row.method_label
+    }
+    /// Why it failed: the gateway's code.
+    async fn failure_code(&self) -> Option<&str> {
+        self.row.failure_code.as_deref()
+    }
+    /// Why it failed, in words.
+    async fn failure_message(&self) -> Option<&str> {
+        self.row.failure_message.as_deref()
+    }
+    /// What the customer can do while REQUIRES_ACTION.
+    async fn action(&self) -> Option<Result<PaymentAction>> {
+        nullable(async {
+            let row = &self.row;
+            let waiting = row.status == lifecycle::PaymentStatus::RequiresAction;
+            let (Some(kind), Some(expires_at), true) = (row.action_kind.as_deref(), row.action_expires_at, waiting) else {
+                return Ok(None);
+            };
+            let kind = match kind {
+                "REDIRECT" => PaymentActionKind::Redirect,
+                "CLIENT_SECRET" => PaymentActionKind::ClientSecret,
+                "PHONE" => PaymentActionKind::Phone,
+                _ => return Err(Error::Corrupt("a payment's action is of no known kind".into()).into()),
+            };
+            let (url, client_secret) = (row.action_url.clone().map(Url), row.action_client_secret.clone());
+            Ok(Some(PaymentAction { kind, url, client_secret, expires_at: DateTime(expires_at) }))
+        })
+        .await
+    }
+    /// 1 for the first on this invoice.
+    async fn attempt(&self) -> i32 {
+        self.row.attempt
+    }
+    /// The gateway's receipt, e.g. M-Pesa's, for the customer's books.
+    async fn receipt(&self) -> Option<&str> {
+        self.row.receipt.as_deref()
+    }
+    /// When it was begun.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.row.created_at)
+    }
+    /// When its outcome was known.
+    async fn settled_at(&self) -> Option<DateTime> {
+        self.row.settled_at.map(DateTime)
+    }
+}
+
+/// A way in which the business pays.
+#[derive(Clone)]
+pub struct PaymentMethod {
+    row: Arc<rows::PaymentMethod>,
+}
+
+impl PaymentMethod {
+    /// The method of a row.
+    pub fn new(row: rows::PaymentMethod) -> Self {
+        Self { row: Arc::new(row) }
+    }
+}
+
+#[Object]
+impl PaymentMethod {
+    /// Its id.
+    pub async fn id(&self) -> ID {
+        show_id(self.row.id)
+    }
+    /// What kind it is.
+    async fn kind(&self) -> PaymentMethodKind {
+        self.row.kind.into()
+    }
+    /// For people: `Visa •••• 4242`, `M-Pesa •••• 678`.
+    async fn label(&self) -> &str {
+        &self.row.label
+    }
+    /// Whether it is charged where no other is named.
+    async fn is_default(&self) -> bool {
+        self.row.is_default
+    }
+    /// The last day of a card's last month.
+    async fn expires_on(&self) -> Option<Date> {
+        self.row.expires_on.map(Date)
+    }
+    /// When it was added.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.row.created_at)
+    }
+}
+
+connection!(PaymentConnection, PaymentEdge, Payment, "payments");
+
+/// Which payments; every member narrows.
+#[derive(Debug, InputObject)]
+pub struct PaymentFilter {
+    /// Of these statuses.
+    status: Option<Vec<PaymentStatus>>,
+    /// Of this invoice.
+    invoice_id: Option<ID>,
+}
+
+/// Queries about payments.
+#[derive(Default)]
+pub struct PaymentQuery;
+
+#[Object]
+impl PaymentQuery {
+    /// The business's payments, newest first.
+    async fn payments(
+        &self,
+        context: &Context<'_>,
+        filter: Option<PaymentFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Option<Result<PaymentConnection>> {
+        nullable(async {
+            request(context).require(Need::ReadMoney).await?;
+            let request = request(context);
+            let window = PageArguments { first, after, last, before }.window(request, "payments")?;
+            let mut chosen = Filter::default();
+            if let Some(filter) = filter {
+                chosen.statuses = filter.status.map(|statuses| statuses.into_iter().flat_map(PaymentStatus::stored).collect());
+                // An id that names nothing leaves nothing.
+                chosen.invoice = filter.invoice_id.map(|id| InvoiceId::parse(&id).unwrap_or(InvoiceId::from(uuid::Uuid::nil())));
+            }
+            let tenant = request.tenant().await?;
+            let page = rows::page(&tenant, &chosen, window).await?;
+            let chosen = Arc::new(chosen);
+            let count: Count = Arc::new(move || {
+                let (tenant, chosen) = (tenant.clone(), Arc::clone(&chosen));
+                Box::pin(async move { rows::count(&tenant, &chosen).await })
+            });
+            let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Payment::new(row))).collect();
+            let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
+            Ok(Some(PaymentConnection::of(request, "payments", page, count)))
+        })
+        .await
+    }
+
+    /// One payment.
+    async fn payment(&self, context: &Context<'_>, id: ID) -> Option<Result<Payment>> {
+        nullable(async {
+            request(context).require(Need::ReadMoney).await?;
+            let Some(id) = PaymentId::parse(&id) else { return Ok(None) };
+            Ok(rows::by_id(&request(context).tenant().await?, id).await?.map(Payment::new))
+        })
+        .await
+    }
+
+    /// The ways in which the business pays, the newest first.
+    async fn payment_methods(&self, context: &Context<'_>) -> Option<Result<Vec<PaymentMethod>>> {
+        nullable(async {
+            request(context).require(Need::ReadMoney).await?;
+            let methods = rows::methods(&request(context).tenant().await?).await?;
+            Ok(Some(methods.into_iter().map(PaymentMethod::new).collect()))
+        })
+        .await
+    }
+}

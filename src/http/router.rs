@@ -1,0 +1,60 @@
+//! What the server answers, and where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::business::BusinessExecutor;
+use super::graphiql::GraphiqlSettings;
+use super::{graphiql, graphql, health, request_id, sandbox_action, server};
+use crate::adapters::payment::sandbox::SandboxGateway;
+use crate::graphql::front_door::FrontDoor;
+
+/// Where the business API is asked.
+pub const BUSINESS_PATH: &str = "/graphql";
+
+/// What the router is made of.
+pub struct Routes {
+    /// Runs the business API.
+    pub executor: BusinessExecutor,
+    /// Its front door.
+    pub door: Arc<FrontDoor>,
+    /// What a request may take.
+    pub limits: graphql::Settings,
+    /// The GraphiQL page.
+    pub graphiql: GraphiqlSettings,
+    /// Origins whose pages may call the API.
+    pub cors_origins: Vec<HeaderValue>,
+    /// The sandbox gateway's page for the customer's action; none in production.
+    pub sandbox: Option<SandboxGateway>,
+}
+
+/// The whole router.
+pub fn router(routes: Routes) -> Router {
+    let Routes { executor, door, limits, graphiql: page, cors_origins, sandbox } = routes;
+    let ports = executor.ports.clone();
+    let (store, ids) = (ports.store.clone(), ports.ids.clone());
+    let ready = move || {
+        let store = store.clone();
+        async move { store.ping().await.map_err(|error| format!("{error:?}")) }
+    };
+    let api = Router::new().route(BUSINESS_PATH, graphql::handler(door, executor, limits)).layer(cors(cors_origins));
+    let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready));
+    if let Some(gateway) = sandbox {
+        all = all.merge(sandbox_action::router(gateway));
+    }
+    server::dressed(all, ids)
+}
+
+/// Lets pages of the listed origins call the API. No cookies are used, so none are allowed.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER])
+        .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate")])
+        .max_age(std::time::Duration::from_hours(1))
+}

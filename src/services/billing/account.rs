@@ -1,0 +1,107 @@
+//! A business as billing sees it at one instant: its row, its zone, its tax, who sells to it.
+
+use jiff::Timestamp;
+
+use crate::billing::period::Zone;
+use crate::billing::tax::{Tax, TaxBehavior};
+use crate::error::Error;
+use crate::money::{Money, Rate};
+use crate::store::catalog::{Seller, TaxRate, seller, tax_rate};
+use crate::store::customers::{Business, business, lock_business};
+use crate::store::types::{Day, Instant};
+use crate::store::{Tenant, invoices};
+
+/// What tax is called where its country names none.
+const TAX_NAME: &str = "Tax";
+
+/// A business at the instant that an operation takes effect.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its row; the balance follows what is posted.
+    pub business: Business,
+    /// Its zone.
+    pub zone: Zone,
+    /// Who sells; `None` before a catalogue was seeded.
+    seller: Option<Seller>,
+    /// The zone whose calendar dates and numbers documents: the seller's.
+    pub seller_zone: Zone,
+    /// The instant.
+    pub at: Timestamp,
+    /// Its country's tax on that day.
+    tax: Option<TaxRate>,
+}
+
+impl Account {
+    /// The business, locked until the transaction ends.
+    ///
+    /// # Errors
+    /// The database's fault; [`Error::Corrupt`] for a time zone that is none.
+    pub async fn lock(tenant: &Tenant, at: Timestamp) -> Result<Self, Error> {
+        Self::of(tenant, lock_business(tenant).await?, at).await
+    }
+
+    /// The business as it is, for reading alone.
+    ///
+    /// # Errors
+    /// As [`Account::lock`].
+    pub async fn read(tenant: &Tenant, at: Timestamp) -> Result<Self, Error> {
+        Self::of(tenant, business(tenant).await?, at).await
+    }
+
+    /// The rest of what billing needs to know.
+    async fn of(tenant: &Tenant, business: Business, at: Timestamp) -> Result<Self, Error> {
+        let catalogue = tenant.catalogue();
+        let seller = seller(&catalogue).await?;
+        let seller_zone = seller.as_ref().map_or(Ok(Zone::UTC), |seller| zone(&seller.time_zone))?;
+        let tax = tax_rate(&catalogue, &business.country, Day::from(seller_zone.date_of(at))).await?;
+        Ok(Self { zone: zone(&business.time_zone)?, business, seller, seller_zone, at, tax })
+    }
+
+    /// Who sells.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] before a catalogue was seeded.
+    pub fn seller(&self) -> Result<&Seller, Error> {
+        self.seller.as_ref().ok_or_else(|| Error::Corrupt("there is no seller".into()))
+    }
+
+    /// What a price of that behaviour is taxed at today; an exempt business pays none.
+    pub fn tax(&self, behavior: TaxBehavior) -> Tax {
+        let rate = self.tax.as_ref().filter(|_| !self.business.tax_exempt).map_or(Rate::ZERO, |tax| tax.rate);
+        Tax { rate, behavior }
+    }
+
+    /// What the tax is called.
+    pub fn tax_name(&self) -> &str {
+        self.tax.as_ref().map_or(TAX_NAME, |tax| &tax.name)
+    }
+
+    /// The instant, as columns keep it.
+    pub fn instant(&self) -> Instant {
+        Instant::from(self.at)
+    }
+
+    /// So many minor units of the business's currency.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] past every limit.
+    pub fn money(&self, minor: i64) -> Result<Money, Error> {
+        Money::new(minor, self.business.currency).map_err(|_| Error::Corrupt("an amount is too large".into()))
+    }
+
+    /// The invoices of the business that are open, the oldest first.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn open_invoices(&self, tenant: &Tenant) -> Result<Vec<invoices::Invoice>, Error> {
+        invoices::open(tenant, None).await
+    }
+}
+
+/// The zone of a name that was checked when it was stored.
+///
+/// # Errors
+/// [`Error::Corrupt`] for a name that is none.
+pub fn zone(name: &str) -> Result<Zone, Error> {
+    Zone::parse(name).ok_or_else(|| Error::Corrupt("a time zone is unknown".into()))
+}

@@ -1,0 +1,201 @@
+//! Collecting: an attempt for what is due, and the ladder of a subscription whose invoices are not paid: PAST_DUE, the
+//! retries, SUSPENDED, CANCELED. Each rung is one job, keyed by the invoice that began the ladder and the rung.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::account::Account;
+use super::end::end;
+use super::renew::bill_due_boundaries;
+use super::rule;
+use super::standing::{Change, Standing};
+use crate::billing::dunning::{DunningSettings, StepKind, days_after, next_step};
+use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
+use crate::error::{Error, Failure};
+use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
+use crate::services::Ports;
+use crate::services::payments::begin_attempt;
+use crate::store::invoices::Invoice;
+use crate::store::jobs::{NewJob, schedule};
+use crate::store::{Tenant, invoices};
+
+/// The job that takes the next rung of a ladder.
+pub const DUNNING: &str = "dunning";
+/// The job that gives up on what an ended subscription still owes.
+pub const WRITE_OFF: &str = "write_off";
+/// How many days after the end of a subscription its open invoices are given up on.
+const WRITE_OFF_AFTER_DAYS: u16 = 30;
+
+/// Begins an attempt for what is due on an invoice, with `method` or the subscription's own or the default one; where
+/// none is usable the invoice is overdue at once.
+///
+/// # Errors
+/// The database's fault.
+pub async fn collect(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &Account,
+    standing: &mut Standing,
+    invoice: &Invoice,
+    method: Option<PaymentMethodId>,
+) -> Result<Option<PaymentId>, Error> {
+    if invoice.amount_due_minor == 0 {
+        return Ok(None);
+    }
+    let begun = attempt(tenant, ports, invoice, method.or(standing.row.payment_method_id)).await?;
+    if begun.is_none() {
+        overdue(tenant, ports, account, standing, invoice, false).await?;
+    }
+    Ok(begun)
+}
+
+/// Begins an attempt; a method that is refused is one that is not usable.
+async fn attempt(tenant: &Tenant, ports: &Ports, invoice: &Invoice, method: Option<PaymentMethodId>) -> Result<Option<PaymentId>, Error> {
+    match begin_attempt(tenant, ports, invoice, method).await {
+        Ok(begun) => Ok(begun),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(Failure::Fault(error)) => Err(error),
+    }
+}
+
+/// An attempt failed, or none can be made: the ladder begins, or goes on to its next rung.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn overdue(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &Account,
+    standing: &mut Standing,
+    invoice: &Invoice,
+    hard: bool,
+) -> Result<(), Error> {
+    let status = standing.row.status;
+    if matches!(status, SubscriptionStatus::Incomplete | SubscriptionStatus::Expired | SubscriptionStatus::Trialing) {
+        return Ok(());
+    }
+    if standing.row.dunning_invoice_id.is_none() {
+        standing.row.dunning_invoice_id = Some(invoice.id);
+        standing.row.dunning_started_at = Some(account.instant());
+        standing.row.dunning_taken = 1;
+        standing.row.dunning_hard = false;
+    }
+    standing.row.dunning_hard |= hard;
+    if status == SubscriptionStatus::Active {
+        standing.apply(SubscriptionEvent::PaymentOverdue)?;
+        log(tenant, ports, account, standing, "past_due").await?;
+    } else {
+        standing.save(tenant, account).await?;
+    }
+    let next = schedule_rung(tenant, ports, standing).await?;
+    if let Some(mut row) = invoices::lock(tenant, invoice.id).await? {
+        row.next_attempt_at = next.filter(|_| !standing.row.dunning_hard).map(Into::into);
+        invoices::save(tenant, &row).await?;
+    }
+    Ok(())
+}
+
+/// Writes a change of state down.
+async fn log(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut Standing, kind: &str) -> Result<(), Error> {
+    let change = Change { kind, actor: "system", at: account.at, details: json!({}) };
+    standing.changed(tenant, ports, account, change).await
+}
+
+/// Writes the job of the next rung; answers when it retries, where it does.
+async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<Option<Timestamp>, Error> {
+    let row = &standing.row;
+    let (Some(invoice), Some(started)) = (row.dunning_invoice_id, row.dunning_started_at) else { return Ok(None) };
+    let Some(step) = next_step(started.get(), rungs(row.dunning_taken)?, &DunningSettings::default()).map_err(rule)? else {
+        return Ok(None);
+    };
+    let key = format!("{invoice}:{}", row.dunning_taken);
+    let job = NewJob { id: ports.ids.next(), kind: DUNNING, key: &key, due_at: step.at.into(), now: ports.now().into() };
+    schedule(tenant, job).await?;
+    Ok(matches!(step.kind, StepKind::Retry(_)).then_some(step.at))
+}
+
+/// How many rungs were taken.
+fn rungs(taken: i32) -> Result<u16, Error> {
+    u16::try_from(taken).map_err(|_| Error::Corrupt("a ladder has too many rungs".into()))
+}
+
+/// Takes a rung of the ladder, unless the ladder is over or has passed it.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung: i32) -> Result<(), Error> {
+    let mut account = Account::lock(tenant, ports.now()).await?;
+    let subscription = invoices::find(tenant, began).await?.and_then(|invoice| invoice.subscription_id);
+    let Some(subscription) = subscription else { return Ok(()) };
+    let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
+    bill_due_boundaries(tenant, ports, &mut account, &mut standing).await?;
+    let (Some(ladder), Some(started)) = (standing.row.dunning_invoice_id, standing.row.dunning_started_at) else { return Ok(()) };
+    if ladder != began || standing.row.dunning_taken != rung {
+        return Ok(());
+    }
+    let Some(step) = next_step(started.get(), rungs(rung)?, &DunningSettings::default()).map_err(rule)? else { return Ok(()) };
+    standing.row.dunning_taken = rung.saturating_add(1);
+    standing.save(tenant, &account).await?;
+    match (step.kind, standing.row.status) {
+        (StepKind::PastDue, _) => {}
+        (StepKind::Retry(_), _) => {
+            if !retry(tenant, ports, &standing).await? {
+                schedule_rung(tenant, ports, &standing).await?;
+            }
+        }
+        (StepKind::Suspend, SubscriptionStatus::PastDue) => {
+            standing.apply(SubscriptionEvent::RetriesExhausted)?;
+            log(tenant, ports, &account, &mut standing, "suspended").await?;
+            schedule_rung(tenant, ports, &standing).await?;
+        }
+        (StepKind::Cancel, SubscriptionStatus::Suspended) => {
+            let at = account.at;
+            end(tenant, ports, &mut account, &mut standing, at, "system").await?;
+        }
+        // It has ended meanwhile: what it owes is given up on by a job of its own.
+        (StepKind::Suspend | StepKind::Cancel, _) => {}
+    }
+    Ok(())
+}
+
+/// Tries every open invoice of the subscription again; answers whether anything is being tried.
+async fn retry(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<bool, Error> {
+    if standing.row.dunning_hard {
+        return Ok(false);
+    }
+    let mut began = false;
+    for invoice in invoices::open(tenant, Some(standing.row.id)).await? {
+        let live = invoices::has_live_attempt(tenant, invoice.id).await?;
+        began |= live || attempt(tenant, ports, &invoice, standing.row.payment_method_id).await?.is_some();
+    }
+    Ok(began)
+}
+
+/// Writes the job that gives up on what an ended subscription owes.
+///
+/// # Errors
+/// The database's fault.
+pub async fn write_off_later(tenant: &Tenant, ports: &Ports, account: &Account, standing: &Standing) -> Result<(), Error> {
+    if invoices::open(tenant, Some(standing.row.id)).await?.is_empty() {
+        return Ok(());
+    }
+    let due_at = days_after(account.at, WRITE_OFF_AFTER_DAYS).map_err(rule)?;
+    let key = standing.row.id.to_string();
+    let job = NewJob { id: ports.ids.next(), kind: WRITE_OFF, key: &key, due_at: due_at.into(), now: ports.now().into() };
+    schedule(tenant, job).await.map(drop)
+}
+
+/// Gives up on what an ended subscription owes; it may still be paid.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, subscription: SubscriptionId) -> Result<(), Error> {
+    Account::lock(tenant, ports.now()).await?;
+    let Some(standing) = Standing::lock(tenant, subscription).await?.filter(|found| found.row.status.is_final()) else { return Ok(()) };
+    for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
+        invoice.status = invoice.status.apply(InvoiceEvent::WrittenOff).map_err(|error| Error::Corrupt(error.to_string().into()))?;
+        invoice.next_attempt_at = None;
+        invoices::save(tenant, &invoice).await?;
+    }
+    Ok(())
+}

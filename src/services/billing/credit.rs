@@ -1,0 +1,232 @@
+//! Account credit and credit notes: every movement is an entry with the balance that it leaves.
+
+use super::account::Account;
+use super::issue::credit_note_number;
+use super::rule;
+use super::standing::Standing;
+use crate::billing::credit::{CreditNote as RuledNote, CreditNotes, Creditable, Destination, place};
+use crate::billing::exact::{difference, sum};
+use crate::billing::invoice::Line;
+use crate::billing::lifecycle::InvoiceEvent;
+use crate::billing::tax::Tax;
+use crate::error::Error;
+use crate::ids::{CreditNoteId, InvoiceId};
+use crate::services::Ports;
+use crate::store::invoices::{CreditEntry, CreditNote, CreditNoteLine, Invoice};
+use crate::store::types::{CreditNoteReason, CreditReason};
+use crate::store::{Tenant, invoices, subscriptions};
+
+/// Why account credit moves, and between what.
+#[derive(Debug, Clone, Copy)]
+pub struct Movement {
+    /// Why.
+    pub reason: CreditReason,
+    /// On which invoice.
+    pub invoice: Option<InvoiceId>,
+    /// By which credit note.
+    pub credit_note: Option<CreditNoteId>,
+}
+
+/// Adds `amount_minor` (below zero: takes it) to the account credit.
+///
+/// # Errors
+/// The database's fault: a balance below zero is one.
+pub async fn post(tenant: &Tenant, ports: &Ports, account: &mut Account, amount_minor: i64, movement: Movement) -> Result<(), Error> {
+    let balance_minor = sum([account.business.balance_minor, amount_minor]).map_err(rule)?;
+    let entry = CreditEntry {
+        business_id: account.business.business_id,
+        id: ports.ids.next(),
+        reason: movement.reason,
+        currency: account.business.currency,
+        amount_minor,
+        balance_after_minor: balance_minor,
+        invoice_id: movement.invoice,
+        credit_note_id: movement.credit_note,
+        at: account.instant(),
+    };
+    invoices::post_credit(tenant, entry).await?;
+    account.business.balance_minor = balance_minor;
+    Ok(())
+}
+
+/// Takes `amount_minor` off what is due, by `on`; an invoice with nothing due is paid.
+///
+/// # Errors
+/// [`Error::Corrupt`] where more is taken than is due.
+pub(super) fn take_off(account: &Account, invoice: &mut Invoice, amount_minor: i64, on: fn(&mut Invoice) -> &mut i64) -> Result<(), Error> {
+    invoice.amount_due_minor = difference(invoice.amount_due_minor, amount_minor).map_err(rule)?;
+    let column = on(invoice);
+    *column = sum([*column, amount_minor]).map_err(rule)?;
+    if invoice.amount_due_minor < 0 {
+        return Err(Error::Corrupt("more is taken off an invoice than is due".into()));
+    }
+    if invoice.amount_due_minor == 0 {
+        invoice.status = invoice.status.apply(InvoiceEvent::Settled).map_err(|error| Error::Corrupt(error.to_string().into()))?;
+        invoice.paid_at = Some(account.instant());
+    }
+    Ok(())
+}
+
+/// Uses account credit on the open invoices, the oldest first, but for those that are being paid; answers the
+/// invoices that it settled.
+///
+/// # Errors
+/// The database's fault.
+pub async fn use_on_open(tenant: &Tenant, ports: &Ports, account: &mut Account) -> Result<Vec<Invoice>, Error> {
+    let mut settled = Vec::new();
+    if account.business.balance_minor == 0 {
+        return Ok(settled);
+    }
+    for mut invoice in account.open_invoices(tenant).await? {
+        let used_minor = account.business.balance_minor.min(invoice.amount_due_minor);
+        if used_minor == 0 || invoices::has_live_attempt(tenant, invoice.id).await? {
+            continue;
+        }
+        take_off(account, &mut invoice, used_minor, |invoice| &mut invoice.credit_applied_minor)?;
+        invoices::save(tenant, &invoice).await?;
+        let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(invoice.id), credit_note: None };
+        post(tenant, ports, account, difference(0, used_minor).map_err(rule)?, used).await?;
+        if invoice.amount_due_minor == 0 {
+            settled.push(invoice);
+        }
+    }
+    Ok(settled)
+}
+
+/// The invoices that charged the running period, the newest first, as rows and as credit notes see them.
+#[derive(Debug, Clone)]
+pub struct Charging {
+    /// The rows.
+    pub invoices: Vec<Invoice>,
+    /// The same, in the same order.
+    pub creditable: Vec<Creditable>,
+}
+
+/// Finds the invoices that charged the running period: those with charges of it, or of a period before it that the
+/// last renewal opened, since a reset that was settled by a credit has no invoice of its own.
+///
+/// # Errors
+/// The database's fault.
+pub async fn charging(tenant: &Tenant, standing: &Standing) -> Result<Charging, Error> {
+    let row = &standing.row;
+    let periods = subscriptions::periods_from(tenant, row.id, row.charged_from).await?;
+    let lines = invoices::charging_lines(tenant, &periods).await?;
+    let mut ids: Vec<InvoiceId> = lines.iter().map(|line| line.invoice_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let invoices = invoices::standing(tenant, &ids).await?;
+    let notes = invoices::credit_notes(tenant, &ids).await?;
+    let creditable = invoices.iter().map(|invoice| {
+        let tax = lines.iter().find(|line| line.invoice_id == invoice.id);
+        let on_it = || notes.iter().filter(|note| note.invoice_id == invoice.id);
+        Ok(Creditable {
+            tax: tax.map_or(Tax::NONE, |line| Tax { rate: line.tax_rate, behavior: line.tax_behavior }),
+            total_minor: invoice.total_minor,
+            tax_minor: invoice.tax_minor,
+            credited_total_minor: sum(on_it().map(|note| note.amount_minor)).map_err(rule)?,
+            credited_tax_minor: sum(on_it().map(|note| note.tax_minor)).map_err(rule)?,
+        })
+    });
+    let creditable = creditable.collect::<Result<_, Error>>()?;
+    Ok(Charging { invoices, creditable })
+}
+
+/// How much of these notes would become account credit as things stand. Minor units.
+///
+/// # Errors
+/// The database's fault.
+pub async fn to_account_credit(tenant: &Tenant, standing: &Standing, notes: &CreditNotes) -> Result<i64, Error> {
+    let open = invoices::open(tenant, Some(standing.row.id)).await?;
+    let places = place(&notes.notes, &dues(&open), 0).map_err(rule)?;
+    sum(places.iter().map(|place| place.to_credit_minor)).map_err(rule)
+}
+
+/// What is due on each.
+fn dues(open: &[Invoice]) -> Vec<i64> {
+    open.iter().map(|invoice| invoice.amount_due_minor).collect()
+}
+
+/// What credit notes say beside their figures.
+#[derive(Debug, Clone)]
+pub struct Credited<'a> {
+    /// Why.
+    pub reason: CreditNoteReason,
+    /// The line that takes the time back.
+    pub line: &'a Line,
+    /// What it is, in words.
+    pub description: String,
+}
+
+/// Issues credit notes on the invoices that charged: they lower what is due on the subscription's open invoices, the
+/// oldest first, and the rest is account credit.
+///
+/// # Errors
+/// The database's fault.
+pub async fn issue_notes(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    standing: &Standing,
+    charging: &Charging,
+    notes: &CreditNotes,
+    credited: &Credited<'_>,
+) -> Result<Vec<CreditNote>, Error> {
+    let mut open = invoices::open(tenant, Some(standing.row.id)).await?;
+    let places = place(&notes.notes, &dues(&open), 0).map_err(rule)?;
+    let mut issued = Vec::with_capacity(places.len());
+    for (note, place) in notes.notes.iter().zip(&places) {
+        let invoice = charging.invoices.get(note.invoice).ok_or_else(|| Error::Corrupt("a credit note is on no invoice".into()))?;
+        let made = insert_note(tenant, ports, account, invoice.id, note, place, credited).await?;
+        for &(index, amount_minor) in &place.took_off {
+            let Some(due) = open.get_mut(index) else { continue };
+            take_off(account, due, amount_minor, |invoice| &mut invoice.amount_credited_minor)?;
+            invoices::save(tenant, due).await?;
+        }
+        if place.to_credit_minor > 0 {
+            let granted = Movement { reason: CreditReason::CreditNote, invoice: Some(invoice.id), credit_note: Some(made.id) };
+            post(tenant, ports, account, place.to_credit_minor, granted).await?;
+        }
+        issued.push(made);
+    }
+    Ok(issued)
+}
+
+/// Writes one credit note.
+async fn insert_note(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &Account,
+    invoice: InvoiceId,
+    note: &RuledNote,
+    place: &Destination,
+    credited: &Credited<'_>,
+) -> Result<CreditNote, Error> {
+    let id: CreditNoteId = ports.ids.next();
+    let took_off_minor = sum(place.took_off.iter().map(|&(_, minor)| minor)).map_err(rule)?;
+    let row = CreditNote {
+        business_id: account.business.business_id,
+        id,
+        invoice_id: invoice,
+        number: credit_note_number(tenant, account, id.uuid()).await?,
+        currency: account.business.currency,
+        amount_minor: note.total_minor,
+        tax_minor: note.tax_minor,
+        took_off_due_minor: took_off_minor,
+        to_credit_minor: place.to_credit_minor,
+        to_refund_minor: place.to_refund_minor,
+        reason: credited.reason,
+        memo: None,
+        issued_at: account.instant(),
+    };
+    let line = CreditNoteLine {
+        business_id: account.business.business_id,
+        id: ports.ids.next(),
+        credit_note_id: id,
+        position: 1,
+        description: credited.description.clone(),
+        period_start: Some(credited.line.start.into()),
+        period_end: Some(credited.line.end.into()),
+        amount_minor: note.net_minor,
+    };
+    invoices::insert_credit_note(tenant, row, line).await
+}

@@ -1,0 +1,212 @@
+//! Issuing: lines become a numbered invoice with its totals, its tax, the account credit it uses, and copies of who
+//! sells and who is billed. Voiding takes one back.
+
+use serde_json::json;
+
+use super::account::Account;
+use super::credit::{Movement, post};
+use super::lines::{DraftLine, major};
+use super::rule;
+use crate::billing::exact::{difference, sum};
+use crate::billing::invoice::{Totals, totals};
+use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus};
+use crate::billing::tax::TaxBehavior;
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
+use crate::ids::{InvoiceId, SubscriptionId};
+use crate::services::Ports;
+use crate::store::invoices::{Invoice, InvoiceLine, InvoiceTax, next_number};
+use crate::store::types::CreditReason;
+use crate::store::{Tenant, invoices, subscriptions};
+
+/// The series of invoices.
+const INVOICES: &str = "INV";
+/// The series of credit notes.
+const CREDIT_NOTES: &str = "CN";
+
+/// The number of a document as it is printed.
+async fn numbered(tenant: &Tenant, account: &Account, series: &str, document: uuid::Uuid) -> Result<String, Error> {
+    let year = account.seller_zone.date_of(account.at).year();
+    let number = next_number(tenant, series, year.into(), document).await?;
+    Ok(format!("{series}-{year}-{number:06}"))
+}
+
+/// The number of a credit note.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn credit_note_number(tenant: &Tenant, account: &Account, document: uuid::Uuid) -> Result<String, Error> {
+    numbered(tenant, account, CREDIT_NOTES, document).await
+}
+
+/// Issues an invoice of the subscription's lines that wait and of `own`; `None` where there is none to pay for. The
+/// business's row is locked.
+///
+/// # Errors
+/// The database's fault.
+pub async fn bill(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    subscription: SubscriptionId,
+    own: Vec<DraftLine>,
+) -> Result<Option<Invoice>, Error> {
+    let mut drafts = waiting(tenant, account, subscription).await?;
+    drafts.extend(own);
+    let Some(invoice) = issue(tenant, ports, account, subscription, drafts).await? else { return Ok(None) };
+    subscriptions::take_pending_lines(tenant, subscription, invoice.id).await?;
+    Ok(Some(invoice))
+}
+
+/// The lines that wait for the subscription's next invoice.
+///
+/// # Errors
+/// The database's fault.
+pub async fn waiting(tenant: &Tenant, account: &Account, subscription: SubscriptionId) -> Result<Vec<DraftLine>, Error> {
+    let rows = subscriptions::pending_lines(tenant, subscription).await?;
+    rows.iter().map(|row| DraftLine::waited(row, account)).collect()
+}
+
+/// Issues an invoice of these lines. Without a line that is not zero there is none; one with nothing due is paid.
+async fn issue(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    subscription: SubscriptionId,
+    drafts: Vec<DraftLine>,
+) -> Result<Option<Invoice>, Error> {
+    if drafts.iter().all(|draft| draft.line.amount_minor == 0) {
+        return Ok(None);
+    }
+    let totals = totals(drafts.iter().map(|draft| draft.line).collect(), account.business.balance_minor).map_err(rule)?;
+    if totals.total_minor < 0 {
+        return Ok(None);
+    }
+    let id: InvoiceId = ports.ids.next();
+    let number = numbered(tenant, account, INVOICES, id.uuid()).await?;
+    let row = invoice_row(account, id, subscription, number, &totals)?;
+    let lines = line_rows(ports, account, id, &drafts, &totals)?;
+    let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
+    if totals.credit_applied_minor > 0 {
+        let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(id), credit_note: None };
+        post(tenant, ports, account, difference(0, totals.credit_applied_minor).map_err(rule)?, used).await?;
+    }
+    Ok(Some(invoice))
+}
+
+/// The invoice's own row. It never changes but in what is paid and credited.
+fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, number: String, totals: &Totals) -> Result<Invoice, Error> {
+    let (seller, business) = (account.seller()?, &account.business);
+    let on_top = totals.taxes.iter().filter(|tax| tax.tax.behavior == TaxBehavior::Exclusive).map(|tax| tax.amount_minor);
+    let is_settled = totals.amount_due_minor == 0;
+    Ok(Invoice {
+        business_id: business.business_id,
+        id,
+        subscription_id: Some(subscription),
+        number: Some(number),
+        status: if is_settled { InvoiceStatus::Paid } else { InvoiceStatus::Open },
+        currency: business.currency,
+        seller: json!({
+            "name": seller.name, "tax_id": seller.tax_id, "address_line": seller.address_line,
+            "city": seller.city, "postal_code": seller.postal_code, "country": seller.country,
+        })
+        .to_string(),
+        billed_to: json!({
+            "name": business.business_name, "address_line": business.address_line, "city": business.city,
+            "postal_code": business.postal_code, "country": business.country,
+        })
+        .to_string(),
+        // Sealed for its place in the business's row, and opened as such.
+        billed_tax_id_sealed: business.tax_id_sealed.clone(),
+        subtotal_minor: totals.subtotal_minor,
+        discount_minor: totals.discount_minor,
+        tax_minor: totals.tax_minor,
+        total_minor: totals.total_minor,
+        credit_applied_minor: totals.credit_applied_minor,
+        amount_paid_minor: 0,
+        amount_credited_minor: 0,
+        amount_due_minor: totals.amount_due_minor,
+        exclusive_tax_minor: sum(on_top).map_err(rule)?,
+        attempts: 0,
+        next_attempt_at: None,
+        issued_at: Some(account.instant()),
+        due_at: Some(account.instant()),
+        paid_at: is_settled.then(|| account.instant()),
+        voided_at: None,
+        created_at: account.instant(),
+    })
+}
+
+/// The rows of its lines.
+fn line_rows(
+    ports: &Ports,
+    account: &Account,
+    invoice: InvoiceId,
+    drafts: &[DraftLine],
+    totals: &Totals,
+) -> Result<Vec<InvoiceLine>, Error> {
+    let rows = drafts.iter().zip(&totals.lines).enumerate().map(|(index, (draft, taxed))| {
+        Ok(InvoiceLine {
+            business_id: account.business.business_id,
+            id: ports.ids.next(),
+            invoice_id: invoice,
+            position: position(index)?,
+            kind: draft.line.kind,
+            description: draft.description.clone(),
+            period_start: Some(draft.line.start.into()),
+            period_end: Some(draft.line.end.into()),
+            quantity: draft.quantity,
+            unit_price: major(draft.line.unit_price_minor, account),
+            amount_minor: draft.line.amount_minor,
+            discount_minor: draft.line.discount_minor,
+            tax_minor: taxed.tax_minor,
+            tax_rate: draft.line.tax.rate,
+            tax_behavior: draft.line.tax.behavior,
+            period_id: draft.period,
+        })
+    });
+    rows.collect()
+}
+
+/// The rows of its taxes.
+fn tax_rows(ports: &Ports, account: &Account, invoice: InvoiceId, totals: &Totals) -> Result<Vec<InvoiceTax>, Error> {
+    let rows = totals.taxes.iter().enumerate().map(|(index, tax)| {
+        Ok(InvoiceTax {
+            business_id: account.business.business_id,
+            id: ports.ids.next(),
+            invoice_id: invoice,
+            position: position(index)?,
+            name: account.tax_name().to_owned(),
+            rate: tax.tax.rate,
+            behavior: tax.tax.behavior,
+            taxable_minor: tax.taxable_minor,
+            amount_minor: tax.amount_minor,
+        })
+    });
+    rows.collect()
+}
+
+/// A place in a list, from 1.
+fn position(index: usize) -> Result<i32, Error> {
+    i32::try_from(index).ok().and_then(|index| index.checked_add(1)).ok_or_else(|| Error::Corrupt("an invoice has too many lines".into()))
+}
+
+/// Calls an invoice off: nothing of it is owed any more, and the account credit that it used is given back.
+///
+/// # Errors
+/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled; the database's fault.
+pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Outcome<()> {
+    if invoices::has_live_attempt(tenant, invoice.id).await? {
+        let sentence = "A payment of the invoice is under way; wait until it is settled.";
+        return Err(UserError::new(UserErrorCode::PaymentInProgress, sentence).into());
+    }
+    let status = invoice.status.apply(InvoiceEvent::Voided);
+    invoice.status = status.map_err(|error| UserError::new(UserErrorCode::InvalidTransition, error.to_string()))?;
+    invoice.amount_due_minor = 0;
+    invoice.voided_at = Some(account.instant());
+    invoices::save(tenant, invoice).await?;
+    if invoice.credit_applied_minor > 0 {
+        let back = Movement { reason: CreditReason::VoidedInvoice, invoice: Some(invoice.id), credit_note: None };
+        post(tenant, ports, account, invoice.credit_applied_minor, back).await?;
+    }
+    Ok(())
+}

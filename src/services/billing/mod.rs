@@ -1,0 +1,117 @@
+//! Billing: issuing, settling and renewing, over the pure rules. Everything here runs inside the caller's transaction,
+//! which holds the business's lock; the order of locks is business, subscription, invoice, payment, counter.
+//!
+//! It must never call a gateway: it writes the attempt, and the worker makes it.
+
+use crate::billing::RuleError;
+use crate::error::{Error, Failure, Outcome};
+use crate::ids::{InvoiceId, SubscriptionId};
+use crate::services::Ports;
+use crate::store::jobs::{Finish, Job};
+use crate::store::{Tenant, TenantScope};
+
+pub mod account;
+mod collect;
+pub mod credit;
+mod end;
+mod issue;
+mod lines;
+pub mod party;
+mod renew;
+mod settle;
+mod standing;
+
+pub use account::Account;
+pub use collect::{DUNNING, WRITE_OFF, collect, write_off_later};
+pub use end::{Ended, end, expire};
+pub use issue::{bill, void, waiting};
+pub use lines::{DraftLine, InvoicePreview, PreviewLine};
+pub use renew::{bill_due_boundaries, clear_pending_change, upcoming};
+pub use settle::{charge_failed, follow_up, settle_payment};
+pub use standing::{Change, RENEWAL, Standing, period_row};
+
+/// The job that gives up on a first invoice that was never settled.
+pub const EXPIRE_INCOMPLETE: &str = "expire_incomplete";
+/// Every kind of job that [`run_job`] runs.
+pub const JOB_KINDS: [&str; 4] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, WRITE_OFF];
+
+/// A rule that could not be evaluated: what is stored contradicts itself, or is past every limit.
+pub(crate) fn rule(error: RuleError) -> Error {
+    Error::Corrupt(error.to_string().into())
+}
+
+/// The invoice that comes next for a subscription as things stand; `None` where there will be none.
+///
+/// # Errors
+/// The database's fault.
+pub async fn upcoming_invoice(
+    tenant: &Tenant,
+    ports: &Ports,
+    subscription: crate::store::subscriptions::Subscription,
+) -> Result<Option<InvoicePreview>, Error> {
+    let account = Account::read(tenant, ports.now()).await?;
+    upcoming(tenant, &account, &Standing::of(tenant, subscription).await?).await
+}
+
+/// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
+///
+/// # Errors
+/// The database's fault.
+pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
+    let (ports, kind, key) = (ports.clone(), job.kind.clone(), job.job_key.clone());
+    let store = ports.store.clone();
+    let work = move |tenant: Tenant| {
+        let (ports, kind, key) = (ports.clone(), kind.clone(), key.clone());
+        async move { run(&tenant, &ports, &kind, &key).await }
+    };
+    store.write(scope, work).await
+}
+
+/// One job in its transaction.
+async fn run(tenant: &Tenant, ports: &Ports, kind: &str, key: &str) -> Outcome<Finish> {
+    let (subject, number) = key.split_once(':').unwrap_or((key, ""));
+    let foreign = || Failure::Fault(Error::Corrupt("a job's key names nothing".into()));
+    let subscription = || SubscriptionId::parse(subject).ok_or_else(foreign);
+    match kind {
+        RENEWAL => renew(tenant, ports, subscription()?).await,
+        EXPIRE_INCOMPLETE => give_up(tenant, ports, subscription()?).await,
+        DUNNING => {
+            let invoice = InvoiceId::parse(subject).ok_or_else(foreign)?;
+            collect::climb(tenant, ports, invoice, number.parse().map_err(|_| foreign())?).await?;
+            Ok(Finish::Done)
+        }
+        WRITE_OFF => {
+            collect::write_off(tenant, ports, subscription()?).await?;
+            Ok(Finish::Done)
+        }
+        _ => Err(Failure::Fault(Error::Corrupt("a job is of no kind of billing's".into()))),
+    }
+}
+
+/// Bills the boundaries of a subscription that are due. What is not due yet, since the clock stepped back or the cycle
+/// was reset, has a job of its own or comes again.
+async fn renew(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<Finish> {
+    let mut account = Account::lock(tenant, ports.now()).await?;
+    let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(Finish::Done) };
+    bill_due_boundaries(tenant, ports, &mut account, &mut standing).await?;
+    Ok(Finish::Done)
+}
+
+/// Expires a subscription whose first invoice was never settled; not while an attempt may still settle it.
+async fn give_up(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<Finish> {
+    /// How long a live attempt is waited for before it is looked at again.
+    const AGAIN_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+    let mut account = Account::lock(tenant, ports.now()).await?;
+    let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(Finish::Done) };
+    if standing.row.status != crate::billing::lifecycle::SubscriptionStatus::Incomplete {
+        return Ok(Finish::Done);
+    }
+    for invoice in crate::store::invoices::open(tenant, Some(id)).await? {
+        if crate::store::invoices::has_live_attempt(tenant, invoice.id).await? {
+            let again = account.at.checked_add(AGAIN_AFTER).map_err(|_| rule(RuleError::OutOfTime))?;
+            return Ok(Finish::Again(again.into()));
+        }
+    }
+    expire(tenant, ports, &mut account, &mut standing, "system").await?;
+    Ok(Finish::Done)
+}

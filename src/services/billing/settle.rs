@@ -1,0 +1,157 @@
+//! Settling: what was paid lowers what is due, more than is due becomes account credit, and a subscription that waited
+//! for it goes on.
+
+use serde_json::json;
+
+use super::account::Account;
+use super::collect::{collect, overdue};
+use super::credit::{Movement, post, take_off, use_on_open};
+use super::issue::bill;
+use super::lines::DraftLine;
+use super::renew::bill_due_boundaries;
+use super::rule;
+use super::standing::{Change, Standing};
+use crate::billing::exact::difference;
+use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
+use crate::billing::proration::charge_line;
+use crate::error::Error;
+use crate::ids::{InvoiceId, SubscriptionId};
+use crate::money::Money;
+use crate::services::Ports;
+use crate::store::invoices::Invoice;
+use crate::store::types::{CreditReason, PeriodKind};
+use crate::store::{Tenant, invoices, subscriptions};
+
+/// Books a payment of `paid` for an invoice: what is due goes down, and more than that is account credit. The lock of
+/// the business is held by the caller's transaction.
+///
+/// # Errors
+/// The database's fault; [`Error::Corrupt`] for an invoice that is gone or another currency.
+pub async fn settle_payment(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, paid: Money) -> Result<(), Error> {
+    let mut account = Account::lock(tenant, ports.now()).await?;
+    let mut invoice = lock_in_order(tenant, invoice).await?;
+    if paid.currency() != invoice.currency || paid.minor() < 0 {
+        return Err(Error::Corrupt("a payment does not fit its invoice".into()));
+    }
+    let was_payable = invoice.status.is_payable();
+    let used_minor = if was_payable { paid.minor().min(invoice.amount_due_minor) } else { 0 };
+    if used_minor > 0 {
+        take_off(&account, &mut invoice, used_minor, |invoice| &mut invoice.amount_paid_minor)?;
+        invoice.next_attempt_at = invoice.next_attempt_at.filter(|_| invoice.amount_due_minor > 0);
+        invoices::save(tenant, &invoice).await?;
+    }
+    let over_minor = difference(paid.minor(), used_minor).map_err(rule)?;
+    if over_minor > 0 {
+        let reason = if was_payable { CreditReason::Overpayment } else { CreditReason::LatePayment };
+        post(tenant, ports, &mut account, over_minor, Movement { reason, invoice: Some(invoice.id), credit_note: None }).await?;
+    }
+    follow_up(tenant, ports, &mut account, invoice.subscription_id).await
+}
+
+/// Notes that an attempt for an invoice failed: account credit that waits is used, and what is still due is overdue.
+/// `hard` is a decline that no repetition mends.
+///
+/// # Errors
+/// The database's fault; [`Error::Corrupt`] for an invoice that is gone.
+pub async fn charge_failed(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, hard: bool) -> Result<(), Error> {
+    let mut account = Account::lock(tenant, ports.now()).await?;
+    lock_in_order(tenant, invoice).await?;
+    follow_up(tenant, ports, &mut account, None).await?;
+    let invoice = lock_in_order(tenant, invoice).await?;
+    let Some(subscription) = invoice.subscription_id.filter(|_| invoice.status.is_payable()) else { return Ok(()) };
+    let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
+    overdue(tenant, ports, &account, &mut standing, &invoice, hard).await
+}
+
+/// The invoice, locked after its subscription.
+async fn lock_in_order(tenant: &Tenant, id: InvoiceId) -> Result<Invoice, Error> {
+    let gone = || Error::Corrupt("an invoice is gone".into());
+    if let Some(subscription) = invoices::find(tenant, id).await?.ok_or_else(gone)?.subscription_id {
+        subscriptions::lock(tenant, subscription).await?;
+    }
+    invoices::lock(tenant, id).await?.ok_or_else(gone)
+}
+
+/// Uses account credit on what is open, and lets the subscriptions go on that waited for it: `settled` and those whose
+/// invoices the credit settled.
+///
+/// # Errors
+/// The database's fault.
+pub async fn follow_up(tenant: &Tenant, ports: &Ports, account: &mut Account, settled: Option<SubscriptionId>) -> Result<(), Error> {
+    let used = use_on_open(tenant, ports, account).await?;
+    let mut waiting: Vec<SubscriptionId> = used.iter().filter_map(|invoice| invoice.subscription_id).chain(settled).collect();
+    waiting.sort_unstable();
+    waiting.dedup();
+    for subscription in waiting {
+        if let Some(mut standing) = Standing::lock(tenant, subscription).await? {
+            go_on(tenant, ports, account, &mut standing).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets a subscription go on whose invoices are settled.
+async fn go_on(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &mut Standing) -> Result<(), Error> {
+    let open = invoices::open(tenant, Some(standing.row.id)).await?;
+    let is_overdue = open.iter().any(|invoice| invoice.due_at.is_some_and(|due| due.get() <= account.at));
+    match standing.row.status {
+        SubscriptionStatus::Incomplete if open.is_empty() => {
+            standing.apply(SubscriptionEvent::FirstInvoiceSettled)?;
+            log(tenant, ports, account, standing, "activated").await?;
+            standing.schedule_renewal(tenant, ports).await?;
+            bill_due_boundaries(tenant, ports, account, standing).await.map(drop)
+        }
+        SubscriptionStatus::PastDue if !is_overdue => recover(tenant, ports, account, standing).await,
+        SubscriptionStatus::Suspended if open.is_empty() => {
+            bill_due_boundaries(tenant, ports, account, standing).await?;
+            if standing.row.status == SubscriptionStatus::Suspended {
+                recover(tenant, ports, account, standing).await?;
+                charge_rest(tenant, ports, account, standing).await?;
+            }
+            Ok(())
+        }
+        _ if open.is_empty() && standing.row.dunning_invoice_id.is_some() => {
+            end_ladder(standing);
+            standing.save(tenant, account).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// All is well again: the ladder is over.
+async fn recover(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut Standing) -> Result<(), Error> {
+    standing.apply(SubscriptionEvent::PaymentRecovered)?;
+    end_ladder(standing);
+    log(tenant, ports, account, standing, "recovered").await
+}
+
+/// Takes the ladder down.
+fn end_ladder(standing: &mut Standing) {
+    standing.row.dunning_invoice_id = None;
+    standing.row.dunning_started_at = None;
+    standing.row.dunning_taken = 0;
+    standing.row.dunning_hard = false;
+}
+
+/// Bills the rest of a period that nothing was billed for, since it began without access.
+async fn charge_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &mut Standing) -> Result<(), Error> {
+    if standing.charged().is_some() || standing.period.kind == PeriodKind::Trial {
+        return Ok(());
+    }
+    let price = standing.price(account);
+    let line = charge_line(&standing.running()?, account.at, standing.row.granularity, &price).map_err(rule)?;
+    standing.set_charged(Some(price));
+    standing.save(tenant, account).await?;
+    let own: Vec<DraftLine> =
+        line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))).into_iter().collect();
+    match bill(tenant, ports, account, standing.row.id, own).await? {
+        Some(invoice) => collect(tenant, ports, account, standing, &invoice, None).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Writes a change of state down.
+async fn log(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut Standing, kind: &str) -> Result<(), Error> {
+    let change = Change { kind, actor: "system", at: account.at, details: json!({}) };
+    standing.changed(tenant, ports, account, change).await
+}

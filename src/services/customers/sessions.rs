@@ -1,0 +1,328 @@
+//! Signing in and out. A session is carried on by a refresh token that is spent at each use; one that is shown twice
+//! was copied, and ends the session for both who hold it.
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use super::CustomerService;
+use super::fields::Email;
+use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
+use crate::ids::{BusinessId, SessionId, UserId};
+use crate::security::password::Verdict;
+use crate::security::token::{AccessClaims, RefreshHash, RefreshToken};
+use crate::services::Ports;
+use crate::services::access::{self, Caller};
+use crate::store::customers::{self, User};
+use crate::store::sessions::{self as stored, Session, Which};
+use crate::store::{Instant, System, TenantScope};
+
+/// The most characters that are kept of what a browser says of itself.
+const USER_AGENT_CHARS: usize = 256;
+/// How often a sign-in begins again because the password's hash was replaced under it.
+const SIGN_IN_TRIES: usize = 3;
+
+/// What a person says to sign in.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// Their address.
+    pub email: String,
+    /// Their password.
+    pub password: SecretString,
+    /// Which of their businesses.
+    pub business: BusinessChoice,
+}
+
+/// Which of a person's businesses to sign in to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusinessChoice {
+    /// The one they joined first.
+    FirstJoined,
+    /// This one; `None` for an id that names none.
+    This(Option<BusinessId>),
+}
+
+/// The tokens of a session, as the person gets them once.
+#[derive(Debug, Clone)]
+pub struct AuthTokens {
+    /// For each request.
+    pub access_token: SecretString,
+    /// Until then.
+    pub access_token_expires_at: Timestamp,
+    /// For the next tokens; good once.
+    pub refresh_token: SecretString,
+    /// Until then.
+    pub refresh_token_expires_at: Timestamp,
+}
+
+/// A person who signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The person, as a caller.
+    pub caller: Caller,
+    /// Their session.
+    pub tokens: AuthTokens,
+}
+
+/// What a new session writes: its row and its first refresh token.
+#[derive(Clone)]
+pub(super) struct Opening {
+    session: Session,
+    token: stored::RefreshToken,
+}
+
+impl Opening {
+    /// A session of `user` in `business`, and the refresh token that its row holds the hash of.
+    pub(super) fn new(ports: &Ports, user: UserId, business: BusinessId, user_agent: Option<&str>) -> Result<(Self, RefreshToken), Error> {
+        let (now, expires_at) = (Instant::from(ports.now()), refresh_expiry(ports)?);
+        let refresh = RefreshToken::generate(ports.rng.as_ref());
+        let session = Session {
+            id: ports.ids.next(),
+            user_id: user,
+            business_id: business,
+            user_agent: user_agent.map(shown_user_agent).filter(|text| !text.is_empty()),
+            created_at: now,
+            last_used_at: now,
+            expires_at,
+            revoked_at: None,
+        };
+        let token = token_row(&refresh.hash(), session.id, now, expires_at);
+        Ok((Self { session, token }, refresh))
+    }
+
+    /// Writes the session and its refresh token.
+    pub(super) async fn write(&self, system: &System) -> Result<(), Error> {
+        stored::insert_session(system, self.session.clone()).await?;
+        stored::insert_refresh_token(system, self.token.clone()).await
+    }
+
+    /// Who is signed in, with their tokens.
+    pub(super) fn grant(&self, ports: &Ports, refresh: &RefreshToken) -> Result<SignedIn, Error> {
+        let (user, session, business) = (self.session.user_id, self.session.id, self.session.business_id);
+        let caller = Caller::User { user, session, scope: TenantScope::proved(business) };
+        let tokens = tokens(ports, AccessClaims { user, session, business }, refresh, self.session.expires_at)?;
+        Ok(SignedIn { caller, tokens })
+    }
+}
+
+/// The row of a refresh token: its hash, never the token.
+fn token_row(hash: &RefreshHash, session: SessionId, now: Instant, expires_at: Instant) -> stored::RefreshToken {
+    stored::RefreshToken { hash: hash.to_vec(), session_id: session, created_at: now, expires_at, spent_at: None }
+}
+
+/// Until when a refresh token that is given now is good.
+fn refresh_expiry(ports: &Ports) -> Result<Instant, Error> {
+    let lifetime = SignedDuration::try_from(ports.refresh_lifetime).map_err(|error| Error::Task(Box::new(error)))?;
+    Ok(ports.now().checked_add(lifetime).map_err(|error| Error::Task(Box::new(error)))?.into())
+}
+
+/// An access token, signed now, beside the refresh token.
+fn tokens(ports: &Ports, claims: AccessClaims, refresh: &RefreshToken, refresh_expires_at: Instant) -> Result<AuthTokens, Error> {
+    let (access_token, access_token_expires_at) = ports.tokens.issue(&claims, ports.now())?;
+    Ok(AuthTokens {
+        access_token: SecretString::from(access_token),
+        access_token_expires_at,
+        refresh_token: refresh.reveal(),
+        refresh_token_expires_at: refresh_expires_at.get(),
+    })
+}
+
+/// What a browser says of itself, cut and in one line.
+fn shown_user_agent(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS).collect()
+}
+
+/// The one answer for an address nobody has, a wrong password, and a person whom no business has.
+fn invalid_credentials() -> UserError {
+    UserError::new(UserErrorCode::InvalidCredentials, "The e-mail address or the password is wrong.")
+}
+
+/// The one answer for a refresh token that is unknown, spent, too old, or of a session that is over.
+fn token_expired() -> UserError {
+    UserError::at("refreshToken", UserErrorCode::TokenExpired, "Sign in again.")
+}
+
+/// Rolls back a sign-in whose password was replaced while it was compared. Nobody is shown it.
+fn replaced() -> UserError {
+    UserError::new(UserErrorCode::Conflict, "The password was changed meanwhile.")
+}
+
+/// How a sign-in ended that was not refused.
+enum Entered {
+    Yes,
+    /// The hash that the password was compared with is not the stored one any more.
+    HashReplaced,
+}
+
+/// How showing a refresh token ended.
+#[derive(Clone, Copy)]
+enum Refreshed {
+    Yes(AccessClaims),
+    /// What was written stays written: the session of a token that was shown twice is over.
+    No,
+}
+
+impl CustomerService {
+    /// Whom an access token names. Whether the session still stands is found in the database, by
+    /// [`access::check`].
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a token that is not good now.
+    pub fn authenticate(&self, bearer: &str) -> Result<Caller, Error> {
+        let AccessClaims { user, session, business } = self.ports.tokens.verify(bearer, self.ports.now())?.claims;
+        Ok(Caller::User { user, session, scope: TenantScope::proved(business) })
+    }
+
+    /// Begins a session for the person whose address and password these are.
+    ///
+    /// # Errors
+    /// INVALID_CREDENTIALS, by the same words and after the same work for an address nobody has; NOT_FOUND for a
+    /// business that is not the person's; or the database's fault.
+    pub async fn sign_in(&self, input: SignIn, user_agent: Option<&str>) -> Outcome<SignedIn> {
+        for _ in 0..SIGN_IN_TRIES {
+            let user = self.user_of(&input.email).await?;
+            let stored_hash = user.as_ref().map(|user| user.password_hash.clone());
+            let verdict = self.ports.passwords.verify(input.password.clone(), stored_hash).await?;
+            let (Some(user), Verdict::Right { rehash }) = (user, verdict) else { return Err(invalid_credentials().into()) };
+            let business = self.choose(user.id, input.business).await?;
+            let (opening, refresh) = Opening::new(&self.ports, user.id, business, user_agent)?;
+            if let Entered::Yes = self.enter(&user, &opening).await? {
+                if rehash {
+                    self.rehash(&user, input.password).await?;
+                }
+                return Ok(opening.grant(&self.ports, &refresh)?);
+            }
+        }
+        Err(invalid_credentials().into())
+    }
+
+    /// Who has an address. What cannot be one is nobody's.
+    async fn user_of(&self, email: &str) -> Outcome<Option<User>> {
+        // An address that cannot be one is looked up all the same, as one that nobody has, for the same work.
+        let key = Email::read(email).map(|email| email.key).unwrap_or_default();
+        let found = self.ports.store.read_system(move |system| {
+            let key = key.clone();
+            async move { Ok(customers::user_by_email(&system, &key).await?) }
+        });
+        found.await
+    }
+
+    /// The business to sign in to.
+    async fn choose(&self, user: UserId, choice: BusinessChoice) -> Outcome<BusinessId> {
+        let memberships =
+            self.ports.store.read_system(move |system| async move { Ok(customers::memberships(&system, user).await?) }).await?;
+        let first = memberships.first().ok_or_else(invalid_credentials)?;
+        match choice {
+            BusinessChoice::FirstJoined => Ok(first.business_id),
+            BusinessChoice::This(asked) => {
+                let own = memberships.iter().map(|membership| membership.business_id).find(|own| Some(*own) == asked);
+                let refusal = || UserError::at("businessId", UserErrorCode::NotFound, "There is no such business of yours.");
+                Ok(own.ok_or_else(refusal)?)
+            }
+        }
+    }
+
+    /// Writes the session, if the password is still the one that was compared and the person still a member.
+    async fn enter(&self, user: &User, opening: &Opening) -> Outcome<Entered> {
+        let (user, opening) = (user.clone(), opening.clone());
+        let entered = self.ports.store.write_system(move |system| {
+            let (user, opening) = (user.clone(), opening.clone());
+            async move {
+                opening.write(&system).await?;
+                let held = customers::user_held(&system, user.id).await?;
+                if held.is_none_or(|held| held.password_hash != user.password_hash) {
+                    // Refused, so that the session is not written; the caller looks again.
+                    return Err(replaced().into());
+                }
+                let tenant = system.tenant(TenantScope::proved(opening.session.business_id));
+                if customers::member_of(&tenant, user.id).await?.is_none() {
+                    return Err(invalid_credentials().into());
+                }
+                Ok(())
+            }
+        });
+        match entered.await {
+            Ok(()) => Ok(Entered::Yes),
+            Err(Failure::Refused(errors)) if errors == [replaced()] => Ok(Entered::HashReplaced),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Stores a hash of today's cost beside the account, if the password was not changed meanwhile.
+    async fn rehash(&self, user: &User, password: SecretString) -> Outcome<()> {
+        let new = self.ports.passwords.hash(password).await?;
+        let (id, old, now) = (user.id, user.password_hash.clone(), self.now());
+        let replaced = self.ports.store.write_system(move |system| {
+            let (old, new) = (old.clone(), new.clone());
+            async move { Ok(customers::replace_password(&system, id, &old, &new, now).await?) }
+        });
+        replaced.await.map(drop)
+    }
+
+    /// Spends a refresh token for new tokens.
+    ///
+    /// # Errors
+    /// TOKEN_EXPIRED for one that is unknown, too old, or of a session that is over; for one that was spent before
+    /// too, which ends its session. Or the database's fault.
+    pub async fn refresh_session(&self, refresh_token: &str) -> Outcome<AuthTokens> {
+        let shown = RefreshToken::parse(refresh_token).ok_or_else(token_expired)?.hash();
+        let (now, expires_at) = (self.now(), refresh_expiry(&self.ports)?);
+        let next = RefreshToken::generate(self.ports.rng.as_ref());
+        let next_hash = next.hash();
+        let refreshed = self.ports.store.write_system(move |system| async move {
+            // Locked: of two who show it at once, the second finds it spent.
+            let Some(token) = stored::lock_refresh_token(&system, &shown).await? else { return Ok(Refreshed::No) };
+            let Some(session) = stored::session(&system, token.session_id).await? else { return Ok(Refreshed::No) };
+            if token.spent_at.is_some() {
+                stored::revoke(&system, session.user_id, Which::One(session.id), now).await?;
+                return Ok(Refreshed::No);
+            }
+            if session.revoked_at.is_some() || token.expires_at <= now {
+                return Ok(Refreshed::No);
+            }
+            let tenant = system.tenant(TenantScope::proved(session.business_id));
+            if customers::member_of(&tenant, session.user_id).await?.is_none() {
+                return Ok(Refreshed::No);
+            }
+            stored::spend_refresh_token(&system, &shown, now).await?;
+            stored::insert_refresh_token(&system, token_row(&next_hash, session.id, now, expires_at)).await?;
+            stored::carry_on(&system, session.id, now, expires_at).await?;
+            Ok(Refreshed::Yes(AccessClaims { user: session.user_id, session: session.id, business: session.business_id }))
+        });
+        match refreshed.await? {
+            Refreshed::Yes(claims) => Ok(tokens(&self.ports, claims, &next, expires_at)?),
+            Refreshed::No => Err(token_expired().into()),
+        }
+    }
+
+    /// Ends the caller's session, or every session of theirs in any business.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] where the session is over, or the database's fault.
+    pub async fn sign_out(&self, caller: Caller, everywhere: bool) -> Outcome<()> {
+        let (scope, now) = (caller.require_scope()?, self.now());
+        let ended = self.ports.store.write_system(move |system| async move {
+            let access = access::check(&system.tenant(scope), caller).await?;
+            let which = if everywhere { Which::All } else { Which::One(access.session) };
+            Ok(stored::revoke(&system, access.user, which, now).await?)
+        });
+        ended.await
+    }
+
+    /// Ends one of the caller's sessions in this business; answers its id.
+    ///
+    /// # Errors
+    /// NOT_FOUND for any other session; [`Error::Unauthenticated`]; or the database's fault.
+    pub async fn revoke_session(&self, caller: Caller, session: Option<SessionId>) -> Outcome<SessionId> {
+        let (scope, now) = (caller.require_scope()?, self.now());
+        let refusal = || UserError::at("sessionId", UserErrorCode::NotFound, "You are not signed in there.");
+        let ended = self.ports.store.write_system(move |system| async move {
+            let tenant = system.tenant(scope);
+            let access = access::check(&tenant, caller).await?;
+            let session = session.ok_or_else(refusal)?;
+            stored::live_session(&tenant, session, access.user, now).await?.ok_or_else(refusal)?;
+            stored::revoke(&system, access.user, Which::One(session), now).await?;
+            Ok(session)
+        });
+        ended.await
+    }
+}

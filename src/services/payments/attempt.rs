@@ -1,0 +1,139 @@
+//! Beginning an attempt, and waiting for what becomes of it.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::{CHARGE, Ports};
+use crate::adapters::payment::AmountTerms;
+use crate::billing::lifecycle::PaymentStatus;
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
+use crate::ids::{PaymentId, PaymentMethodId};
+use crate::money::Money;
+use crate::store::invoices::Invoice;
+use crate::store::payments::{self, PaymentMethod};
+use crate::store::{Instant, Snapshot, Tenant, TenantScope, customers, jobs};
+
+/// How long a mutation waits for a payment's outcome.
+const OUTCOME_WAIT: Duration = Duration::from_secs(5);
+/// The pause before the first look at an outcome; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// The longest pause between two looks at an outcome.
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+
+/// What became of the wish to begin an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// It is written, with its job.
+    Attempt(PaymentId),
+    /// No usable method.
+    NoMethod,
+    /// So little is due that the gateway does not take it.
+    TooLittle,
+}
+
+/// Begins an attempt to collect what is due on `invoice`, in the caller's transaction, which has locked the business:
+/// writes a payment as CREATED and the job that charges it. With `method` `None`, the default one pays. Answers `None`
+/// where the business has no usable method, or where less is due than the gateway takes; the invoice stays open then.
+/// After the commit, [`wait_for`] wakes the worker.
+///
+/// # Errors
+/// NOT_FOUND at `paymentMethodId` for a method that this business does not have, PAYMENT_IN_PROGRESS where an attempt on the
+/// invoice is live, LIMIT_EXCEEDED where more is due than the gateway takes at once, INVALID_TRANSITION for an invoice that
+/// cannot be paid; or the database's fault.
+pub async fn begin_attempt(
+    tenant: &Tenant,
+    ports: &Ports,
+    invoice: &Invoice,
+    method: Option<PaymentMethodId>,
+) -> Outcome<Option<PaymentId>> {
+    Ok(match begin(tenant, ports, invoice, method).await? {
+        Begun::Attempt(payment) => Some(payment),
+        Begun::NoMethod | Begun::TooLittle => None,
+    })
+}
+
+/// As [`begin_attempt`], and says why there is none.
+pub(super) async fn begin(tenant: &Tenant, ports: &Ports, invoice: &Invoice, method: Option<PaymentMethodId>) -> Outcome<Begun> {
+    if !invoice.status.is_payable() {
+        return Err(UserError::at("invoiceId", UserErrorCode::InvalidTransition, "This invoice cannot be paid.").into());
+    }
+    let last = payments::last_attempt(tenant, invoice.id).await?;
+    if last.as_ref().is_some_and(|payment| payment.status.is_live()) {
+        return Err(in_progress().into());
+    }
+    let found = match method {
+        Some(id) => Some(payments::method(tenant, id).await?.ok_or_else(method_not_found)?),
+        None => payments::default_method(tenant).await?,
+    };
+    let Some(method) = found else { return Ok(Begun::NoMethod) };
+    let terms = ports.gateway.terms(invoice.currency);
+    let (true, Some(terms)) = (is_usable(tenant, ports, &method).await?, terms) else { return Ok(Begun::NoMethod) };
+    let Some(amount) = to_collect(invoice, terms)? else {
+        tracing::warn!(invoice = %invoice.id, due_minor = invoice.amount_due_minor, "less is due than the gateway takes; the invoice stays open");
+        return Ok(Begun::TooLittle);
+    };
+    let (id, now) = (ports.ids.next(), Instant::from(ports.now()));
+    let attempt = last.map_or(0, |payment| payment.attempt).saturating_add(1);
+    payments::insert_attempt(tenant, payments::NewAttempt { id, invoice: invoice.id, method: &method, amount, attempt, at: now }).await?;
+    jobs::schedule(tenant, jobs::NewJob { id: ports.ids.next(), kind: CHARGE, key: &id.to_string(), due_at: now, now }).await?;
+    Ok(Begun::Attempt(id))
+}
+
+/// Whether a method that is not removed can be charged today, by the business's calendar, at the gateway in use.
+pub(super) async fn is_usable(tenant: &Tenant, ports: &Ports, method: &PaymentMethod) -> Result<bool, Error> {
+    if method.gateway != ports.gateway.kind().as_str() {
+        return Ok(false);
+    }
+    let Some(last_day) = method.expires_on else { return Ok(true) };
+    let zone = customers::business(tenant).await?.time_zone;
+    let zone = TimeZone::get(&zone).map_err(|_| Error::Corrupt("a business is in no known time zone".into()))?;
+    Ok(ports.now().to_zoned(zone).date() <= last_day.get())
+}
+
+/// What is due, rounded up to what the gateway takes; `None` below its least.
+fn to_collect(invoice: &Invoice, terms: AmountTerms) -> Outcome<Option<Money>> {
+    let due = invoice.amount_due_minor;
+    let units = terms.unit_minor.checked_sub(1).and_then(|rest| due.checked_add(rest)).and_then(|sum| sum.checked_div(terms.unit_minor));
+    let rounded = units.and_then(|units| units.checked_mul(terms.unit_minor)).filter(|rounded| *rounded <= terms.most_minor);
+    let Some(rounded) = rounded else {
+        let sentence = "More is due than can be paid this way at once.";
+        return Err(UserError::at("paymentMethodId", UserErrorCode::LimitExceeded, sentence).into());
+    };
+    if rounded <= 0 || rounded < terms.least_minor {
+        return Ok(None);
+    }
+    Ok(Some(Money::new(rounded, invoice.currency).map_err(|_| Error::Corrupt("more is due than an amount may be".into()))?))
+}
+
+/// The refusal while an attempt is live.
+pub(super) fn in_progress() -> UserError {
+    UserError::at("invoiceId", UserErrorCode::PaymentInProgress, "A payment of this invoice is under way.")
+}
+
+/// The refusal of a method that this business does not have.
+pub(super) fn method_not_found() -> UserError {
+    UserError::at("paymentMethodId", UserErrorCode::NotFound, "There is no such payment method.")
+}
+
+/// Wakes the worker and waits until the gateway's first answer for `payment` is written, for 5 s at most. To be called
+/// after the commit of [`begin_attempt`]; answers `Ok` also when the time is over.
+///
+/// # Errors
+/// The database's fault.
+pub async fn wait_for(ports: &Ports, scope: TenantScope, payment: PaymentId) -> Result<(), Error> {
+    ports.work.notify_one();
+    let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
+    loop {
+        let snapshot = Snapshot::new(ports.store.clone(), Some(scope));
+        let found = payments::payment(&snapshot.tenant().await?, payment).await?;
+        let waiting = found.is_some_and(|payment| matches!(payment.status, PaymentStatus::Created | PaymentStatus::Sending));
+        drop(snapshot);
+        if !waiting || waited >= OUTCOME_WAIT {
+            return Ok(());
+        }
+        ports.clock.sleep(pause).await;
+        waited = waited.saturating_add(pause);
+        pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,40 @@
+//! Payment methods and payments: what a customer does with them, and the protocol by which an attempt is carried out.
+//!
+//! An attempt is written and committed before the gateway is called; the call is outside any transaction; the outcome is
+//! committed after, by whoever holds the attempt's fence. A lost answer is never a failure: the gateway is asked until it
+//! is known what became of the money. This room must never charge an invoice that has a live attempt, nor call a gateway
+//! inside a transaction.
+
+use super::Ports;
+
+mod attempt;
+mod ladder;
+mod methods;
+mod outcome;
+mod pay;
+mod protocol;
+
+pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
+pub use attempt::{begin_attempt, wait_for};
+pub use methods::AddPaymentMethod;
+pub use pay::{PaidInvoice, PayInvoice};
+pub use protocol::run_job;
+
+/// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
+pub const CHARGE: &str = "charge";
+/// The kind of the job that asks the gateway what became of an attempt; its key is the payment's id.
+pub const LOOK_UP: &str = "look_up";
+
+/// What a customer does with payment methods and payments.
+#[derive(Clone)]
+pub struct PaymentService {
+    /// The outside.
+    ports: Ports,
+}
+
+impl PaymentService {
+    /// The service on `ports`.
+    pub const fn new(ports: Ports) -> Self {
+        Self { ports }
+    }
+}

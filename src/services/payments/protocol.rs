@@ -1,0 +1,151 @@
+//! The jobs of an attempt: handing it to the gateway, and asking the gateway what became of it.
+
+use jiff::SignedDuration;
+
+use super::outcome::{Standing, Verdict, call_off, change_to, conclude};
+use super::{CHARGE, LOOK_UP, Ports, ladder};
+use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
+use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
+use crate::error::{Error, Outcome};
+use crate::ids::PaymentId;
+use crate::store::jobs::{Finish, Job};
+use crate::store::payments::{self, Payment, PaymentChange};
+use crate::store::{Tenant, TenantScope, customers, invoices};
+
+/// When a look-up that another one overtook is tried again.
+const OVERTAKEN: SignedDuration = SignedDuration::from_secs(5);
+/// An answer that stays lost for longer is an error in the log, and no longer a warning.
+const ALARMING: SignedDuration = SignedDuration::from_hours(1);
+
+/// Runs a job of the kinds [`CHARGE`] and [`LOOK_UP`].
+///
+/// # Errors
+/// A fault, after which the job is to be run again: by the attempt's state it goes on where it was, with the same key.
+pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
+    let Some(payment) = PaymentId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no payment's id".to_owned())) };
+    match job.kind.as_str() {
+        CHARGE => charge(ports, scope, payment).await,
+        LOOK_UP => look_up(ports, scope, payment).await,
+        other => Ok(Finish::Dead(format!("payments have no job of the kind {other}"))),
+    }
+}
+
+/// Hands an attempt to the gateway. One that was handed over before, by somebody who did not write down the answer, is handed
+/// over again with the same key, which charges once.
+async fn charge(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
+    let Some((taken, description)) = take_to_send(ports, scope, id).await? else { return Ok(Finish::Done) };
+    let request =
+        ChargeRequest { key: id.to_string(), amount: taken.amount()?, method_reference: taken.gateway_method.clone(), description };
+    let verdict = match within(CALL_LIMIT, ports.gateway.charge(request), ChargeAnswer::Unknown).await {
+        ChargeAnswer::Succeeded(success) => Verdict::Succeeded(success),
+        ChargeAnswer::Failed(decline) => Verdict::Failed(decline),
+        ChargeAnswer::RequiresAction(action) => Verdict::Waiting(action),
+        ChargeAnswer::Unknown => {
+            tracing::warn!(payment = %id, "the answer to a charge was lost; nothing is charged until it is known");
+            Verdict::Lost
+        }
+        ChargeAnswer::KeyReused => {
+            tracing::error!(payment = %id, "the gateway knows this payment's key with another amount or method");
+            Verdict::Lost
+        }
+    };
+    // Where the outcome came too late, whoever took the attempt writes one.
+    conclude(ports, scope, &taken, verdict).await?;
+    Ok(Finish::Done)
+}
+
+/// Takes an attempt that is to be sent, or whose sender never told of an answer, and says what the payer's statement is to say.
+/// One whose invoice has been settled otherwise meanwhile is called off.
+async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Option<(Payment, String)>> {
+    let outside = ports.clone();
+    let take = move |tenant: Tenant| {
+        let ports = outside.clone();
+        async move {
+            customers::lock_business(&tenant).await?;
+            let held = payments::lock_payment(&tenant, id).await?;
+            if !matches!(held.status, PaymentStatus::Created | PaymentStatus::Sending) {
+                return Ok(None);
+            }
+            let gone = || Error::Corrupt("a payment's invoice is gone".into());
+            let invoice = invoices::find(&tenant, held.invoice_id).await?.ok_or_else(gone)?;
+            if held.status == PaymentStatus::Created {
+                if !invoice.status.is_payable() || invoice.amount_due_minor == 0 {
+                    call_off(&tenant, &ports, &held, "system").await?;
+                    return Ok(None);
+                }
+                change_to(&tenant, &ports, &held, PaymentEvent::Sent, PaymentChange::default()).await?;
+            }
+            let description = invoice.number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
+            Ok(Some((payments::take(&tenant, &held).await?, description)))
+        }
+    };
+    ports.store.write(scope, take).await
+}
+
+/// Asks the gateway about an attempt that waits for the customer, or of which nothing is known.
+async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
+    let Some(taken) = take_to_ask(ports, scope, id, None).await? else { return Ok(Finish::Done) };
+    let key = id.to_string();
+    let waits = taken.status == PaymentStatus::RequiresAction && taken.action_expires_at.is_some_and(|end| ports.now() < end.get());
+    let verdict = match within(CALL_LIMIT, ports.gateway.look_up(&key), LookUpAnswer::Unknown).await {
+        LookUpAnswer::Succeeded(success) => Verdict::Succeeded(success),
+        LookUpAnswer::Failed(decline) => Verdict::Failed(decline),
+        LookUpAnswer::Canceled => Verdict::CalledOff,
+        LookUpAnswer::RequiresAction(_) | LookUpAnswer::Unknown if waits => return Ok(again(ports, &super::outcome::standing(&taken))),
+        LookUpAnswer::Unknown => Verdict::Lost,
+        // The request may still be on its way, or the customer may still act: only a cancel that the gateway confirms ends it.
+        LookUpAnswer::NotFound | LookUpAnswer::RequiresAction(_) => cancel(ports, &key).await,
+    };
+    if matches!(verdict, Verdict::Lost) {
+        tell_of_silence(ports, &taken);
+    }
+    Ok(match conclude(ports, scope, &taken, verdict).await? {
+        Some(standing) if standing.status.is_live() => again(ports, &standing),
+        Some(_) => Finish::Done,
+        None => Finish::Again(ports.now().saturating_add(OVERTAKEN).unwrap_or(jiff::Timestamp::MAX).into()),
+    })
+}
+
+/// Calls an attempt off at the gateway.
+pub(super) async fn cancel(ports: &Ports, key: &str) -> Verdict {
+    match within(CALL_LIMIT, ports.gateway.cancel(key), CancelAnswer::Unknown).await {
+        CancelAnswer::Canceled => Verdict::CalledOff,
+        CancelAnswer::AlreadySucceeded(success) => Verdict::Succeeded(success),
+        CancelAnswer::AlreadyFailed(decline) => Verdict::Failed(decline),
+        CancelAnswer::Unknown => Verdict::Lost,
+    }
+}
+
+/// Takes an attempt that waits for the customer or of which nothing is known; with `only`, one in that state alone.
+pub(super) async fn take_to_ask(ports: &Ports, scope: TenantScope, id: PaymentId, only: Option<PaymentStatus>) -> Outcome<Option<Payment>> {
+    let take = move |tenant: Tenant| async move {
+        customers::lock_business(&tenant).await?;
+        let held = payments::lock_payment(&tenant, id).await?;
+        let open = matches!(held.status, PaymentStatus::RequiresAction | PaymentStatus::Unknown);
+        if !open || only.is_some_and(|only| only != held.status) {
+            return Ok(None);
+        }
+        Ok(Some(payments::take(&tenant, &held).await?))
+    };
+    ports.store.write(scope, take).await
+}
+
+/// When the gateway is asked again about an attempt that stands where it stands.
+fn again(ports: &Ports, standing: &Standing) -> Finish {
+    let now = ports.now();
+    let at = match (standing.status, standing.expires_at) {
+        (PaymentStatus::RequiresAction, Some(end)) => ladder::while_waiting(standing.since.get(), end.get(), now),
+        _ => ladder::after_lost(standing.since.get(), now),
+    };
+    Finish::Again(at.into())
+}
+
+/// Says in the log that the gateway still does not tell what became of an attempt.
+fn tell_of_silence(ports: &Ports, taken: &Payment) {
+    let (payment, since) = (taken.id, taken.updated_at);
+    if ports.now().duration_since(since.get()) >= ALARMING {
+        tracing::error!(%payment, ?since, "the gateway still does not tell what became of a charge; somebody must look");
+    } else {
+        tracing::warn!(%payment, ?since, "the gateway does not tell what became of a charge");
+    }
+}

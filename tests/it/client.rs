@@ -1,0 +1,104 @@
+//! The API as a client meets it: a server on a free port of loopback, asked over real HTTP.
+
+use std::time::Duration;
+
+use evolve_business::app::App;
+use evolve_business::graphql::front_door::Limits;
+use evolve_business::http::graphql;
+use evolve_business::http::server::{self, ServerLimits};
+use evolve_business::security::keys::Keys;
+use evolve_business::security::random::SystemRng;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::World;
+
+/// A server of a world, until it is dropped.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Serves `world` on a free port.
+    pub(crate) async fn start(world: &World) -> Self {
+        let keys = Keys::load_or_create(world.database.dir.path(), &SystemRng).unwrap();
+        let app = App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = app.router(graphql::Settings::default(), None, Vec::new());
+        let stop = CancellationToken::new();
+        tokio::spawn(server::serve(listener, router, ServerLimits::default(), stop.clone().cancelled_owned()));
+        Self { url, stop }
+    }
+
+    /// A client of nobody in particular.
+    pub(crate) fn client(&self) -> Client {
+        Client { url: format!("{}/graphql", self.url), token: None, http: reqwest::Client::new() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Somebody who asks.
+#[derive(Clone)]
+pub(crate) struct Client {
+    url: String,
+    pub(crate) token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// The status and the bytes of the answer to a document.
+    pub(crate) async fn raw(&self, query: &str, variables: &Value) -> (u16, String) {
+        self.raw_as("test", query, variables).await
+    }
+
+    /// The same, as the request of this id.
+    pub(crate) async fn raw_as(&self, request_id: &str, query: &str, variables: &Value) -> (u16, String) {
+        let mut request = self
+            .http
+            .post(&self.url)
+            .timeout(Duration::from_secs(30))
+            .header("accept", "application/graphql-response+json")
+            .header("x-request-id", request_id);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// The answer to a document, errors and all.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        serde_json::from_str(&self.raw(query, &variables).await.1).unwrap()
+    }
+
+    /// The data of a document that must have no errors.
+    pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.ask(query, variables).await;
+        assert_eq!(answer.get("errors"), None, "{answer:#}");
+        answer["data"].take()
+    }
+
+    /// One mutation's payload, which must refuse nothing: `field` of `input: $input`.
+    pub(crate) async fn mutate(&self, field: &str, input: Value, selection: &str) -> Value {
+        let payload = self.payload(field, input, selection).await;
+        assert_eq!(payload["userErrors"], json!([]), "{field}: {payload:#}");
+        payload
+    }
+
+    /// One mutation's payload.
+    pub(crate) async fn payload(&self, field: &str, input: Value, selection: &str) -> Value {
+        let capital = format!("{}{}", field[..1].to_uppercase(), &field[1..]);
+        let query =
+            format!("mutation($input: {capital}Input!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message field }} }} }}");
+        let mut data = self.data(&query, json!({ "input": input })).await;
+        data[field].take()
+    }
+}

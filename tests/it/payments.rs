@@ -1,0 +1,382 @@
+//! Payments: each way a gateway behaves to its end, and that nothing is ever charged twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
+use evolve_business::adapters::payment::{
+    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
+    PaymentGateway, SandboxBehavior,
+};
+use evolve_business::error::UserErrorCode as Code;
+use evolve_business::ids::PaymentMethodId;
+use evolve_business::money::Currency;
+use evolve_business::services::payments::{AddPaymentMethod, PayInvoice};
+use jiff::SignedDuration;
+use tokio::sync::Notify;
+
+use crate::database::TestDatabase;
+use crate::world::World;
+use crate::world_payments::{refused, until};
+
+const NOW: &str = "2027-01-31T09:00:00Z";
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+both!(
+    a_charge_that_succeeds_settles_its_invoice,
+    a_declined_charge_is_a_failed_payment_and_may_be_tried_again,
+    a_customer_who_acts_settles_the_invoice_and_one_who_fails_to_does_not,
+    an_action_that_nobody_takes_lapses_once_the_gateway_confirms_the_cancel,
+    a_lost_answer_to_a_charge_that_was_made_is_found_and_settled_once,
+    a_charge_that_never_arrived_fails_only_after_the_gateway_has_barred_it,
+    sixteen_requests_at_once_charge_an_invoice_once,
+    the_same_key_pays_once_and_another_input_under_it_is_refused,
+    naming_a_method_calls_off_the_attempt_that_waits_for_the_customer,
+    a_worker_that_lost_its_lease_cannot_overwrite_its_successors_result,
+    a_crash_after_the_gateways_charge_ends_with_one_charge_and_one_settled_payment,
+    an_attempt_on_an_invoice_that_was_settled_meanwhile_is_never_sent,
+);
+
+async fn a_charge_that_succeeds_settles_its_invoice(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    let invoice = world.invoice(payer, 348_000).await;
+    let paid = world.pay(payer, invoice).await.unwrap();
+    let payment = world.payment(payer, paid.payment).await;
+    assert_eq!((payment.status.as_str(), payment.amount_minor, payment.attempt), ("SUCCEEDED", 348_000, 1));
+    assert_eq!(payment.settled_at.map(|at| at.get().to_string()).as_deref(), Some(NOW));
+    assert_eq!(world.invoice_is(payer, invoice).await, ("PAID", 348_000, 0));
+    let charge = world.gateway.charge_of(&paid.payment.to_string()).await.unwrap().unwrap();
+    assert_eq!((charge.amount.to_string(), Some(&charge.receipt)), ("KES 3480.00".to_owned(), payment.receipt.as_ref()));
+    assert_eq!(refused(world.pay(payer, invoice).await), [(Code::InvalidTransition, "invoiceId".to_owned())]);
+}
+
+async fn a_declined_charge_is_a_failed_payment_and_may_be_tried_again(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::Declines).await;
+    let invoice = world.invoice(payer, 5_000).await;
+    let first = world.pay(payer, invoice).await.unwrap();
+    let payment = world.payment(payer, first.payment).await;
+    assert_eq!((payment.status.as_str(), payment.failure_code.as_deref()), ("FAILED", Some("card_declined")));
+    assert_eq!(world.invoice_is(payer, invoice).await, ("OPEN", 0, 5_000));
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    let second = world.pay(payer, invoice).await.unwrap();
+    let payment = world.payment(payer, second.payment).await;
+    assert_eq!((payment.status.as_str(), payment.attempt), ("SUCCEEDED", 2));
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 5_000, 0), 1));
+}
+
+async fn a_customer_who_acts_settles_the_invoice_and_one_who_fails_to_does_not(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::RequiresAction).await;
+    for (passes, status, invoice_is) in [(true, "SUCCEEDED", ("PAID", 700, 0)), (false, "FAILED", ("OPEN", 0, 700))] {
+        let invoice = world.invoice(payer, 700).await;
+        let paid = world.pay(payer, invoice).await.unwrap();
+        let payment = world.payment(payer, paid.payment).await;
+        let url = format!("http://127.0.0.1:8080/gateways/sandbox/actions/{}", paid.payment);
+        assert_eq!((payment.status.as_str(), payment.action_url), ("REQUIRES_ACTION", Some(url)));
+        let lasts = payment.action_expires_at.unwrap().get().duration_since(payment.created_at.get());
+        assert_eq!(lasts, SignedDuration::from_hours(1));
+        world.pass(SignedDuration::from_secs(5)).await;
+        assert_eq!(world.status(payer, paid.payment).await, "REQUIRES_ACTION");
+        world.gateway.complete_action(&paid.payment.to_string(), passes).await.unwrap();
+        world.pass(SignedDuration::from_secs(10)).await;
+        let payment = world.payment(payer, paid.payment).await;
+        assert_eq!((payment.status.as_str(), payment.action_url), (status, None));
+        assert_eq!(world.invoice_is(payer, invoice).await, invoice_is);
+    }
+    assert_eq!(world.charges().await, 1);
+}
+
+async fn an_action_that_nobody_takes_lapses_once_the_gateway_confirms_the_cancel(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::RequiresAction).await;
+    let invoice = world.invoice(payer, 700).await;
+    let paid = world.pay(payer, invoice).await.unwrap();
+    world.pass(SignedDuration::from_mins(59)).await;
+    assert_eq!(world.status(payer, paid.payment).await, "REQUIRES_ACTION");
+    world.pass(MINUTE).await;
+    assert_eq!(world.status(payer, paid.payment).await, "CANCELED");
+    assert_eq!(world.gateway.look_up(&paid.payment.to_string()).await, LookUpAnswer::Canceled);
+    assert_eq!(world.invoice_is(payer, invoice).await, ("OPEN", 0, 700));
+}
+
+async fn a_lost_answer_to_a_charge_that_was_made_is_found_and_settled_once(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::SucceedsLate).await;
+    let invoice = world.invoice(payer, 9_900).await;
+    let paid = world.pay(payer, invoice).await.unwrap();
+    assert_eq!(world.status(payer, paid.payment).await, "UNKNOWN");
+    assert_eq!(world.invoice_is(payer, invoice).await, ("OPEN", 0, 9_900));
+    assert_eq!(refused(world.pay(payer, invoice).await), [(Code::PaymentInProgress, "invoiceId".to_owned())]);
+    world.pass(SignedDuration::from_secs(59)).await;
+    assert_eq!(world.status(payer, paid.payment).await, "UNKNOWN");
+    world.pass(SignedDuration::from_secs(1)).await;
+    assert_eq!(world.status(payer, paid.payment).await, "SUCCEEDED");
+    world.pass(SignedDuration::from_hours(48)).await;
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 9_900, 0), 1));
+}
+
+async fn a_charge_that_never_arrived_fails_only_after_the_gateway_has_barred_it(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::TimesOut).await;
+    let invoice = world.invoice(payer, 9_900).await;
+    let paid = world.pay(payer, invoice).await.unwrap();
+    assert_eq!(world.status(payer, paid.payment).await, "UNKNOWN");
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    assert_eq!(refused(world.pay(payer, invoice).await), [(Code::PaymentInProgress, "invoiceId".to_owned())]);
+    assert_eq!(world.gateway.look_up(&paid.payment.to_string()).await, LookUpAnswer::NotFound);
+    world.pass(MINUTE).await;
+    let payment = world.payment(payer, paid.payment).await;
+    assert_eq!((payment.status.as_str(), payment.failure_code.as_deref()), ("FAILED", Some("not_charged")));
+    assert_eq!(world.gateway.look_up(&paid.payment.to_string()).await, LookUpAnswer::Canceled);
+    world.pay(payer, invoice).await.unwrap();
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 9_900, 0), 1));
+}
+
+async fn sixteen_requests_at_once_charge_an_invoice_once(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    let invoice = world.invoice(payer, 12_345).await;
+    let service = world.payments();
+    let requests = (0..16).map(|_| service.pay_invoice(payer.caller, world.request(invoice)));
+    let outcomes = world.working(futures::future::join_all(requests)).await;
+    let (paid, refusals): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(paid.len(), 1);
+    for refusal in refusals {
+        let code = refused(refusal)[0].0;
+        assert!(matches!(code, Code::PaymentInProgress | Code::InvalidTransition), "{code:?}");
+    }
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 12_345, 0), 1));
+    assert_eq!(world.number("select count(*) from payments").await, 1);
+}
+
+async fn the_same_key_pays_once_and_another_input_under_it_is_refused(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    let method = world.method(payer, SandboxBehavior::Succeeds).await;
+    let (invoice, other) = (world.invoice(payer, 500).await, world.invoice(payer, 600).await);
+    let (service, request) = (world.payments(), world.request(invoice));
+    let both =
+        futures::future::join(service.pay_invoice(payer.caller, request.clone()), service.pay_invoice(payer.caller, request.clone()));
+    let (one, two) = world.working(both).await;
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((one.payment, one.invoice), (two.payment, two.invoice));
+    assert!(one.replayed != two.replayed);
+    for changed in [PayInvoice { invoice: Some(other), ..request.clone() }, PayInvoice { method: Some(Some(method)), ..request.clone() }] {
+        let refusal = refused(service.pay_invoice(payer.caller, changed).await);
+        assert_eq!(refusal, [(Code::IdempotencyKeyReused, "idempotencyKey".to_owned())]);
+    }
+    let returned = PayInvoice { return_url: Some("https://acme.test".into()), ..world.request(other) };
+    assert_eq!(refused(service.pay_invoice(payer.caller, returned).await), [(Code::Invalid, "returnUrl".to_owned())]);
+    assert_eq!(world.charges().await, 1);
+}
+
+async fn naming_a_method_calls_off_the_attempt_that_waits_for_the_customer(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::RequiresAction).await;
+    let invoice = world.invoice(payer, 500).await;
+    let first = world.pay(payer, invoice).await.unwrap();
+    assert_eq!(refused(world.pay(payer, invoice).await), [(Code::PaymentInProgress, "invoiceId".to_owned())]);
+    let method = world.method(payer, SandboxBehavior::Succeeds).await;
+    let (service, request) = (world.payments(), PayInvoice { method: Some(Some(method)), ..world.request(invoice) });
+    let second = world.working(service.pay_invoice(payer.caller, request.clone())).await.unwrap();
+    assert_eq!(world.status(payer, first.payment).await, "CANCELED");
+    assert_eq!(world.status(payer, second.payment).await, "SUCCEEDED");
+    assert!(world.gateway.complete_action(&first.payment.to_string(), true).await.is_err());
+    let again = service.pay_invoice(payer.caller, request).await.unwrap();
+    assert_eq!((again.payment, again.replayed), (second.payment, true));
+    world.pass(SignedDuration::from_hours(2)).await;
+    assert_eq!(world.status(payer, first.payment).await, "CANCELED");
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 500, 0), 1));
+}
+
+/// A gateway that answers a charge only when it is let, and then with a decline that the sandbox knows nothing of.
+struct Belated {
+    asked: Notify,
+    let_go: Notify,
+}
+
+#[async_trait]
+impl PaymentGateway for Belated {
+    fn kind(&self) -> GatewayKind {
+        GatewayKind::Sandbox
+    }
+    fn terms(&self, _: Currency) -> Option<AmountTerms> {
+        None
+    }
+    async fn attach(&self, _: MethodSource) -> Result<AttachedMethod, AttachError> {
+        Err(AttachError::Unsupported)
+    }
+    async fn charge(&self, _: ChargeRequest) -> ChargeAnswer {
+        self.asked.notify_one();
+        self.let_go.notified().await;
+        ChargeAnswer::Failed(Decline { code: "too_late".into(), message: "Too late.".into(), hard: true })
+    }
+    async fn look_up(&self, _: &str) -> LookUpAnswer {
+        LookUpAnswer::Unknown
+    }
+    async fn cancel(&self, _: &str) -> CancelAnswer {
+        CancelAnswer::Unknown
+    }
+}
+
+async fn a_worker_that_lost_its_lease_cannot_overwrite_its_successors_result(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    let invoice = world.invoice(payer, 500).await;
+    let payment = world.begin(payer, invoice).await;
+    let belated = Arc::new(Belated { asked: Notify::new(), let_go: Notify::new() });
+    let slow = World::worker(&world.through(belated.clone()));
+    let slow = tokio::spawn(async move { slow.run_due_jobs().await });
+    belated.asked.notified().await;
+    assert_eq!(world.status(payer, payment).await, "SENDING");
+    assert_eq!(world.run_due_jobs().await, 0, "the lease holds");
+    world.pass(SignedDuration::from_secs(61)).await;
+    assert_eq!(world.status(payer, payment).await, "SUCCEEDED");
+    belated.let_go.notify_one();
+    slow.await.unwrap().unwrap();
+    let payment = world.payment(payer, payment).await;
+    assert_eq!((payment.status.as_str(), payment.failure_code), ("SUCCEEDED", None));
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 500, 0), 1));
+    assert_eq!(world.number("select count(*) from jobs where status = 'DONE' and leased_until is null and fence = 2").await, 1);
+}
+
+async fn a_crash_after_the_gateways_charge_ends_with_one_charge_and_one_settled_payment(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    let invoice = world.invoice(payer, 500).await;
+    let payment = world.begin(payer, invoice).await;
+    let options =
+        SandboxOptions { hold_after_commit: Some(Duration::from_mins(1)), call_limit: Duration::from_mins(2), ..SandboxOptions::default() };
+    let holding = SandboxGateway::open(world.database.dir.path(), world.ports.clock.clone(), options).await.unwrap();
+    let crashing = World::worker(&world.through(Arc::new(holding)));
+    let crashing = tokio::spawn(async move { crashing.run_due_jobs().await });
+    until(async || world.charges().await == 1).await;
+    crashing.abort();
+    assert!(crashing.await.unwrap_err().is_cancelled());
+    assert_eq!(world.status(payer, payment).await, "SENDING");
+    world.pass(SignedDuration::from_secs(61)).await;
+    assert_eq!(world.status(payer, payment).await, "SUCCEEDED");
+    assert_eq!((world.invoice_is(payer, invoice).await, world.charges().await), (("PAID", 500, 0), 1));
+}
+
+async fn an_attempt_on_an_invoice_that_was_settled_meanwhile_is_never_sent(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    let invoice = world.invoice(payer, 500).await;
+    let payment = world.begin(payer, invoice).await;
+    let id = invoice.uuid();
+    world
+        .sql(&format!("update invoices set status = 'PAID', amount_credited_minor = 500, amount_due_minor = 0 where id = {{id:{id}}}"))
+        .await;
+    world.run_due_jobs().await;
+    assert_eq!((world.status(payer, payment).await, world.charges().await), ("CANCELED", 0));
+}
+
+both!(
+    the_first_method_is_the_default_and_removing_it_moves_that_to_the_newest_other,
+    a_method_of_another_business_answers_as_one_that_does_not_exist,
+    an_expired_or_missing_method_is_asked_for,
+    a_source_that_the_gateway_does_not_take_is_refused,
+    a_business_has_at_most_twenty_methods,
+);
+
+async fn the_first_method_is_the_default_and_removing_it_moves_that_to_the_newest_other(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let (payer, service) = (world.payer().await, world.payments());
+    let add = |make_default| AddPaymentMethod { source: MethodSource::Sandbox(SandboxBehavior::Succeeds), make_default };
+    let mut added = Vec::new();
+    for _ in 0..3 {
+        added.push(service.add_payment_method(payer.caller, add(false)).await.unwrap());
+        world.advance(MINUTE);
+    }
+    let is_default = async |id: PaymentMethodId| {
+        world.number(&format!("select count(*) from payment_methods where is_default and id = {{id:{}}}", id.uuid())).await == 1
+    };
+    assert!(is_default(added[0]).await);
+    assert_eq!(service.set_default_payment_method(payer.caller, Some(added[1])).await.unwrap(), added[1]);
+    assert!(is_default(added[1]).await && !is_default(added[0]).await);
+    assert_eq!(service.remove_payment_method(payer.caller, Some(added[1])).await.unwrap(), added[1]);
+    assert!(is_default(added[2]).await);
+    let gone = [(Code::NotFound, "paymentMethodId".to_owned())];
+    assert_eq!(refused(service.remove_payment_method(payer.caller, Some(added[1])).await), gone);
+    assert_eq!(refused(service.set_default_payment_method(payer.caller, Some(added[1])).await), gone);
+    let invoice = world.invoice(payer, 500).await;
+    let with_removed = PayInvoice { method: Some(Some(added[1])), ..world.request(invoice) };
+    assert_eq!(refused(service.pay_invoice(payer.caller, with_removed).await), gone);
+    for id in [added[2], added[0]] {
+        service.remove_payment_method(payer.caller, Some(id)).await.unwrap();
+    }
+    let missing = [(Code::PaymentMethodRequired, "paymentMethodId".to_owned())];
+    assert_eq!(refused(service.pay_invoice(payer.caller, world.request(invoice)).await), missing);
+    assert_eq!(world.number("select count(*) from payment_methods where removed_at is not null and not is_default").await, 3);
+}
+
+async fn a_method_of_another_business_answers_as_one_that_does_not_exist(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let (mine, theirs, service) = (world.payer().await, world.payer().await, world.payments());
+    let (my_method, their_method) =
+        (world.method(mine, SandboxBehavior::Succeeds).await, world.method(theirs, SandboxBehavior::Succeeds).await);
+    let (my_invoice, their_invoice) = (world.invoice(mine, 500).await, world.invoice(theirs, 500).await);
+    for method in [Some(their_method), Some(world.ports.ids.next()), None] {
+        let gone = [(Code::NotFound, "paymentMethodId".to_owned())];
+        let request = PayInvoice { method: Some(method), ..world.request(my_invoice) };
+        assert_eq!(refused(service.pay_invoice(mine.caller, request).await), gone);
+        assert_eq!(refused(service.remove_payment_method(mine.caller, method).await), gone);
+        assert_eq!(refused(service.set_default_payment_method(mine.caller, method).await), gone);
+    }
+    for invoice in [Some(their_invoice), Some(world.ports.ids.next()), None] {
+        let request = PayInvoice { invoice, method: Some(Some(my_method)), ..world.request(my_invoice) };
+        assert_eq!(refused(service.pay_invoice(mine.caller, request).await), [(Code::NotFound, "invoiceId".to_owned())]);
+    }
+    assert_eq!(world.number("select count(*) from payments").await, 0);
+    assert_eq!(world.number("select count(*) from payment_methods where is_default and removed_at is null").await, 2);
+}
+
+async fn an_expired_or_missing_method_is_asked_for(db: TestDatabase) {
+    // 21:30 UTC on the 30th is the 31st in Nairobi.
+    let world = World::at(db, "2027-01-30T21:30:00Z").await;
+    let payer = world.payer().await;
+    let invoice = world.invoice(payer, 500).await;
+    let missing = [(Code::PaymentMethodRequired, "paymentMethodId".to_owned())];
+    assert_eq!(refused(world.pay(payer, invoice).await), missing);
+    world.method(payer, SandboxBehavior::Succeeds).await;
+    world.sql("update payment_methods set expires_on = '2027-01-30'").await;
+    assert_eq!(refused(world.pay(payer, invoice).await), missing);
+    world.sql("update payment_methods set expires_on = '2027-01-31'").await;
+    world.pay(payer, invoice).await.unwrap();
+    assert_eq!(world.invoice_is(payer, invoice).await, ("PAID", 500, 0));
+}
+
+async fn a_source_that_the_gateway_does_not_take_is_refused(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let (payer, service) = (world.payer().await, world.payments());
+    for source in [MethodSource::CardToken("tok".into()), MethodSource::MpesaPhone("+254700000000".into()), MethodSource::BankTransfer] {
+        let outcome = service.add_payment_method(payer.caller, AddPaymentMethod { source, make_default: true }).await;
+        assert_eq!(refused(outcome), [(Code::PaymentFailed, "source".to_owned())]);
+    }
+    assert_eq!(world.number("select count(*) from payment_methods").await, 0);
+}
+
+async fn a_business_has_at_most_twenty_methods(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let payer = world.payer().await;
+    for _ in 0..20 {
+        world.method(payer, SandboxBehavior::Succeeds).await;
+    }
+    let more = AddPaymentMethod { source: MethodSource::Sandbox(SandboxBehavior::Succeeds), make_default: true };
+    assert_eq!(refused(world.payments().add_payment_method(payer.caller, more).await), [(Code::LimitExceeded, String::new())]);
+}

@@ -1,0 +1,124 @@
+//! Businesses that have lived a little, over the real API: with members, methods, subscriptions, invoices, payments.
+
+use evolve_business::ids::BusinessId;
+use evolve_business::worker::{Worker, WorkerSettings};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::client::{Client, Server};
+use crate::world::World;
+
+/// A business, its owner's client, and the ids of all that is its own.
+pub(crate) struct Life {
+    pub(crate) client: Client,
+    pub(crate) email: String,
+    pub(crate) password: String,
+    pub(crate) business: String,
+    pub(crate) subscription: String,
+    pub(crate) dearer_plan: String,
+    /// A plan of a product that it has no subscription to.
+    pub(crate) fresh_plan: String,
+    pub(crate) open_invoice: String,
+    /// Every id of this business's that the API shows.
+    pub(crate) ids: Vec<String>,
+}
+
+impl World {
+    /// A worker beside the test until the token is cancelled.
+    pub(crate) fn background_worker(&self) -> CancellationToken {
+        let stop = CancellationToken::new();
+        tokio::spawn(Worker::new(self.ports.clone(), WorkerSettings::default(), stop.clone()).run());
+        stop
+    }
+}
+
+impl Life {
+    /// A business in KES that has a paid subscription to the ERP, an unpaid invoice for Payroll, and two ways to pay.
+    pub(crate) async fn lived(world: &World, server: &Server, name: &str) -> Self {
+        world.seed_catalogue().await;
+        let worker = world.background_worker();
+        let (client, business) = register(server, name).await;
+        let paying = add_method(&client, "SUCCEEDS").await;
+        let declining = add_method(&client, "DECLINES").await;
+        let plans = plans(&client).await;
+        let subscribe = async |plan: &str, method: &str| {
+            let input = json!({ "planId": plan, "interval": "MONTHLY", "trial": false, "paymentMethodId": method, "idempotencyKey": format!("{plan}{method}") });
+            client.mutate("subscribe", input, "subscription { id status } invoice { id status } payment { id status }").await
+        };
+        let paid = subscribe(&plans["erp"][0], &paying).await;
+        assert_eq!(paid["invoice"]["status"], "PAID", "{paid:#}");
+        let unpaid = subscribe(&plans["payroll"][0], &declining).await;
+        assert_eq!(unpaid["invoice"]["status"], "OPEN", "{unpaid:#}");
+        worker.cancel();
+        let mut ids = vec![business.clone(), paying, declining];
+        for thing in [&paid, &unpaid] {
+            for key in ["subscription", "invoice", "payment"] {
+                ids.push(thing[key]["id"].as_str().unwrap().to_owned());
+            }
+        }
+        let own = client.data("{ viewer { user { id } } sessions { id } profile { members { nodes { id } } } }", json!({})).await;
+        ids.push(own["viewer"]["user"]["id"].as_str().unwrap().to_owned());
+        ids.push(own["sessions"][0]["id"].as_str().unwrap().to_owned());
+        ids.push(own["profile"]["members"]["nodes"][0]["id"].as_str().unwrap().to_owned());
+        Self {
+            client,
+            email: address(name),
+            password: PASSWORD.to_owned(),
+            business,
+            subscription: paid["subscription"]["id"].as_str().unwrap().to_owned(),
+            dearer_plan: plans["erp"][1].clone(),
+            fresh_plan: plans["sacco"][0].clone(),
+            open_invoice: unpaid["invoice"]["id"].as_str().unwrap().to_owned(),
+            ids,
+        }
+    }
+
+    /// The business's id as the database keeps it.
+    pub(crate) fn business_uuid(&self) -> Uuid {
+        BusinessId::parse(&self.business).unwrap().uuid()
+    }
+}
+
+/// A password that the policy takes.
+pub(crate) const PASSWORD: &str = "correct-horse-battery-9";
+
+fn address(name: &str) -> String {
+    format!("{name}@example.com")
+}
+
+/// Registers a business of `name` in Kenya; answers its owner's client and its id.
+pub(crate) async fn register(server: &Server, name: &str) -> (Client, String) {
+    let mut client = server.client();
+    let input = json!({
+        "businessName": format!("{name} Traders"), "businessEmail": address(name), "industry": "Retail", "companySize": "SIZE_2_10",
+        "country": "KE", "postalCode": "00100", "fullName": name, "email": address(name), "password": PASSWORD,
+    });
+    let made = client.mutate("register", input, "business { id } session { accessToken }").await;
+    client.token = Some(made["session"]["accessToken"].as_str().unwrap().to_owned());
+    (client, made["business"]["id"].as_str().unwrap().to_owned())
+}
+
+/// Adds a sandbox method; answers its id.
+pub(crate) async fn add_method(client: &Client, behavior: &str) -> String {
+    let added = client.mutate("addPaymentMethod", json!({ "source": { "sandbox": behavior } }), "paymentMethod { id }").await;
+    added["paymentMethod"]["id"].as_str().unwrap().to_owned()
+}
+
+/// The ids of the plans that need no verification, by product, cheapest first.
+pub(crate) async fn plans(client: &Client) -> PlansByProduct {
+    let found = client.data("{ products { code plans { id requiresVerification price { minorUnits } } } }", json!({})).await;
+    let mut plans = PlansByProduct::new();
+    for product in found["products"].as_array().unwrap() {
+        let open = product["plans"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|plan| plan["requiresVerification"] == Value::Bool(false) && !plan["price"].is_null());
+        plans.insert(product["code"].as_str().unwrap().to_owned(), open.map(|plan| plan["id"].as_str().unwrap().to_owned()).collect());
+    }
+    plans
+}
+
+/// Ids by product.
+pub(crate) type PlansByProduct = std::collections::HashMap<String, Vec<String>>;

@@ -1,0 +1,147 @@
+//! Plans with round prices, customers who pay, and a way to look at what was billed.
+
+use evolve_business::adapters::payment::SandboxBehavior;
+use evolve_business::billing::period::Interval;
+use evolve_business::error::{Failure, Outcome, UserErrorCode};
+use evolve_business::ids::SubscriptionId;
+use evolve_business::services::subscriptions::{Billed, PreviewSubscribe, Subscribe, SubscriptionService};
+use evolve_business::store::subscriptions::{Subscription, find};
+use evolve_business::store::{Snapshot, customers};
+
+use crate::world::World;
+use crate::world_payments::Payer;
+
+/// Two products in shillings, 16 % on top: `books` allows its customers everything, `strict` what is allowed by default.
+const SHOP: &str = r#"
+[platform]
+currency = "USD"
+[seller]
+name = "Seller Ltd"
+tax_id = "P000000000X"
+address_line = "One Road"
+city = "Nairobi"
+postal_code = "00100"
+country = "KE"
+time_zone = "Africa/Nairobi"
+[[tax_rates]]
+country = "KE"
+name = "VAT"
+rate = "0.16"
+from = 2021-01-01
+[[products]]
+code = "books"
+name = "Books"
+description = "Books."
+prorations = ["prorate_now", "prorate_next_invoice", "reset_cycle", "none"]
+downgrade_now = true
+cancel_unused_time = ["none", "credit", "refund"]
+[[products]]
+code = "strict"
+name = "Strict"
+description = "Strict."
+"#;
+
+/// A plan of the shop: product, code, a month's price, more members.
+const PLANS: [(&str, &str, u32, &str); 8] = [
+    ("books", "basic", 30, ""),
+    ("books", "plus", 60, ""),
+    ("books", "max", 90, ""),
+    ("books", "tried", 10, "trial_days = 14"),
+    ("books", "checked", 40, "requires_verification = true"),
+    ("books", "free", 0, ""),
+    ("strict", "basic", 30, ""),
+    ("strict", "plus", 60, ""),
+];
+
+/// The shop's catalogue; a year costs ten months.
+fn shop() -> String {
+    let mut text = SHOP.to_owned();
+    for (product, code, price, more) in PLANS {
+        let year = price * 10;
+        text.push_str(&format!(
+            "[[plans]]\nproduct = \"{product}\"\ncode = \"{code}\"\nname = \"{code}\"\ndescription = \"{code}.\"\n{more}\nprices = [
+  {{ interval = \"monthly\", currency = \"KES\", amount = \"{price}.00\", tax = \"exclusive\" }},
+  {{ interval = \"yearly\", currency = \"KES\", amount = \"{year}.00\", tax = \"exclusive\" }},
+]\n"
+        ));
+    }
+    text
+}
+
+/// The code of a refusal.
+pub(crate) fn code<T: std::fmt::Debug>(outcome: Outcome<T>) -> UserErrorCode {
+    match outcome {
+        Err(Failure::Refused(errors)) => errors[0].code,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+impl World {
+    /// Opens the shop at `now`.
+    pub(crate) async fn shop_at(db: crate::database::TestDatabase, now: &str) -> Self {
+        let world = Self::at(db, now).await;
+        world.apply_catalogue(&shop()).await;
+        world
+    }
+
+    pub(crate) fn subscriptions(&self) -> SubscriptionService {
+        SubscriptionService::new(self.ports.clone())
+    }
+
+    /// A business with an owner, whose charges succeed.
+    pub(crate) async fn customer(&self) -> Payer {
+        let payer = self.payer().await;
+        self.method(payer, SandboxBehavior::Succeeds).await;
+        payer
+    }
+
+    /// A monthly plan of `books`.
+    pub(crate) async fn offer(&self, plan: &str) -> PreviewSubscribe {
+        PreviewSubscribe { plan: Some(self.plan("books", plan).await), interval: Interval::Monthly, coupon: None, trial: true }
+    }
+
+    /// A request for a monthly plan of `books`, under a key of its own.
+    pub(crate) async fn order(&self, plan: &str) -> Subscribe {
+        let idempotency_key = self.ports.ids.next_uuid().to_string();
+        Subscribe { offer: self.offer(plan).await, method: None, auto_renewal: true, preview_token: None, idempotency_key }
+    }
+
+    /// Subscribes while a worker runs.
+    pub(crate) async fn try_subscribe(&self, payer: Payer, order: Subscribe) -> Outcome<Billed> {
+        self.working(self.subscriptions().subscribe(payer.caller, order)).await
+    }
+
+    /// Subscribes to a monthly plan of `books`.
+    pub(crate) async fn subscribe(&self, payer: Payer, plan: &str) -> Billed {
+        let order = self.order(plan).await;
+        self.try_subscribe(payer, order).await.unwrap()
+    }
+
+    /// The subscription as it is now.
+    pub(crate) async fn subscription(&self, payer: Payer, id: SubscriptionId) -> Subscription {
+        let view = Snapshot::new(self.ports.store.clone(), Some(payer.scope));
+        find(&view.tenant().await.unwrap(), id).await.unwrap().unwrap()
+    }
+
+    /// The account credit, in minor units.
+    pub(crate) async fn balance(&self, payer: Payer) -> i64 {
+        let view = Snapshot::new(self.ports.store.clone(), Some(payer.scope));
+        customers::business(&view.tenant().await.unwrap()).await.unwrap().balance_minor
+    }
+
+    /// A column of the invoice with that number in its series.
+    pub(crate) async fn billed(&self, number: u32, column: &str) -> i64 {
+        self.number(&format!("select {column} from invoices where number like 'INV-%-{number:06}'")).await
+    }
+
+    /// How many rows a table has that meet a condition.
+    pub(crate) async fn count(&self, table: &str, condition: &str) -> i64 {
+        self.number(&format!("select count(*) from {table} where {condition}")).await
+    }
+
+    /// Moves the clock to an instant and runs what is due then.
+    pub(crate) async fn run_at(&self, now: &str) {
+        self.clock.set(now.parse().unwrap());
+        self.run_due_jobs().await;
+    }
+}

@@ -1,0 +1,111 @@
+//! The README says what the program does: its settings and its operations, all of the former and no more of either.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use clap::CommandFactory as _;
+use evolve_business::cli::Cli;
+
+const README: &str = include_str!("../README.md");
+const SCHEMA: &str = include_str!("../schema.graphql");
+
+/// The keys that the environment gives and no flag does, since flags can be read by all.
+const KEYS: [&str; 4] = ["EVOLVE_MASTER_KEY", "EVOLVE_TOKEN_KEY", "EVOLVE_TOKEN_KEY_PREVIOUS", "EVOLVE_CURSOR_KEY"];
+
+/// The text of the section with that title, down to the next of its kind.
+fn section(title: &str) -> &'static str {
+    let (_, after) = README.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("the README has no section {title:?}"));
+    after.split("\n## ").next().unwrap()
+}
+
+/// The rows of the section's table, without its head, each cell without backquotes.
+fn rows(title: &str) -> Vec<Vec<String>> {
+    let lines = section(title).lines().filter(|line| line.starts_with('|'));
+    let cells = |line: &str| {
+        let inside = line.trim_matches('|').replace("\\|", "¦");
+        inside.split('|').map(|cell| cell.trim().replace('`', "")).collect()
+    };
+    lines.skip(2).map(cells).collect()
+}
+
+/// What the text has between backquotes.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// A setting as its help has it: flag, variable, default (empty without one).
+fn settings() -> Vec<[String; 3]> {
+    let command = Cli::command();
+    let arguments = command.get_arguments().filter(|argument| argument.get_env().is_some());
+    let told = |argument: &clap::Arg| {
+        let help = argument.get_help().unwrap().to_string();
+        let default = help.split_once("[default: ").map_or(String::new(), |(_, rest)| rest.trim_end_matches(']').to_owned());
+        [format!("--{}", argument.get_long().unwrap()), argument.get_env().unwrap().to_str().unwrap().to_owned(), default]
+    };
+    arguments.map(told).collect()
+}
+
+#[test]
+fn the_settings_table_has_every_flag_with_its_variable_and_default_and_no_other() {
+    let rows = rows("Settings");
+    let (with_flag, keys): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[0].starts_with("--"));
+    let told: BTreeSet<[String; 3]> = with_flag.iter().map(|row| [row[0].clone(), row[1].clone(), row[2].clone()]).collect();
+    let real: BTreeSet<[String; 3]> = settings().into_iter().collect();
+    assert!(real.len() > 20, "only {} settings were found", real.len());
+    assert_eq!(told.difference(&real).collect::<Vec<_>>(), Vec::<&[String; 3]>::new(), "in the README and not so in the program");
+    assert_eq!(real.difference(&told).collect::<Vec<_>>(), Vec::<&[String; 3]>::new(), "in the program and not so in the README");
+    assert_eq!(with_flag.len(), told.len(), "a setting stands twice");
+    assert_eq!(keys.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), KEYS);
+    assert!(rows.iter().all(|row| row.len() == 4 && !row[3].is_empty()), "each row has four cells, the last with a meaning");
+}
+
+#[test]
+fn every_flag_that_the_readme_names_is_one() {
+    let mut command = Cli::command();
+    command.build();
+    let of =
+        |command: &clap::Command| command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect::<Vec<_>>();
+    let mut real: BTreeSet<String> = of(&command).into_iter().collect();
+    for subcommand in command.get_subcommands() {
+        real.extend(of(subcommand));
+    }
+    // Cargo's own, in the commands to type.
+    real.extend(["example", "release"].map(str::to_owned));
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    for part in
+        README.split(|c: char| !word(c)).filter_map(|part| part.strip_prefix("--")).filter(|part| part.starts_with(char::is_alphabetic))
+    {
+        assert!(real.contains(part), "the README names --{part}, which is no flag");
+    }
+}
+
+#[test]
+fn the_commands_table_has_every_command() {
+    let told = section("The command line");
+    for subcommand in Cli::command().get_subcommands() {
+        assert!(told.contains(&format!("`evolve-business {}", subcommand.get_name())), "{} is missing", subcommand.get_name());
+    }
+}
+
+#[test]
+fn every_operation_of_the_schema_is_beside_a_need_and_no_other_is() {
+    let told: BTreeSet<&str> = section("What a customer needs, and the operation for it")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---") && !line.ends_with("| Operation |"))
+        .flat_map(quoted)
+        .collect();
+    let mut real = BTreeSet::new();
+    for root in ["type Query {", "type Mutation {"] {
+        let (_, after) = SCHEMA.split_once(&format!("\n{root}\n")).unwrap_or_else(|| panic!("the schema has no `{root}`"));
+        let (fields, _) = after.split_once("\n}").unwrap();
+        // A field stands on a line of its own, with arguments or without; the rest are descriptions.
+        let names = fields.lines().filter_map(|line| {
+            let name = line.trim_start().split(['(', ':']).next()?;
+            let is_name = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+            (is_name && line.starts_with(['\t', ' ']) && line.contains(':')).then_some(name)
+        });
+        real.extend(names);
+    }
+    assert!(real.len() > 20, "only {real:?}");
+    assert_eq!(told, real);
+}
