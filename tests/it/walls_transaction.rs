@@ -62,21 +62,21 @@ async fn a_transaction_that_fails_leaves_nothing(db: TestDatabase) {
         schedule(&tenant, "refused").await?;
         Err::<(), Failure>(UserError::new(UserErrorCode::Conflict, "As meant.").into())
     };
-    let refused = store.write(scope, move |tenant| refuse(tenant)).await;
+    let refused = store.write(scope, refuse).await;
     assert!(matches!(refused, Err(Failure::Refused(errors)) if errors[0].code == UserErrorCode::Conflict));
 
     let fail = async |tenant: Tenant| {
         schedule(&tenant, "failed").await?;
         Err::<(), Failure>(Error::Corrupt("as meant".into()).into())
     };
-    let failed = store.write(scope, move |tenant| fail(tenant)).await;
+    let failed = store.write(scope, fail).await;
     assert!(matches!(failed, Err(Failure::Fault(Error::Corrupt(_)))), "{failed:?}");
 
     let panic = async |tenant: Tenant| -> Outcome<()> {
         schedule(&tenant, "panicked").await?;
         panic!("as meant");
     };
-    let panicked = store.write(scope, move |tenant| panic(tenant)).await;
+    let panicked = store.write(scope, panic).await;
     assert!(matches!(panicked, Err(Failure::Fault(Error::Task(_)))), "{panicked:?}");
 
     // A tenant that is kept would see a transaction that is over; it is refused instead.
@@ -84,11 +84,11 @@ async fn a_transaction_that_fails_leaves_nothing(db: TestDatabase) {
         schedule(&tenant, "leaked").await?;
         Ok(tenant)
     };
-    let leaked = store.write(scope, move |tenant| leak(tenant)).await;
+    let leaked = store.write(scope, leak).await;
     assert!(matches!(leaked.map(drop), Err(Failure::Fault(Error::Corrupt(_)))));
 
     let works = async |tenant: Tenant| Ok(schedule(&tenant, "written").await?);
-    assert!(store.write(scope, move |tenant| works(tenant)).await.unwrap());
+    assert!(store.write(scope, works).await.unwrap());
     raw.settled().await;
     assert_eq!(raw.column::<String>("select job_key as v from jobs", vec![]).await, ["written"]);
 }
