@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "crash/server.rs"]
+#[expect(dead_code, reason = "shared with the test of the examples")]
 mod server;
 
 #[path = "it/database.rs"]

@@ -96,7 +96,7 @@ fn every_operation_of_the_schema_is_beside_a_need_and_no_other_is() {
         .collect();
     let schema = apollo_compiler::Schema::parse_and_validate(SCHEMA, "schema.graphql").unwrap();
     let roots = ["Query", "Mutation"].map(|root| schema.get_object(root).unwrap());
-    let real: BTreeSet<&str> = roots.iter().flat_map(|root| root.fields.keys().map(|name| name.as_str())).collect();
+    let real: BTreeSet<&str> = roots.iter().flat_map(|root| root.fields.keys().map(apollo_compiler::Name::as_str)).collect();
     assert!(real.len() > 20, "only {real:?}");
     assert_eq!(told, real);
 }

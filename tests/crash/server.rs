@@ -59,6 +59,11 @@ impl Server {
         panic!("the server is not ready: {}", server.log());
     }
 
+    /// Where it is reached.
+    pub(crate) fn url(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         format!("{}/graphql", self.base)
     }

@@ -46,7 +46,7 @@ impl World {
         let gateway = SandboxGateway::open(database.dir.path(), shared.clone(), SandboxOptions::default()).await.unwrap();
         let from = MailAddress::parse("billing@evolve.test").unwrap();
         let settings =
-            TokenSettings { issuer: "evolve-business".into(), audience: "evolve-business".into(), lifetime: Duration::from_secs(900) };
+            TokenSettings { issuer: "evolve-business".into(), audience: "evolve-business".into(), lifetime: Duration::from_mins(15) };
         let ports = Ports::new(Parts {
             store,
             clock: shared.clone(),
@@ -58,7 +58,7 @@ impl World {
             previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared, ids).unwrap()),
-            refresh_lifetime: Duration::from_secs(30 * 24 * 3600),
+            refresh_lifetime: Duration::from_hours(30 * 24),
             sandbox: true,
             work: tokio::sync::Notify::new(),
         });
