@@ -29,7 +29,8 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
 
     let stopping = CancellationToken::new();
     let worker = settings.worker.then(|| {
-        let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
+        let worker =
+            Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
         tokio::spawn(worker.run())
     });
     let told = stopping.clone();

@@ -8,7 +8,10 @@ use futures::FutureExt as _;
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::sqlx::Connection as _;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait as _,
+};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::SharedClock;
@@ -22,6 +25,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const TRY_AFTER_IDLE: Duration = Duration::from_secs(30);
 /// Below this, SQLite's write-ahead log has a bug that loses data.
 const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Holds back others who migrate the same PostgreSQL database until the transaction ends. SQLite has one writer anyway.
+const ONE_MIGRATOR: &str = "select pg_advisory_xact_lock(7310579640255837537)";
 
 /// Hears the SQL of each statement.
 pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
@@ -92,7 +98,8 @@ impl Store {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Brings the database's tables up to date and answers how many migrations were applied. On PostgreSQL `login`,
+    /// Brings the database's tables up to date, in one transaction, and answers how many migrations were applied. Of
+    /// several processes that do so at once, one does and the others wait and find nothing left. On PostgreSQL `login`,
     /// which the server will use, becomes a member of the two roles; without one, the login of `url` itself.
     ///
     /// # Errors
@@ -100,11 +107,19 @@ impl Store {
     /// is no plain identifier.
     pub async fn migrate(url: &str, login: Option<&str>) -> Result<usize, Error> {
         let connection = migration_connection(url).await?;
-        let pending = Migrator::get_pending_migrations(&connection).await?.len();
-        Migrator::up(&connection, None).await?;
-        if connection.get_database_backend() == DbBackend::Postgres {
-            grant_roles(&connection, login).await?;
+        let options =
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        let transaction = connection.begin_with_options(options).await?;
+        let is_postgres = transaction.get_database_backend() == DbBackend::Postgres;
+        if is_postgres {
+            transaction.execute_raw(raw(DbBackend::Postgres, ONE_MIGRATOR)).await?;
         }
+        let pending = Migrator::get_pending_migrations(&transaction).await?.len();
+        Migrator::up(&transaction, None).await?;
+        if is_postgres {
+            grant_roles(&transaction, login).await?;
+        }
+        transaction.commit().await?;
         connection.close().await?;
         Ok(pending)
     }
@@ -131,7 +146,8 @@ impl Store {
         Ok(all)
     }
 
-    /// Why this login is too strong for production, as one sentence each: it owns tables, is a superuser, or passes by row-level security.
+    /// Why this login is too strong for production, as one sentence each: it is or may become a superuser or the
+    /// owner of tables, passes by row-level security, or may read without taking one of the two roles.
     ///
     /// # Errors
     /// [`Error::Store`] where the database cannot be read.
@@ -139,7 +155,12 @@ impl Store {
         if self.backend() == DbBackend::Sqlite {
             return Ok(Vec::new());
         }
-        let sql = "select rolsuper, rolbypassrls, exists (select from pg_tables where schemaname = 'public' and tableowner = current_user) as owns from pg_roles where rolname = current_user";
+        let sql = "select exists (select from pg_roles r where rolsuper and pg_has_role(current_user, r.oid, 'member')) as super,
+            exists (select from pg_roles r where rolbypassrls and pg_has_role(current_user, r.oid, 'member')) as bypass,
+            exists (select from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+                    and pg_has_role(current_user, relowner, 'member')) as owns,
+            exists (select from pg_roles r where rolname in ('evolve_app', 'evolve_system')
+                    and pg_has_role(current_user, r.oid, 'usage')) as inherits";
         let row = self
             .inner
             .reader
@@ -148,9 +169,13 @@ impl Store {
             .ok_or_else(|| Error::Corrupt("the login has no role".into()))?;
         let mut found = Vec::new();
         for (column, sentence) in [
-            ("rolsuper", "DATABASE_URL logs in as a superuser, who passes by row-level security."),
-            ("rolbypassrls", "DATABASE_URL logs in as a role with BYPASSRLS."),
+            ("super", "DATABASE_URL logs in as a superuser, or as one who may become one: superusers pass by row-level security."),
+            ("bypass", "DATABASE_URL logs in as a role that has BYPASSRLS or may take it on."),
             ("owns", "DATABASE_URL logs in as the owner of tables; migrate with EVOLVE_MIGRATION_URL and serve with another login."),
+            (
+                "inherits",
+                "DATABASE_URL logs in as a role that has the rights of evolve_app or evolve_system without taking them on; make it NOINHERIT.",
+            ),
         ] {
             if row.try_get::<bool>("", column)? {
                 found.push(sentence);
@@ -239,13 +264,17 @@ async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<Strin
 /// Makes the server's login a member of both roles, of which it takes one for each transaction, and lets it see which
 /// migrations have run.
 #[expect(clippy::disallowed_methods, reason = "GRANT takes no bound values; the login is checked to be a plain identifier")]
-async fn grant_roles(connection: &DatabaseConnection, login: Option<&str>) -> Result<(), Error> {
+async fn grant_roles(transaction: &DatabaseTransaction, login: Option<&str>) -> Result<(), Error> {
     let login = login.unwrap_or("current_user");
     if login.is_empty() || !login.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err(Error::Corrupt("the database's login is no plain name".into()));
     }
-    connection.execute_unprepared(&format!("grant evolve_app, evolve_system to {login}")).await?;
-    connection.execute_unprepared(&format!("grant select on seaql_migrations to {login}")).await?;
+    // Memberships belong to the cluster: another of its databases may be granting them at this moment.
+    for role in ["evolve_app", "evolve_system"] {
+        let grant = format!("do $$ begin grant {role} to {login}; exception when unique_violation then null; end $$");
+        transaction.execute_unprepared(&grant).await?;
+    }
+    transaction.execute_unprepared(&format!("grant select on seaql_migrations to {login}")).await?;
     Ok(())
 }
 

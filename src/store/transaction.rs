@@ -111,7 +111,10 @@ impl Store {
                 Ok(value)
             }
             Err(failure) => {
-                transaction.rollback().await.map_err(Error::from)?;
+                // Lost with its connection, the transaction is undone all the same: what `work` met is the news.
+                if let Err(error) = transaction.rollback().await {
+                    tracing::warn!(?error, "a rollback was not answered");
+                }
                 Err(failure)
             }
         }
@@ -122,14 +125,28 @@ impl Store {
     async fn begin(&self, role: Role, write: bool) -> Result<DatabaseTransaction, Error> {
         let store = self.clone();
         let task = async move {
-            let connection = if write { store.writer() } else { store.reader() };
-            let mode = if write { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
-            let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() };
-            let transaction = connection.begin_with_options(options).await?;
-            take_role(&transaction, role).await?;
-            Ok::<_, Error>(transaction)
+            // Nothing has happened yet: a connection that PostgreSQL has ended meanwhile is left for another. SQLite
+            // has waited long enough for its one writer.
+            let tries = if store.backend() == DbBackend::Postgres { MAX_TRIES } else { 1 };
+            for _ in 1..tries {
+                match store.begin_once(role, write).await {
+                    Err(error) if error.is_retryable() => tracing::debug!(?error, "beginning the transaction again"),
+                    begun => return begun,
+                }
+            }
+            store.begin_once(role, write).await
         };
         tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+    }
+
+    /// One try of [`Store::begin`].
+    async fn begin_once(&self, role: Role, write: bool) -> Result<DatabaseTransaction, Error> {
+        let connection = if write { self.writer() } else { self.reader() };
+        let mode = if write { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
+        let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() };
+        let transaction = connection.begin_with_options(options).await?;
+        take_role(&transaction, role).await?;
+        Ok(transaction)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rust_decimal::Decimal;
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 
@@ -109,7 +110,14 @@ column_value!([K: Kind] Id<K>, uuid::Uuid, ArrayType::Uuid, ColumnType::Uuid, |i
 column_value!([] Instant, chrono::DateTime<chrono::Utc>, ArrayType::ChronoDateTimeUtc, ColumnType::TimestampWithTimeZone, to_chrono, from_chrono);
 column_value!([] Day, chrono::NaiveDate, ArrayType::ChronoDate, ColumnType::Date, day_to_chrono, day_from_chrono);
 column_value!([] Currency, String, ArrayType::String, ColumnType::String(StringLen::None), |currency: Currency| currency.code().to_owned(), |raw: String| Currency::from_code(&raw));
-column_value!([] Rate, String, ArrayType::String, ColumnType::String(StringLen::None), |rate: Rate| rate.to_string(), |raw: String| raw.parse::<Rate>().ok());
+column_value!([] Rate, String, ArrayType::String, ColumnType::String(StringLen::None), |rate: Rate| rate.to_string(), rate_from_column);
+
+/// A plain decimal. It may have a digit more than a client may send: a third has 28 behind the point.
+#[expect(clippy::needless_pass_by_value, reason = "the columns' macro hands over what was read")]
+fn rate_from_column(raw: String) -> Option<Rate> {
+    let is_plain = raw.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    if is_plain { Decimal::from_str_exact(&raw).ok().map(Rate::from) } else { None }
+}
 
 /// jiff to chrono, at the database's border. Every jiff timestamp is within chrono's range.
 fn to_chrono(at: Instant) -> chrono::DateTime<chrono::Utc> {

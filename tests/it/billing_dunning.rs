@@ -1,9 +1,15 @@
 //! What happens where nobody pays, and what when somebody does after all.
 
+use std::sync::Arc;
+
 use evolve_business::adapters::payment::SandboxBehavior;
 use evolve_business::billing::lifecycle::SubscriptionStatus;
+use evolve_business::services::subscriptions::SubscriptionService;
+use evolve_business::worker::{Worker, WorkerSettings};
+use tokio_util::sync::CancellationToken;
 
 use crate::database::TestDatabase;
+use crate::payment_methods::Shillings;
 use crate::world::World;
 
 both!(
@@ -12,6 +18,7 @@ both!(
     access_comes_back_with_the_payment_and_the_rest_of_the_period_is_billed,
     a_renewal_without_a_usable_method_is_past_due_at_once,
     more_than_is_due_becomes_account_credit_that_pays_what_is_open,
+    what_the_gateway_rounds_up_is_credit_and_what_it_does_not_take_is_written_off,
 );
 
 async fn an_unpaid_renewal_is_retried_then_suspended_then_canceled_then_given_up_on(db: TestDatabase) {
@@ -107,5 +114,29 @@ async fn more_than_is_due_becomes_account_credit_that_pays_what_is_open(db: Test
     assert_eq!(world.subscription(payer, made.subscription).await.status, SubscriptionStatus::PastDue);
     world.settle(payer, made.invoice.unwrap(), 3_000).await;
     assert_eq!((world.billed(2, "amount_due_minor").await, world.balance(payer).await), (0, 520));
+    assert_eq!(world.subscription(payer, made.subscription).await.status, SubscriptionStatus::Active);
+}
+
+async fn what_the_gateway_rounds_up_is_credit_and_what_it_does_not_take_is_written_off(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    // Whole shillings, 5.00 at least.
+    let ports = world.through(Arc::new(Shillings(world.gateway.clone())));
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(Worker::new(ports.clone(), WorkerSettings::default(), stop.clone()).run());
+    let order = world.order("basic").await;
+    let made = SubscriptionService::new(ports.clone()).subscribe(payer.caller, order).await.unwrap();
+    stop.cancel();
+    worker.await.unwrap();
+    // 34.80 is collected as 35.00.
+    assert_eq!(world.payment(payer, made.payment.unwrap()).await.amount_minor, 3_500);
+    assert_eq!(world.count("credit_entries", "reason = 'ROUNDING' and amount_minor = 20").await, 1);
+    // 30.80 more makes a credit of 31.00, and leaves 3.80 due on the next 34.80.
+    world.settle(payer, made.invoice.unwrap(), 3_080).await;
+    world.clock.set("2027-06-30T21:00:00Z".parse().unwrap());
+    World::worker(&ports).run_due_jobs().await.unwrap();
+    assert_eq!((world.billed(2, "amount_due_minor").await, world.billed(2, "credit_applied_minor").await), (0, 3_480));
+    assert_eq!(world.count("credit_entries", "reason = 'ROUNDING' and amount_minor = 380").await, 1);
+    assert_eq!((world.balance(payer).await, world.count("payments", "true").await), (0, 1));
     assert_eq!(world.subscription(payer, made.subscription).await.status, SubscriptionStatus::Active);
 }

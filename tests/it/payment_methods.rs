@@ -176,7 +176,7 @@ async fn who_only_reads_may_not_touch_methods_or_pay(db: TestDatabase) {
 }
 
 /// The sandbox with other terms: whole shillings, from 5 to 100 of them.
-struct Shillings(evolve_business::adapters::payment::sandbox::SandboxGateway);
+pub(crate) struct Shillings(pub(crate) evolve_business::adapters::payment::sandbox::SandboxGateway);
 
 #[async_trait]
 impl PaymentGateway for Shillings {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::account::Account;
+use super::credit::write_off_rest;
 use super::end::end;
 use super::renew::bill_due_boundaries;
 use super::rule;
@@ -27,19 +28,19 @@ pub const WRITE_OFF: &str = "write_off";
 const WRITE_OFF_AFTER_DAYS: u16 = 30;
 
 /// Begins an attempt for what is due on an invoice, with `method` or the subscription's own or the default one; where
-/// none is usable the invoice is overdue at once.
+/// none is usable the invoice is overdue at once. What is less than the gateway takes is written off.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn collect(
     tenant: &Tenant,
     ports: &Ports,
-    account: &Account,
+    account: &mut Account,
     standing: &mut Standing,
-    invoice: &Invoice,
+    invoice: &mut Invoice,
     method: Option<PaymentMethodId>,
 ) -> Result<Option<PaymentId>, Error> {
-    if invoice.amount_due_minor == 0 {
+    if invoice.amount_due_minor == 0 || write_off_rest(tenant, ports, account, invoice).await? {
         return Ok(None);
     }
     let begun = attempt(tenant, ports, invoice, method.or(standing.row.payment_method_id)).await?;

@@ -93,6 +93,28 @@ pub async fn use_on_open(tenant: &Tenant, ports: &Ports, account: &mut Account) 
     Ok(settled)
 }
 
+/// Writes off what is due where it is less than the gateway takes, so that nobody is dunned for what cannot be paid:
+/// the rest becomes account credit, and is used on the invoice at once. Answers whether it did.
+///
+/// # Errors
+/// The database's fault.
+pub async fn write_off_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Result<bool, Error> {
+    let due_minor = invoice.amount_due_minor;
+    let Some(terms) = ports.gateway.terms(invoice.currency) else { return Ok(false) };
+    let units =
+        due_minor.checked_add(terms.unit_minor).and_then(|past| past.checked_sub(1)).and_then(|past| past.checked_div(terms.unit_minor));
+    let asked_minor = units.and_then(|units| units.checked_mul(terms.unit_minor)).unwrap_or(due_minor);
+    if due_minor == 0 || asked_minor >= terms.least_minor {
+        return Ok(false);
+    }
+    let movement = |reason| Movement { reason, invoice: Some(invoice.id), credit_note: None };
+    post(tenant, ports, account, due_minor, movement(CreditReason::Rounding)).await?;
+    post(tenant, ports, account, difference(0, due_minor).map_err(rule)?, movement(CreditReason::AppliedToInvoice)).await?;
+    take_off(account, invoice, due_minor, |invoice| &mut invoice.credit_applied_minor)?;
+    invoices::save(tenant, invoice).await?;
+    Ok(true)
+}
+
 /// The invoices that charged the running period, the newest first, as rows and as credit notes see them.
 #[derive(Debug, Clone)]
 pub struct Charging {

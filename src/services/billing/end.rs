@@ -38,8 +38,8 @@ pub async fn end(
     standing.apply(SubscriptionEvent::Canceled)?;
     close(tenant, standing, at).await?;
     standing.changed(tenant, ports, account, Change { kind: "canceled", actor, at, details: json!({}) }).await?;
-    let invoice = bill(tenant, ports, account, standing.row.id, Vec::new()).await?;
-    let payment = match &invoice {
+    let mut invoice = bill(tenant, ports, account, standing.row.id, Vec::new()).await?;
+    let payment = match &mut invoice {
         Some(invoice) => collect(tenant, ports, account, standing, invoice, None).await?,
         None => None,
     };

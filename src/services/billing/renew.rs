@@ -71,9 +71,9 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
     }
     standing.save(tenant, account).await?;
     let own: Vec<DraftLine> = renewal_line(account, standing, &next)?.into_iter().collect();
-    let Some(invoice) = bill(tenant, ports, account, standing.row.id, own).await? else { return Ok(None) };
+    let Some(mut invoice) = bill(tenant, ports, account, standing.row.id, own).await? else { return Ok(None) };
     subscriptions::set_period_invoice(tenant, standing.period.id, invoice.id).await?;
-    collect(tenant, ports, account, standing, &invoice, None).await
+    collect(tenant, ports, account, standing, &mut invoice, None).await
 }
 
 /// The schedule and the period that follow the running one.

@@ -42,7 +42,13 @@ pub async fn settle_payment(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, 
     }
     let over_minor = difference(paid.minor(), used_minor).map_err(rule)?;
     if over_minor > 0 {
-        let reason = if was_payable { CreditReason::Overpayment } else { CreditReason::LatePayment };
+        let unit_minor = ports.gateway.terms(invoice.currency).map_or(1, |terms| terms.unit_minor);
+        let reason = match (was_payable, over_minor < unit_minor) {
+            (false, _) => CreditReason::LatePayment,
+            // Collected in whole units of the gateway.
+            (true, true) => CreditReason::Rounding,
+            (true, false) => CreditReason::Overpayment,
+        };
         post(tenant, ports, &mut account, over_minor, Movement { reason, invoice: Some(invoice.id), credit_note: None }).await?;
     }
     follow_up(tenant, ports, &mut account, invoice.subscription_id).await
@@ -145,7 +151,7 @@ async fn charge_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, stan
     let own: Vec<DraftLine> =
         line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))).into_iter().collect();
     match bill(tenant, ports, account, standing.row.id, own).await? {
-        Some(invoice) => collect(tenant, ports, account, standing, &invoice, None).await.map(drop),
+        Some(mut invoice) => collect(tenant, ports, account, standing, &mut invoice, None).await.map(drop),
         None => Ok(()),
     }
 }

@@ -111,12 +111,12 @@ async fn settle(
         Settlement::Nothing => {}
         Settlement::Pend => put_off(tenant, ports, account, standing, &lines).await?,
         Settlement::Invoice(_) => {
-            if let Some(invoice) = bill(tenant, ports, account, standing.row.id, lines).await? {
+            if let Some(mut invoice) = bill(tenant, ports, account, standing.row.id, lines).await? {
                 if done.reset.is_some() {
                     subscriptions::set_period_invoice(tenant, standing.period.id, invoice.id).await?;
                 }
                 billed.invoice = Some(invoice.id);
-                billed.payment = collect(tenant, ports, account, standing, &invoice, method).await?;
+                billed.payment = collect(tenant, ports, account, standing, &mut invoice, method).await?;
             }
         }
         Settlement::Credit { notes, pending, .. } => {

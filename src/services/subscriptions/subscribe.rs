@@ -11,8 +11,9 @@ use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::ids::{PaymentMethodId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::access::{Caller, Need, check};
+use crate::services::billing::credit::write_off_rest;
 use crate::services::billing::{
-    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, expire, period_row,
+    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, expire, follow_up, period_row,
 };
 use crate::services::idempotency;
 use crate::services::payments::begin_attempt;
@@ -228,10 +229,12 @@ async fn charge(
 ) -> Outcome<Billed> {
     let mut billed = Billed::nothing(standing.row.id);
     let own = sale.line.map(|line| crate::services::billing::DraftLine { period: Some(standing.period.id), ..line });
-    let Some(invoice) = bill(tenant, ports, account, standing.row.id, own.into_iter().collect()).await? else { return Ok(billed) };
+    let Some(mut invoice) = bill(tenant, ports, account, standing.row.id, own.into_iter().collect()).await? else { return Ok(billed) };
     subscriptions::set_period_invoice(tenant, standing.period.id, invoice.id).await?;
     billed.invoice = Some(invoice.id);
-    if invoice.amount_due_minor > 0 {
+    if write_off_rest(tenant, ports, account, &mut invoice).await? {
+        follow_up(tenant, ports, account, Some(standing.row.id)).await?;
+    } else if invoice.amount_due_minor > 0 {
         let begun = begin_attempt(tenant, ports, &invoice, method).await?;
         let missing = || UserError::at("paymentMethodId", UserErrorCode::PaymentMethodRequired, "Add a payment method that can be used.");
         billed.payment = Some(begun.ok_or_else(missing)?);
