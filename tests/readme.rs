@@ -100,3 +100,13 @@ fn every_operation_of_the_schema_is_beside_a_need_and_no_other_is() {
     assert!(real.len() > 20, "only {real:?}");
     assert_eq!(told, real);
 }
+
+#[test]
+fn every_file_that_the_readme_links_to_is_there() {
+    let links = README.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let files: Vec<&str> = links.filter(|link| !link.starts_with("http")).collect();
+    assert!(files.len() > 5, "only {files:?}");
+    for file in files {
+        assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists(), "{file} is not there");
+    }
+}

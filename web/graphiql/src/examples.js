@@ -297,7 +297,6 @@ mutation Cancel($input: CancelInput!) {
     subscription { id status product { code } plan { name } cancelAt canceledAt endDate }
     ${INVOICE}
     creditNotes { number amount { amount currency } }
-    refunds { id status amount { amount currency } }
     ${USER_ERRORS}
   }
 }`,
