@@ -1,18 +1,98 @@
-//! Typed settings: defaults, limits, validation.
+//! Typed settings: where they come from, their defaults, and what makes them wrong.
+//!
+//! Settings come from flags, then the environment, then `evolve.toml`, and are checked once, at start: everything
+//! that is wrong is said at once, a sentence each. Secrets are wiped when dropped and never shown by `Debug`. Below
+//! the composition root nobody reads the environment.
 
+mod given;
 mod key;
+mod load;
+#[cfg(test)]
+mod tests;
+mod validate;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use secrecy::SecretString;
+
+pub use given::{Given, Origins, SettingsArgs};
 pub use key::{KEY_BYTES, KeyMaterial, KeyTextError};
+pub use load::Problems;
+
+/// The longest an access token may last, in seconds.
+pub const ACCESS_TOKEN_SECONDS_MAX: u32 = 900;
 
 /// What the server is run for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// To try it out and to develop against it: makes its own keys, seeds demo data, charges nobody.
     Sandbox,
-    /// For real money: refuses weak settings.
+    /// For real money: refuses missing keys and weak settings.
     Production,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For a person at a terminal.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the server is run for.
+    pub mode: Mode,
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Where clients reach it, without a slash at the end; also the issuer of its tokens.
+    pub public_url: String,
+    /// Where files are kept: the embedded database, a sandbox's keys and mails.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// Whether `serve` runs the worker too.
+    pub worker: bool,
+    /// Logs.
+    pub log: LogSettings,
+    /// The keys that the operator gave.
+    pub keys: KeySettings,
+    /// How long people stay signed in.
+    pub sessions: SessionSettings,
+    /// What a password's hash costs.
+    pub passwords: PasswordSettings,
+    /// What a request may take.
+    pub limits: Limits,
+    /// Origins (`https://app.example.com`) whose pages may call the API.
+    pub cors_origins: Vec<String>,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `sqlite://PATH` or `postgres://…`.
+    pub url: SecretString,
+    /// As whom `migrate` signs in; by default as the server does.
+    pub migration_url: Option<SecretString>,
+    /// Connections for reading.
+    pub readers: u32,
+    /// Connections for writing; SQLite has one.
+    pub writers: u32,
+}
+
+/// Logs.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// Which lines, e.g. `info,sqlx=warn`.
+    pub filter: String,
+    /// How they look.
+    pub format: LogFormat,
 }
 
 /// The keys that the operator gave.
@@ -28,13 +108,60 @@ pub struct KeySettings {
     pub cursor: Option<KeyMaterial>,
 }
 
-/// All settings.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What the server is run for.
-    pub mode: Mode,
-    /// Where files are kept.
-    pub data_dir: PathBuf,
-    /// The keys that the operator gave.
-    pub keys: KeySettings,
+/// How long people stay signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// How long an access token lasts, in seconds.
+    pub access_token_seconds: u32,
+    /// How long a refresh token lasts, in days.
+    pub refresh_token_days: u32,
+}
+
+impl SessionSettings {
+    /// How long an access token lasts.
+    pub const fn access_lifetime(self) -> Duration {
+        Duration::from_secs(self.access_token_seconds as u64)
+    }
+
+    /// How long a refresh token lasts.
+    pub const fn refresh_lifetime(self) -> Duration {
+        Duration::from_secs(self.refresh_token_days as u64 * 86_400)
+    }
+}
+
+/// What a password's hash (argon2id) costs, and how many run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordSettings {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub lanes: u32,
+    /// Hashes that run at once.
+    pub running: u32,
+    /// Hashes that wait for one that runs; any more are refused.
+    pub waiting: u32,
+}
+
+/// What a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest body, in bytes.
+    pub body_bytes: u32,
+    /// How deep a query nests.
+    pub query_depth: u32,
+    /// What a query costs at most.
+    pub query_cost: u32,
+    /// How long a request takes at most, in seconds.
+    pub request_seconds: u32,
+    /// How many connections are open at once.
+    pub connections: u32,
+}
+
+impl Limits {
+    /// How long a request takes at most.
+    pub const fn request_time(self) -> Duration {
+        Duration::from_secs(self.request_seconds as u64)
+    }
 }

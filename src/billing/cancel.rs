@@ -44,7 +44,7 @@ pub struct CancelFacts {
     pub granularity: Granularity,
     /// What was last charged for the running period; `None` where nothing was.
     pub charged: Option<PeriodPrice>,
-    /// The invoices that charged the running period, newest first.
+    /// The invoices that charged the running period, newest first; as [`super::change::ChangeFacts::charging_invoices`].
     pub charging_invoices: Vec<Creditable>,
     /// What gateways took for those invoices.
     pub taken_minor: i64,

@@ -102,8 +102,8 @@ pub struct ChangeFacts {
     pub discount_of_new_period: Option<Discount>,
     /// Lines that wait for the subscription's next invoice.
     pub pending_lines: Vec<Line>,
-    /// The invoices that charged the running period, newest first. Where a reset was settled by a credit, those of
-    /// the period before it too.
+    /// The invoices that charged the running period, newest first. Where a reset began it, those of the period that it cut short
+    /// too, since the reset's own invoice is net of their credit.
     pub charging_invoices: Vec<Creditable>,
     /// Account credit at hand. Minor units.
     pub account_credit_minor: i64,
@@ -118,7 +118,7 @@ pub struct ChangeRequest {
     pub at: Timestamp,
     /// Whether it is the plan in force.
     pub is_same_plan: bool,
-    /// Whether it is a plan of this product and not archived (or the plan in force).
+    /// Whether it is a plan of this product and on sale, not archived.
     pub is_available: bool,
     /// The plan's prices: for the plan in force those that a new agreement would have.
     pub prices: PlanPrices,
@@ -211,7 +211,7 @@ pub enum Settlement {
     Credit {
         /// What is credited, with tax. Minor units.
         total_minor: i64,
-        /// The lines' totals, all below zero or zero in sum, for the preview.
+        /// The lines added up, with a total below zero: for the preview.
         totals: Box<Totals>,
         /// The notes, by the index of `charging_invoices`.
         notes: CreditNotes,
@@ -254,11 +254,11 @@ fn allowed(facts: &ChangeFacts, request: &ChangeRequest) -> Result<Price, Refusa
         SubscriptionStatus::Trialing | SubscriptionStatus::Active | SubscriptionStatus::PastDue => {}
         _ => return Err(Refusal::InvalidTransition),
     }
-    if !request.is_available {
-        return Err(Refusal::PlanNotAvailable);
-    }
     if request.is_same_plan && request.interval == facts.schedule.interval {
         return Err(Refusal::NoChange);
+    }
+    if !request.is_available {
+        return Err(Refusal::PlanNotAvailable);
     }
     request.prices.at(request.interval).ok_or(Refusal::PlanNotAvailable)
 }

@@ -2,7 +2,7 @@
 //! on open invoices, to account credit, or to a refund. Never a negative invoice.
 
 use super::RuleError;
-use super::exact::{Fraction, difference, negated, sum};
+use super::exact::{Fraction, difference, negated};
 use super::invoice::{Line, LineKind};
 use super::tax::{Tax, TaxBehavior};
 
@@ -95,6 +95,24 @@ pub fn pending_credit(uncovered_minor: i64, source: &Line) -> Result<Option<Line
     Ok((amount_minor != 0).then_some(Line { fraction: Fraction::WHOLE, ..line }))
 }
 
+/// Spreads an amount over what several places have room for, in their order: (which, how much) where it is not
+/// zero, and the rest. So is new account credit used on open invoices, oldest first.
+///
+/// # Errors
+/// [`RuleError::TooLarge`].
+pub fn spread(amount_minor: i64, room_minor: &[i64]) -> Result<(Vec<(usize, i64)>, i64), RuleError> {
+    let mut rest = amount_minor;
+    let mut parts = Vec::new();
+    for (place, room) in room_minor.iter().enumerate() {
+        let part = rest.min(*room);
+        if part > 0 {
+            parts.push((place, part));
+            rest = difference(rest, part)?;
+        }
+    }
+    Ok((parts, rest))
+}
+
 /// Where one credit note went; the parts add up to its total. All in minor units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
@@ -118,17 +136,13 @@ pub fn place(notes: &[CreditNote], open_due_minor: &[i64], refund_minor: i64) ->
     for note in notes {
         let to_refund_minor = refund_left.min(note.total_minor);
         refund_left = difference(refund_left, to_refund_minor)?;
-        let mut rest = difference(note.total_minor, to_refund_minor)?;
-        let mut took_off = Vec::new();
-        for (index, due) in due.iter_mut().enumerate() {
-            let taken = rest.min((*due).max(0));
-            if taken > 0 {
-                took_off.push((index, taken));
-                *due = difference(*due, taken)?;
-                rest = difference(rest, taken)?;
+        let (took_off, to_credit_minor) = spread(difference(note.total_minor, to_refund_minor)?, &due)?;
+        for &(index, taken) in &took_off {
+            if let Some(left) = due.get_mut(index) {
+                *left = difference(*left, taken)?;
             }
         }
-        places.push(Destination { took_off, to_refund_minor, to_credit_minor: rest });
+        places.push(Destination { took_off, to_refund_minor, to_credit_minor });
     }
     Ok(places)
 }
@@ -150,14 +164,6 @@ pub fn refundable(unused_minor: i64, charged_minor: i64, taken_minor: i64, refun
 /// # Errors
 /// [`RuleError::Inconsistent`] where the payments do not have so much left.
 pub fn split_refund(refund_minor: i64, payments_left_minor: &[i64]) -> Result<Vec<(usize, i64)>, RuleError> {
-    let mut rest = refund_minor;
-    let mut parts = Vec::new();
-    for (payment, left) in payments_left_minor.iter().enumerate() {
-        let part = rest.min((*left).max(0));
-        if part > 0 {
-            parts.push((payment, part));
-            rest = difference(rest, part)?;
-        }
-    }
-    if sum(parts.iter().map(|&(_, part)| part))? == refund_minor { Ok(parts) } else { Err(RuleError::Inconsistent) }
+    let (parts, rest) = spread(refund_minor, payments_left_minor)?;
+    if rest == 0 { Ok(parts) } else { Err(RuleError::Inconsistent) }
 }

@@ -7,6 +7,13 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use super::RuleError;
 use super::period::Zone;
 
+/// Days that a customer has to push a payment.
+pub const PUSHED_DUE_DAYS: u16 = 7;
+/// Days after a subscription's end until its open invoices are UNCOLLECTIBLE.
+pub const UNCOLLECTIBLE_AFTER_DAYS: u16 = 30;
+/// Hours that the first payment of a subscription has before it is EXPIRED.
+pub const INCOMPLETE_HOURS: u16 = 24;
+
 /// How long payment is waited for. A setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DunningSettings {
@@ -67,6 +74,14 @@ pub fn next_step(start: Timestamp, taken: u16, settings: &DunningSettings) -> Re
         }
     };
     Ok(Some(Step { kind, at: days_after(start, days)? }))
+}
+
+/// When an invoice is due: at its issue for cards, 7 days later for a method that the customer must push.
+///
+/// # Errors
+/// [`RuleError::OutOfTime`] past the calendar's end.
+pub fn due_at(issued_at: Timestamp, is_pushed: bool) -> Result<Timestamp, RuleError> {
+    if is_pushed { days_after(issued_at, PUSHED_DUE_DAYS) } else { Ok(issued_at) }
 }
 
 /// `days` times 24 hours after `start`.

@@ -14,7 +14,9 @@
 //! | [`proration`] | the lines of a whole or a partial period |
 //! | [`discount`], [`tax`], [`invoice`] | from lines to totals |
 //! | [`credit`] | credit notes, refunds, where they go |
+//! | [`cycle`] | how a subscription begins and what each boundary brings |
 //! | [`change`], [`cancel`] | what a change of plan or a cancellation does |
+//! | [`collect`] | what a gateway is asked to take |
 //! | [`lifecycle`], [`dunning`] | states and the ladder of a payment that fails |
 //! | [`ledger`] | double entry |
 //! | [`quote`] | a scenario evaluated from start to end |
@@ -46,7 +48,9 @@ macro_rules! text_enum {
 
 pub mod cancel;
 pub mod change;
+pub mod collect;
 pub mod credit;
+pub mod cycle;
 pub mod discount;
 pub mod dunning;
 pub mod exact;

@@ -155,7 +155,9 @@ impl Period {
     pub fn fraction_left(&self, at: Timestamp, granularity: Granularity) -> Result<Fraction, RuleError> {
         match granularity {
             Granularity::Day => {
-                let date = self.zone.date_of(at).max(self.opened_on).min(self.nominal_end);
+                // After a move across the date line the period's first instant may be dated a day late; all of it is left then.
+                let date = if at <= self.start { self.opened_on } else { self.zone.date_of(at) };
+                let date = date.max(self.opened_on).min(self.nominal_end);
                 Fraction::new(days(date, self.nominal_end)?, days(self.nominal_start, self.nominal_end)?)
             }
             Granularity::Second => {
@@ -279,12 +281,17 @@ impl Schedule {
     /// Opens the period that starts at `start` and nominally on `opened_on`. `on_boundary`: it continues a period that
     /// ended on a boundary, so it is whole wherever a change of zone has put that instant.
     fn open(&self, number: u32, start: Timestamp, opened_on: Date, on_boundary: bool) -> Result<Period, RuleError> {
-        let (from, to) = self.whole_period(opened_on)?;
+        let (mut from, mut to) = self.whole_period(opened_on)?;
+        if self.boundary(to)? <= start {
+            // The business moved east during its trial, and where it is now this boundary has passed already.
+            (from, to) = (to, to.checked_add(self.interval.months()).ok_or(RuleError::OutOfTime)?);
+        }
         let nominal_start = self.boundary_date(from)?;
         let nominal_end = self.boundary_date(to)?;
+        let opened_on = opened_on.max(nominal_start);
         let is_whole = self.mode == AnchorMode::Anniversary || (on_boundary && nominal_start == opened_on);
         let whole_start = if is_whole { start } else { self.boundary(from)?.min(start) };
-        let end = self.zone.instant(nominal_end, self.boundary_time())?;
+        let end = self.boundary(to)?;
         Ok(Period { number, start, end, whole_start, nominal_start, nominal_end, opened_on, zone: self.zone.clone() })
     }
 

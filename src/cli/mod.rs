@@ -1,1 +1,199 @@
-//! The command line: one file per command.
+//! The command line: one file per command. Reads settings, switches logs on, runs the command, and turns its end
+//! into an exit code. Holds no rule of the business.
+
+mod migrate;
+mod schema;
+mod seed;
+mod serve;
+pub mod shutdown;
+pub mod terminal;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Settings, SettingsArgs};
+use crate::error::Cause;
+use crate::telemetry;
+
+/// The command ran and failed.
+const FAILED: u8 = 1;
+/// The command line or the settings are wrong; clap exits with the same.
+const WRONG_SETTINGS: u8 = 2;
+
+const AFTER_HELP: &str = "\
+Settings come from flags, then the environment, then evolve.toml.
+
+Keys come from the environment or from files, never from flags (anyone on the machine can read those):
+  EVOLVE_MASTER_KEY          protects what is stored sealed
+  EVOLVE_TOKEN_KEY           signs access tokens
+  EVOLVE_TOKEN_KEY_PREVIOUS  the token key in use before this one (after a rotation)
+  EVOLVE_CURSOR_KEY          authenticates paging cursors
+Each is 32 bytes in base64: make one with `openssl rand -base64 32`. A sandbox makes its own in <data-dir>/keys.";
+
+/// The customer-facing backend of a software platform: subscriptions, billing and accounts as a GraphQL API.
+///
+/// Without a command it serves: on an embedded database in ./data, in sandbox mode, with demo data to try out.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = AFTER_HELP)]
+pub struct Cli {
+    /// What the settings are.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// What to do; serves where there is none.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve the API, and work by the clock beside it (the default)
+    #[command(after_long_help = AFTER_HELP)]
+    Serve,
+    /// Work by the clock alone: renewals, payments, mails. Any number may run on one PostgreSQL
+    #[command(after_long_help = AFTER_HELP)]
+    Worker,
+    /// Bring the database's tables up to date, or say how they stand
+    Migrate {
+        /// What to do with the tables
+        #[arg(value_enum, default_value_t = MigrateAction::Up)]
+        action: MigrateAction,
+    },
+    /// Fill the catalogue of products and plans from a file, or the database with demo data
+    Seed {
+        /// A catalogue (TOML); the built-in one when left out
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Add a demo business with a year of invoices and payments; sandbox mode alone
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Print the GraphQL schema
+    Schema,
+}
+
+/// What `migrate` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MigrateAction {
+    /// Run the migrations that have not run
+    Up,
+    /// Say which migrations have run
+    Status,
+    /// Take back the last migration
+    Down,
+}
+
+/// Runs what the command line asks for; the exit code is 0, 1 where it failed, 2 where the settings are wrong.
+pub async fn run(cli: Cli) -> ExitCode {
+    let command = cli.command.unwrap_or(Command::Serve);
+    // The schema is the same whatever the settings.
+    if command == Command::Schema {
+        return finish(schema::run());
+    }
+    let settings = match Settings::load(cli.settings) {
+        Ok(settings) => settings,
+        Err(problems) => return fail(&problems.to_string(), WRONG_SETTINGS),
+    };
+    if let Err(error) = telemetry::init(&settings.log) {
+        return finish(Err(error.into()));
+    }
+    finish(match command {
+        Command::Serve => serve::run(settings).await,
+        Command::Worker => worker::run(settings).await,
+        Command::Migrate { action } => migrate::run(settings, action).await,
+        Command::Seed { file, demo } => seed::run(settings, file, demo).await,
+        Command::Schema => schema::run(),
+    })
+}
+
+fn finish(done: Result<(), Cause>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&with_causes(error.as_ref()), FAILED),
+    }
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    // Where stderr is gone too, the exit code is all that is left to say it with.
+    match terminal::complain(message) {
+        Ok(()) | Err(_) => ExitCode::from(code),
+    }
+}
+
+/// The error and what caused it, in one line each.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}\n  because: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn command(arguments: &[&str]) -> Option<Command> {
+        Cli::try_parse_from([&["evolve-business"], arguments].concat()).unwrap().command
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_is_read() {
+        assert_eq!(command(&[]), None);
+        assert_eq!(command(&["serve"]), Some(Command::Serve));
+        assert_eq!(command(&["worker"]), Some(Command::Worker));
+        assert_eq!(command(&["migrate"]), Some(Command::Migrate { action: MigrateAction::Up }));
+        assert_eq!(command(&["migrate", "status"]), Some(Command::Migrate { action: MigrateAction::Status }));
+        assert_eq!(command(&["migrate", "down"]), Some(Command::Migrate { action: MigrateAction::Down }));
+        assert_eq!(command(&["seed", "my.toml", "--demo"]), Some(Command::Seed { file: Some("my.toml".into()), demo: true }));
+        assert_eq!(command(&["schema"]), Some(Command::Schema));
+    }
+
+    #[test]
+    fn settings_stand_before_or_after_the_command() {
+        for arguments in [["--listen", "127.0.0.1:9", "serve"], ["serve", "--listen", "127.0.0.1:9"]] {
+            let cli = Cli::try_parse_from([&["evolve-business"], arguments.as_slice()].concat()).unwrap();
+            assert_eq!(cli.settings.given.listen, Some("127.0.0.1:9".parse().unwrap()));
+            assert_eq!(cli.command, Some(Command::Serve));
+        }
+        let cli = Cli::try_parse_from(["evolve-business", "--no-worker", "serve"]).unwrap();
+        assert_eq!((cli.settings.given.no_worker, cli.command), (Some(true), Some(Command::Serve)));
+    }
+
+    #[test]
+    fn the_help_of_serve_names_every_setting_with_its_variable() {
+        let mut command = Cli::command();
+        command.build();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        for argument in Cli::command().get_arguments().filter(|argument| argument.get_env().is_some()) {
+            let (flag, variable) = (argument.get_long().unwrap(), argument.get_env().unwrap().to_str().unwrap());
+            assert!(help.contains(&format!("--{flag}")) && help.contains(variable), "{flag}");
+        }
+        for name in ["EVOLVE_MASTER_KEY ", "EVOLVE_TOKEN_KEY ", "EVOLVE_TOKEN_KEY_PREVIOUS ", "EVOLVE_CURSOR_KEY ", "DATABASE_URL"] {
+            assert!(help.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_no_flag() {
+        for flag in ["--master-key", "--token-key", "--cursor-key"] {
+            assert!(Cli::try_parse_from(["evolve-business", flag, "x"]).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_what_caused_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("The server cannot start")]
+        struct Outer(#[source] std::io::Error);
+        let error = Outer(std::io::Error::other("the port is taken"));
+        assert_eq!(with_causes(&error), "The server cannot start\n  because: the port is taken");
+    }
+}

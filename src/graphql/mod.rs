@@ -4,6 +4,7 @@
 pub mod business;
 pub mod context;
 pub mod errors;
+pub mod front_door;
 pub mod loaders;
 pub mod page;
 pub mod scalars;

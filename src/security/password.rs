@@ -16,7 +16,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use super::random::{Rng, SharedRng};
-use crate::error::{Error, UserError, UserErrorCode};
+use crate::config::PasswordSettings;
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
 
 /// The shortest password, in characters.
 pub const PASSWORD_CHARS_MIN: usize = 8;
@@ -58,6 +59,19 @@ pub struct HashLimits {
     pub waiting: usize,
 }
 
+impl From<PasswordSettings> for HashCost {
+    fn from(settings: PasswordSettings) -> Self {
+        Self { memory_kib: settings.memory_kib, iterations: settings.iterations, lanes: settings.lanes }
+    }
+}
+
+impl From<PasswordSettings> for HashLimits {
+    fn from(settings: PasswordSettings) -> Self {
+        let count = |setting| usize::try_from(setting).unwrap_or(usize::MAX);
+        Self { running: count(settings.running), waiting: count(settings.waiting) }
+    }
+}
+
 /// The parameters are outside of what argon2 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("argon2 does not allow these parameters")]
@@ -89,6 +103,14 @@ struct Inner {
     /// The hash of a random password nobody knows, for addresses nobody has.
     dummy: String,
     computed: AtomicU64,
+}
+
+impl Inner {
+    fn hash(&self, password: &SecretString) -> Result<String, Error> {
+        let hashed = hash(&self.params, self.rng.as_ref(), password.expose_secret());
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        hashed.map_err(|cause| Error::Task(cause.into()))
+    }
 }
 
 impl std::fmt::Debug for Passwords {
@@ -123,12 +145,22 @@ impl Passwords {
         if too_long(password.expose_secret()) {
             return Err(Error::BadUserInput("The password is too long.".into()));
         }
-        self.off_thread(move |inner| {
-            let hashed = hash(&inner.params, inner.rng.as_ref(), password.expose_secret());
-            inner.computed.fetch_add(1, Ordering::Relaxed);
-            hashed.map_err(|cause| Error::Task(cause.into()))
-        })
-        .await
+        self.off_thread(move |inner| inner.hash(&password)).await
+    }
+
+    /// The hash of a password that a person chose, where the [`policy`] allows it: both off the async threads.
+    ///
+    /// # Errors
+    /// As [`policy`] (refused) and [`Passwords::hash`] (a fault).
+    pub async fn choose(&self, field: &'static str, password: SecretString, user_inputs: Vec<String>) -> Outcome<String> {
+        let work = move |inner: &Inner| {
+            let user_inputs: Vec<&str> = user_inputs.iter().map(String::as_str).collect();
+            match policy(field, password.expose_secret(), &user_inputs) {
+                Ok(()) => inner.hash(&password).map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        self.off_thread(work).await?.map_err(Into::into)
     }
 
     /// Compares `password` with the stored hash, or with nobody's, at the same cost.
@@ -205,7 +237,8 @@ fn comparable(password: &str) -> &str {
 /// Whether `password` may be chosen. `user_inputs` are what others know of the person (address, names, business):
 /// a password made of them is weak. `field` names the input field for the refusal.
 ///
-/// Takes a millisecond or so: its estimate looks at the first 100 characters only.
+/// The estimate looks at the first 100 characters only, and still takes up to some milliseconds (100 in a debug
+/// build): [`Passwords::choose`] does it off the async threads.
 ///
 /// # Errors
 /// `WEAK_PASSWORD` where it is too short or too easily guessed, `TOO_LONG` where it is too long.

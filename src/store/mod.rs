@@ -14,6 +14,7 @@ pub mod invoices;
 pub mod jobs;
 pub mod page;
 pub mod payments;
+pub mod reads;
 pub mod sessions;
 pub mod subscriptions;
 pub mod system;

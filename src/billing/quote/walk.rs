@@ -6,12 +6,13 @@ use super::super::RuleError;
 use super::super::cancel::{CancelFacts, CancelOutcome, CancelRequest, Ended, cancel};
 use super::super::change::{AtOnce, ChangeFacts, ChangeOutcome, ChangeRequest, PlanPrices, Price, Scheduled, Settlement, change};
 use super::super::credit::{CreditNote, CreditNotes, Creditable, place};
+use super::super::cycle::{BeginFacts, Begun, Boundary, BoundaryFacts, begin, boundary, invoice_of};
 use super::super::discount::Coupon;
 use super::super::exact::{difference, sum};
-use super::super::invoice::{Line, Totals, totals};
+use super::super::invoice::{Line, Totals};
 use super::super::lifecycle::{SubscriptionEvent, SubscriptionStatus};
-use super::super::period::{Interval, Period, Schedule};
-use super::super::proration::{PeriodPrice, recurring_line};
+use super::super::period::{Interval, Period, Schedule, Zone};
+use super::super::proration::PeriodPrice;
 use super::scenario::{Action, Change, Event, Scenario, Subscribe};
 use super::{MAX_PERIODS, QuoteError};
 
@@ -97,7 +98,7 @@ struct Walk<'a> {
     /// Whether the trial was given.
     had_trial: bool,
     /// The business's present zone.
-    zone: super::super::period::Zone,
+    zone: Zone,
 }
 
 /// Evaluates a scenario.
@@ -118,50 +119,53 @@ pub(super) fn walk(scenario: &Scenario) -> Result<Quoted, QuoteError> {
     Ok(walk.quoted)
 }
 
-impl Subscription {
-    /// The discount of a charged period that begins now; `spend` counts it.
-    fn discount(&mut self, spend: bool) -> Option<super::super::discount::Discount> {
-        let (discount, after) = self.coupon?.for_new_period();
-        if spend {
-            self.coupon = Some(after);
-        }
-        discount
-    }
-
-    /// Charges the running period: its line, and what is charged for it from now on.
-    fn charge_period(&mut self) -> Result<Option<Line>, RuleError> {
-        let price = PeriodPrice { price_minor: self.price.amount_minor, tax: self.price.tax, discount: self.discount(true) };
-        self.charged = Some(price);
-        recurring_line(&self.period, self.schedule.granularity, &price)
-    }
-}
-
 impl Walk<'_> {
     /// Bills every boundary up to and including `now`, in order.
     fn bill_due(&mut self, now: Timestamp) -> Result<(), QuoteError> {
         while let Some(mut live) = self.live.take_if(|live| live.period.end <= now) {
-            let boundary = live.period.end;
-            self.close_period(&live.period, boundary)?;
-            if live.ends_with_period {
-                self.issue(boundary, &mut live, None)?;
-                continue;
-            }
-            if let Some((scheduled, plan)) = live.pending_change.take() {
-                live.schedule.interval = scheduled.interval;
-                live.price = scheduled.price;
-                live.plan = plan;
-            }
-            live.schedule.zone = self.zone.clone();
-            live.period = live.schedule.next_period(&live.period)?;
-            if live.status == SubscriptionStatus::Trialing {
-                live.status = live.status.apply(SubscriptionEvent::TrialEnded).map_err(|_| RuleError::Inconsistent)?;
-            }
+            let at = live.period.end;
+            self.close_period(&live.period, at)?;
+            let waiting = live.pending_change.take();
+            let facts = BoundaryFacts {
+                schedule: Schedule { zone: self.zone.clone(), ..live.schedule.clone() },
+                period: live.period.clone(),
+                price: live.price,
+                coupon: live.coupon,
+                pending_change: waiting.as_ref().map(|(scheduled, _)| *scheduled),
+                is_ending: live.ends_with_period,
+                is_suspended: false,
+                pending_lines: std::mem::take(&mut live.pending_lines),
+                account_credit_minor: self.quoted.credit_minor,
+            };
             live.charging.clear();
-            let renewal = live.charge_period()?;
-            self.issue(boundary, &mut live, renewal)?;
-            self.live = Some(live);
+            match boundary(&facts)? {
+                Boundary::Ended { invoice } => self.book_if_any(at, &mut live, invoice)?,
+                Boundary::Renewed(begun) => {
+                    if live.status == SubscriptionStatus::Trialing {
+                        live.status = live.status.apply(SubscriptionEvent::TrialEnded).map_err(|_| RuleError::Inconsistent)?;
+                    }
+                    if let Some((_, plan)) = waiting {
+                        live.plan = plan;
+                    }
+                    self.begin(at, live, *begun)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// The subscription goes on in a period that begins.
+    fn begin(&mut self, at: Timestamp, live: Subscription, begun: Begun) -> Result<(), RuleError> {
+        let Begun { schedule, period, price, charged, coupon, invoice, pending_lines } = begun;
+        let mut live = Subscription { schedule, period, price, charged, coupon, pending_lines, ..live };
+        self.book_if_any(at, &mut live, invoice)?;
+        self.live = Some(live);
+        Ok(())
+    }
+
+    /// Books an invoice where there is one.
+    fn book_if_any(&mut self, at: Timestamp, live: &mut Subscription, invoice: Option<Totals>) -> Result<(), RuleError> {
+        invoice.map_or(Ok(()), |invoice| self.book(at, live, invoice))
     }
 
     /// Notes a period as it turned out; one without length was none.
@@ -173,16 +177,6 @@ impl Walk<'_> {
             self.quoted.periods.push((period.start, end));
         }
         Ok(())
-    }
-
-    /// Issues an invoice of the pending lines and `own`, where there is any.
-    fn issue(&mut self, at: Timestamp, live: &mut Subscription, own: Option<Line>) -> Result<(), RuleError> {
-        let lines: Vec<Line> = live.pending_lines.drain(..).chain(own).collect();
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let totals = totals(lines, self.quoted.credit_minor)?;
-        if totals.total_minor >= 0 { self.book(at, live, totals) } else { Ok(()) }
     }
 
     /// Books an invoice, paid in full when due.
@@ -244,29 +238,29 @@ impl Walk<'_> {
     fn subscribe(&mut self, at: Timestamp, wanted: &Subscribe) -> Result<(), RuleError> {
         let has_trial = wanted.trial_days > 0 && !self.had_trial;
         let (mode, granularity) = (self.scenario.mode, self.scenario.granularity);
-        let schedule = Schedule::starting(at, self.zone.clone(), wanted.interval, mode, granularity);
-        let (period, schedule) = if has_trial { schedule.trial(at, wanted.trial_days)? } else { (schedule.first_period(at, 1)?, schedule) };
-        let mut live = Subscription {
-            status: if has_trial { SubscriptionStatus::Trialing } else { SubscriptionStatus::Active },
-            schedule,
-            period,
-            plan: wanted.plan.clone(),
+        let begun = begin(&BeginFacts {
+            at,
+            schedule: Schedule::starting(at, self.zone.clone(), wanted.interval, mode, granularity),
+            trial_days: if has_trial { wanted.trial_days } else { 0 },
             price: Price { amount_minor: wanted.price_minor, tax: self.scenario.tax },
-            charged: None,
             coupon: wanted.coupon,
+            account_credit_minor: self.quoted.credit_minor,
+        })?;
+        self.had_trial |= has_trial;
+        let live = Subscription {
+            status: if has_trial { SubscriptionStatus::Trialing } else { SubscriptionStatus::Active },
+            schedule: begun.schedule.clone(),
+            period: begun.period.clone(),
+            plan: wanted.plan.clone(),
+            price: begun.price,
+            charged: None,
+            coupon: None,
             pending_change: None,
             ends_with_period: false,
             pending_lines: Vec::new(),
             charging: Vec::new(),
         };
-        if has_trial {
-            self.had_trial = true;
-        } else {
-            let first = live.charge_period()?;
-            self.issue(at, &mut live, first)?;
-        }
-        self.live = Some(live);
-        Ok(())
+        self.begin(at, live, begun)
     }
 
     /// A change of plan.
@@ -292,7 +286,7 @@ impl Walk<'_> {
             period: live.period.clone(),
             agreed_price_minor: live.price.amount_minor,
             charged: live.charged,
-            discount_of_new_period: live.discount(false),
+            discount_of_new_period: live.coupon.and_then(|coupon| coupon.for_new_period().0),
             pending_lines: live.pending_lines.clone(),
             charging_invoices: live.charging.iter().map(|charging| charging.creditable).collect(),
             account_credit_minor: self.quoted.credit_minor,
@@ -320,7 +314,7 @@ impl Walk<'_> {
             self.close_period(&live.period, reset.period.start)?;
             live.schedule = reset.schedule;
             live.period = reset.period;
-            live.discount(true);
+            live.coupon = live.coupon.map(|coupon| coupon.for_new_period().1);
         }
         match done.settlement {
             Settlement::Nothing => {}
@@ -365,7 +359,8 @@ impl Walk<'_> {
         self.close_period(&live.period, at)?;
         self.credit(at, live, &ended.notes, ended.refund_minor)?;
         live.pending_lines.extend(ended.pending);
-        self.issue(at, live, None)?;
+        let invoice = invoice_of(&live.pending_lines, self.quoted.credit_minor)?;
+        self.book_if_any(at, live, invoice)?;
         Ok(())
     }
 }

@@ -142,6 +142,53 @@ fn a_refund_pays_back_no_more_than_gateways_took_beyond_the_value_used() {
 }
 
 #[test]
+fn a_partial_first_period_has_its_part_of_a_fixed_discount() {
+    let answer = quote(&json!({
+        "time_zone": "UTC", "currency": "KES", "anchor": "calendar", "coupon": { "amount_off": "10.00", "periods": 1 },
+        "events": [{ "at": "2027-06-16T11:00:00Z", "subscribe": { "price": "30.00", "interval": "monthly" } }],
+        "until": "2027-07-01T00:00:00Z"
+    }));
+    // 15 of 30 days: 15.00 less 5.00; the boundary at `until` itself is billed, without the coupon.
+    assert_eq!(each(&answer, "invoices", "subtotal"), ["15.00", "30.00"]);
+    assert_eq!(each(&answer, "invoices", "discount"), ["5.00", "0.00"]);
+    assert_eq!(each(&answer, "invoices", "total"), ["10.00", "30.00"]);
+}
+
+#[test]
+fn what_is_scheduled_later_takes_back_what_was_scheduled_before() {
+    let subscribe = json!({ "at": "2027-06-01T06:00:00Z", "subscribe": { "price": "60.00", "interval": "monthly" } });
+    let lower = |at: &str| json!({ "at": at, "change": { "price": "30.00", "interval": "monthly" } });
+    let cancel = |at: &str| json!({ "at": at, "cancel": {} });
+    let (first, second, third) = ("2027-06-10T06:00:00Z", "2027-06-11T06:00:00Z", "2027-06-12T06:00:00Z");
+    let at_once = json!({ "at": second, "change": { "price": "90.00", "interval": "monthly", "proration": "none" } });
+    for (events, renewal) in [
+        (vec![lower(first)], vec!["34.80"]),
+        (vec![lower(first), cancel(second)], vec![]),
+        (vec![lower(first), cancel(second), json!({ "at": third, "reactivate": {} })], vec!["69.60"]),
+        (vec![cancel(first), lower(second)], vec!["34.80"]),
+        (vec![lower(first), at_once.clone()], vec!["104.40"]),
+        (vec![cancel(first), at_once], vec!["104.40"]),
+    ] {
+        let all: Vec<Value> = std::iter::once(subscribe.clone()).chain(events).collect();
+        let answer = quote(&nairobi(&json!(all), "2027-07-10T00:00:00Z"));
+        assert_eq!(each(&answer, "invoices", "total")[1..], renewal, "{all:?}");
+    }
+}
+
+#[test]
+fn a_move_to_another_zone_moves_the_next_boundary() {
+    let answer = quote(&json!({
+        "time_zone": "Africa/Nairobi", "currency": "UGX", "events": [
+            { "at": "2027-01-15T09:00:00Z", "subscribe": { "price": "3000", "interval": "monthly" } },
+            { "at": "2027-01-20T09:00:00Z", "zone": "America/New_York" }],
+        "until": "2027-03-01T00:00:00Z"
+    }));
+    assert_eq!(each(&answer, "periods", "start"), ["2027-01-15T09:00:00Z", "2027-02-14T21:00:00Z"]);
+    assert_eq!(each(&answer, "periods", "end"), ["2027-02-14T21:00:00Z", "2027-03-15T04:00:00Z"]);
+    assert_eq!(each(&answer, "invoices", "total"), ["3000", "3000"]);
+}
+
+#[test]
 fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
     let subscribe = json!({ "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "10.00", "interval": "monthly" } });
     for (second, reason) in [

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Failure;
 use crate::security::random::{SeededRng, SystemRng};
 
 const CALM: HashLimits = HashLimits { running: 2, waiting: 8 };
@@ -92,6 +93,22 @@ async fn a_password_beyond_the_longest_is_wrong_at_the_same_cost() {
     let before = passwords.hashes_computed();
     assert_eq!(passwords.verify(secret(&"ü".repeat(1_000_000)), Some(stored)).await.unwrap(), Verdict::Wrong);
     assert_eq!(passwords.hashes_computed() - before, 1);
+    let empty = passwords.hash(secret("")).await.unwrap();
+    assert_eq!(passwords.verify(secret(&"x".repeat(129)), Some(empty)).await.unwrap(), Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn a_password_is_chosen_where_the_policy_allows_it_and_otherwise_refused_without_a_hash() {
+    let passwords = passwords(HashCost::TEST, CALM);
+    let inputs = || vec!["jane.wanjiru@nyumbani.co.ke".to_owned()];
+    let stored = passwords.choose("newPassword", secret("kiboko ndege mwezi jua"), inputs()).await.unwrap();
+    let verdict = passwords.verify(secret("kiboko ndege mwezi jua"), Some(stored)).await.unwrap();
+    assert_eq!(verdict, Verdict::Right { rehash: false });
+    let before = passwords.hashes_computed();
+    let refused = passwords.choose("newPassword", secret("wanjirunyumbani"), inputs()).await;
+    let Err(Failure::Refused(errors)) = refused else { panic!("{refused:?}") };
+    assert_eq!((errors.len(), errors[0].code, &*errors[0].field[0]), (1, UserErrorCode::WeakPassword, "newPassword"));
+    assert_eq!(passwords.hashes_computed(), before);
 }
 
 #[tokio::test]
@@ -141,6 +158,13 @@ async fn a_caller_who_leaves_does_not_make_room_before_the_work_is_over() {
         tokio::task::yield_now().await;
     }
     assert_eq!(passwords.verify(secret("x"), None).await.unwrap(), Verdict::Wrong);
+}
+
+#[test]
+fn the_settings_default_to_what_production_uses() {
+    let settings = crate::config::Settings::resolve(crate::config::Given::default()).unwrap();
+    assert_eq!(HashCost::from(settings.passwords), HashCost::PRODUCTION);
+    assert_eq!(HashLimits::from(settings.passwords), HashLimits { running: 4, waiting: 64 });
 }
 
 #[test]

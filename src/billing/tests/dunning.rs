@@ -1,0 +1,50 @@
+//! The ladder of a payment that fails.
+
+use super::super::dunning::{DunningSettings, Step, StepKind, due_at, next_step, prompt_time};
+use super::{at, zone};
+
+#[test]
+fn the_ladder_retries_then_suspends_then_cancels() {
+    let start = at("2027-03-01T10:00:00Z");
+    let rungs: Vec<Step> = (0..).map_while(|taken| next_step(start, taken, &DunningSettings::default()).unwrap()).collect();
+    let expected = [
+        (StepKind::PastDue, "2027-03-01T10:00:00Z"),
+        (StepKind::Retry(1), "2027-03-02T10:00:00Z"),
+        (StepKind::Retry(2), "2027-03-04T10:00:00Z"),
+        (StepKind::Retry(3), "2027-03-06T10:00:00Z"),
+        (StepKind::Retry(4), "2027-03-08T10:00:00Z"),
+        (StepKind::Suspend, "2027-03-08T10:00:00Z"),
+        // The 8th and 30 days.
+        (StepKind::Cancel, "2027-04-07T10:00:00Z"),
+    ];
+    assert_eq!(rungs, expected.map(|(kind, when)| Step { kind, at: at(when) }));
+}
+
+#[test]
+fn without_retries_it_suspends_at_once() {
+    let start = at("2027-03-01T10:00:00Z");
+    let settings = DunningSettings { retry_after_days: vec![], cancel_after_days: 2 };
+    let kinds: Vec<StepKind> = (0..).map_while(|taken| next_step(start, taken, &settings).unwrap()).map(|step| step.kind).collect();
+    assert_eq!(kinds, [StepKind::PastDue, StepKind::Suspend, StepKind::Cancel]);
+}
+
+#[test]
+fn what_the_customer_pushes_is_due_a_week_later() {
+    let issued = at("2027-03-01T10:00:00Z");
+    assert_eq!((due_at(issued, false), due_at(issued, true)), (Ok(issued), Ok(at("2027-03-08T10:00:00Z"))));
+}
+
+#[test]
+fn phones_are_prompted_by_day() {
+    let nairobi = zone("Africa/Nairobi");
+    // Local time is three hours ahead.
+    for (asked, prompted) in [
+        ("2027-03-01T04:59:59Z", "2027-03-01T05:00:00Z"), // 07:59:59 → 08:00
+        ("2027-03-01T05:00:00Z", "2027-03-01T05:00:00Z"), // 08:00
+        ("2027-03-01T16:59:59Z", "2027-03-01T16:59:59Z"), // 19:59:59
+        ("2027-03-01T17:00:00Z", "2027-03-02T05:00:00Z"), // 20:00 → tomorrow
+        ("2027-03-01T22:00:00Z", "2027-03-02T05:00:00Z"), // 01:00 of the 2nd → 08:00
+    ] {
+        assert_eq!(prompt_time(at(asked), &nairobi), Ok(at(prompted)), "{asked}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Settings as they are given: each may be left out. One list serves flags, environment and file alike.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::BoolishValueParser;
+use secrecy::SecretString;
+
+use super::{LogFormat, Mode};
+
+const SERVER: &str = "Server";
+const DATABASE: &str = "Database";
+const KEYS: &str = "Keys and passwords";
+const LIMITS: &str = "Limits";
+const LOGS: &str = "Logs";
+
+/// Where settings come from: flags, environment, and the file that `--config` names.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct SettingsArgs {
+    /// Read settings from this file [default: evolve.toml, if there is one]
+    ///
+    /// Its keys are the flags' names with `_` for `-`, e.g. `data_dir = "/var/lib/evolve"`. Flags and environment go before it.
+    #[arg(long, global = true, env = "EVOLVE_CONFIG", value_name = "PATH", help_heading = SERVER)]
+    pub config: Option<PathBuf>,
+    /// What is given by flags and environment.
+    #[command(flatten)]
+    pub given: Given,
+}
+
+/// Declares the settings once, with what lets the stronger of two sources win.
+macro_rules! given {
+    ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
+        /// Settings as one source gives them.
+        #[derive(Debug, Clone, Default, clap::Args, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Given {
+            $($(#[$meta])* pub $field: Option<$type>,)*
+        }
+
+        impl Given {
+            /// These, and `weaker` where these say nothing.
+            #[must_use]
+            pub fn or(self, weaker: Self) -> Self {
+                Self { $($field: self.$field.or(weaker.$field),)* }
+            }
+        }
+    };
+}
+
+given! {
+    /// Run to try things out, or for real money [default: sandbox]
+    #[arg(long, global = true, env = "EVOLVE_MODE", value_name = "MODE", help_heading = SERVER)]
+    mode: Mode,
+    /// Listen on this address and port [default: 127.0.0.1:8080]
+    #[arg(long, global = true, env = "EVOLVE_LISTEN", value_name = "ADDRESS", help_heading = SERVER)]
+    listen: SocketAddr,
+    /// Where clients reach the server [default: http:// and the address it listens on]
+    #[arg(long, global = true, env = "EVOLVE_PUBLIC_URL", value_name = "URL", help_heading = SERVER)]
+    public_url: String,
+    /// Keep files here: the embedded database, a sandbox's keys and mails [default: ./data]
+    #[arg(long, global = true, env = "EVOLVE_DATA_DIR", value_name = "PATH", help_heading = SERVER)]
+    data_dir: PathBuf,
+    /// Leave work by the clock (renewals, payments, mails) to `worker` processes
+    #[arg(long, global = true, env = "EVOLVE_NO_WORKER", value_name = "BOOL", help_heading = SERVER,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    no_worker: bool,
+    /// Origins whose pages may call the API, separated by commas [default: none]
+    #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
+    cors_origins: Origins,
+
+    /// The database: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite://<data-dir>/evolve.db]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", help_heading = DATABASE)]
+    database_url: SecretString,
+    /// As whom `migrate` signs in to PostgreSQL [default: as the server does]
+    #[arg(long, global = true, env = "EVOLVE_MIGRATION_URL", hide_env_values = true, value_name = "URL", help_heading = DATABASE)]
+    migration_url: SecretString,
+    /// Connections for reading [default: 8]
+    #[arg(long, global = true, env = "EVOLVE_DATABASE_READERS", value_name = "COUNT", help_heading = DATABASE)]
+    database_readers: u32,
+    /// Connections for writing, on PostgreSQL; SQLite has one [default: 8]
+    #[arg(long, global = true, env = "EVOLVE_DATABASE_WRITERS", value_name = "COUNT", help_heading = DATABASE)]
+    database_writers: u32,
+
+    // A key is no flag: any user of the machine could read it in the list of processes.
+    #[arg(skip)]
+    master_key: SecretString,
+    /// A file with the key that protects what is stored sealed
+    #[arg(long, global = true, env = "EVOLVE_MASTER_KEY_FILE", value_name = "PATH", help_heading = KEYS)]
+    master_key_file: PathBuf,
+    #[arg(skip)]
+    token_key: SecretString,
+    /// A file with the key that signs access tokens
+    #[arg(long, global = true, env = "EVOLVE_TOKEN_KEY_FILE", value_name = "PATH", help_heading = KEYS)]
+    token_key_file: PathBuf,
+    #[arg(skip)]
+    token_key_previous: SecretString,
+    /// A file with the token key in use before this one, whose tokens are still good
+    #[arg(long, global = true, env = "EVOLVE_TOKEN_KEY_PREVIOUS_FILE", value_name = "PATH", help_heading = KEYS)]
+    token_key_previous_file: PathBuf,
+    #[arg(skip)]
+    cursor_key: SecretString,
+    /// A file with the key that authenticates paging cursors
+    #[arg(long, global = true, env = "EVOLVE_CURSOR_KEY_FILE", value_name = "PATH", help_heading = KEYS)]
+    cursor_key_file: PathBuf,
+    /// How long an access token lasts, at most 900 seconds [default: 900]
+    #[arg(long, global = true, env = "EVOLVE_ACCESS_TOKEN_SECONDS", value_name = "SECONDS", help_heading = KEYS)]
+    access_token_seconds: u32,
+    /// How long a person stays signed in without coming back [default: 30]
+    #[arg(long, global = true, env = "EVOLVE_REFRESH_TOKEN_DAYS", value_name = "DAYS", help_heading = KEYS)]
+    refresh_token_days: u32,
+    /// Memory of one password's hash [default: 19456]
+    #[arg(long, global = true, env = "EVOLVE_ARGON2_MEMORY_KIB", value_name = "KIB", help_heading = KEYS)]
+    argon2_memory_kib: u32,
+    /// Passes over that memory [default: 2]
+    #[arg(long, global = true, env = "EVOLVE_ARGON2_ITERATIONS", value_name = "COUNT", help_heading = KEYS)]
+    argon2_iterations: u32,
+    /// Lanes of that memory [default: 1]
+    #[arg(long, global = true, env = "EVOLVE_ARGON2_LANES", value_name = "COUNT", help_heading = KEYS)]
+    argon2_lanes: u32,
+    /// Password hashes that run at once [default: 4]
+    #[arg(long, global = true, env = "EVOLVE_PASSWORDS_RUNNING", value_name = "COUNT", help_heading = KEYS)]
+    passwords_running: u32,
+    /// Password hashes that wait; any more are refused [default: 64]
+    #[arg(long, global = true, env = "EVOLVE_PASSWORDS_WAITING", value_name = "COUNT", help_heading = KEYS)]
+    passwords_waiting: u32,
+
+    /// The longest body of a request [default: 1048576]
+    #[arg(long, global = true, env = "EVOLVE_BODY_BYTES", value_name = "BYTES", help_heading = LIMITS)]
+    body_bytes: u32,
+    /// How deep a query may nest [default: 12]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_DEPTH", value_name = "LEVELS", help_heading = LIMITS)]
+    query_depth: u32,
+    /// What a query may cost [default: 10000]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_COST", value_name = "POINTS", help_heading = LIMITS)]
+    query_cost: u32,
+    /// How long a request may take [default: 30]
+    #[arg(long, global = true, env = "EVOLVE_REQUEST_SECONDS", value_name = "SECONDS", help_heading = LIMITS)]
+    request_seconds: u32,
+    /// How many connections may be open at once [default: 1024]
+    #[arg(long, global = true, env = "EVOLVE_CONNECTIONS", value_name = "COUNT", help_heading = LIMITS)]
+    connections: u32,
+
+    /// Which lines are logged, e.g. `debug` or `info,sqlx=warn` [default: info]
+    #[arg(long, global = true, env = "EVOLVE_LOG", value_name = "FILTER", help_heading = LOGS)]
+    log: String,
+    /// How log lines look [default: human]
+    #[arg(long, global = true, env = "EVOLVE_LOG_FORMAT", value_name = "FORMAT", help_heading = LOGS)]
+    log_format: LogFormat,
+}
+
+/// Origins: separated by commas in a flag or the environment, a list in the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Origins(pub Vec<String>);
+
+impl FromStr for Origins {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()))
+    }
+}

@@ -1,0 +1,181 @@
+//! Puts the sources of settings together.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::{
+    DatabaseSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, Mode, PasswordSettings, SessionSettings, Settings,
+    SettingsArgs,
+};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "evolve.toml";
+/// No file of settings or key is longer, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Everything that is wrong with the settings, a sentence each. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Settings {
+    /// The settings of flags and environment (`args`), then the file; checked.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn load(args: SettingsArgs) -> Result<Self, Problems> {
+        let SettingsArgs { config, given } = args;
+        let given = given.or(secrets_of(|name| std::env::var_os(name)));
+        let file = match config {
+            Some(path) => read_file(&path),
+            None => match Path::new(DEFAULT_FILE).try_exists() {
+                Ok(false) => Ok(Given::default()),
+                _ => read_file(Path::new(DEFAULT_FILE)),
+            },
+        };
+        Self::resolve(given.or(file.map_err(|problem| Problems(vec![problem]))?))
+    }
+
+    /// The settings that `given` makes, with the defaults for what it leaves out; checked.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn resolve(given: Given) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let keys = keys_of(&given, &mut problems);
+        let settings = Self::with_defaults(given, keys);
+        // A key that cannot be read is not also said to be missing.
+        let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
+        problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
+        if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
+    }
+
+    fn with_defaults(given: Given, keys: KeySettings) -> Self {
+        let listen = given.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
+        let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("./data"));
+        let url = given.database_url.unwrap_or_else(|| SecretString::from(sqlite_url(&data_dir.join("evolve.db"))));
+        Self {
+            mode: given.mode.unwrap_or(Mode::Sandbox),
+            listen,
+            public_url: given.public_url.map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned()),
+            data_dir,
+            database: DatabaseSettings {
+                url,
+                migration_url: given.migration_url,
+                readers: given.database_readers.unwrap_or(8),
+                writers: given.database_writers.unwrap_or(8),
+            },
+            worker: !given.no_worker.unwrap_or(false),
+            log: LogSettings {
+                filter: given.log.unwrap_or_else(|| "info".to_owned()),
+                format: given.log_format.unwrap_or(LogFormat::Human),
+            },
+            keys,
+            sessions: SessionSettings {
+                access_token_seconds: given.access_token_seconds.unwrap_or(900),
+                refresh_token_days: given.refresh_token_days.unwrap_or(30),
+            },
+            passwords: PasswordSettings {
+                memory_kib: given.argon2_memory_kib.unwrap_or(19_456),
+                iterations: given.argon2_iterations.unwrap_or(2),
+                lanes: given.argon2_lanes.unwrap_or(1),
+                running: given.passwords_running.unwrap_or(4),
+                waiting: given.passwords_waiting.unwrap_or(64),
+            },
+            limits: Limits {
+                body_bytes: given.body_bytes.unwrap_or(1 << 20),
+                query_depth: given.query_depth.unwrap_or(12),
+                query_cost: given.query_cost.unwrap_or(10_000),
+                request_seconds: given.request_seconds.unwrap_or(30),
+                connections: given.connections.unwrap_or(1_024),
+            },
+            cors_origins: given.cors_origins.unwrap_or_default().0,
+        }
+    }
+}
+
+/// The name of the setting that a sentence begins with.
+fn subject(problem: &str) -> &str {
+    let name = problem.split(' ').next().unwrap_or_default();
+    name.strip_suffix("_FILE").unwrap_or(name)
+}
+
+/// The keys, which are no flags and so are read here, by the names that `environment` knows.
+pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Given {
+    let of = |name| environment(name).map(|value| SecretString::from(value.to_string_lossy().into_owned()));
+    Given {
+        master_key: of("EVOLVE_MASTER_KEY"),
+        token_key: of("EVOLVE_TOKEN_KEY"),
+        token_key_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS"),
+        cursor_key: of("EVOLVE_CURSOR_KEY"),
+        ..Given::default()
+    }
+}
+
+fn keys_of(given: &Given, problems: &mut Vec<String>) -> KeySettings {
+    let mut of = |name: &str, text: &Option<SecretString>, file: &Option<PathBuf>| {
+        key_of(name, text.as_ref(), file.as_deref()).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        })
+    };
+    KeySettings {
+        master: of("EVOLVE_MASTER_KEY", &given.master_key, &given.master_key_file),
+        token: of("EVOLVE_TOKEN_KEY", &given.token_key, &given.token_key_file),
+        token_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS", &given.token_key_previous, &given.token_key_previous_file),
+        cursor: of("EVOLVE_CURSOR_KEY", &given.cursor_key, &given.cursor_key_file),
+    }
+}
+
+fn key_of(name: &str, text: Option<&SecretString>, file: Option<&Path>) -> Result<Option<KeyMaterial>, String> {
+    match (text, file) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(format!("{name} and {name}_FILE are both given: leave one out.")),
+        (Some(text), None) => KeyMaterial::parse(text.expose_secret()).map(Some).map_err(|error| format!("{name} {error}.")),
+        (None, Some(path)) => {
+            let text = read(path).map_err(|error| format!("{name}_FILE names {}, which cannot be read: {error}.", path.display()))?;
+            KeyMaterial::parse(&text).map(Some).map_err(|error| format!("{name}_FILE names {}, whose text {error}.", path.display()))
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Given, String> {
+    let text = read(path).map_err(|error| format!("The settings file {} cannot be read: {error}.", path.display()))?;
+    parse_file(&text).map_err(|(line, error)| format!("The settings file {} is wrong in line {line}: {error}.", path.display()))
+}
+
+/// The settings of a file's text, or the line (from 1) and what is wrong with it. Never quotes the line itself: it may hold a secret.
+pub(super) fn parse_file(text: &str) -> Result<Given, (usize, String)> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        (before.matches('\n').count() + 1, error.message().trim().replace('\n', ", "))
+    })
+}
+
+fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    let read = std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if read as u64 > FILE_BYTES_MAX {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "the file is too long"));
+    }
+    Ok(text)
+}
+
+/// The URL of an SQLite file, with what has a meaning in URLs escaped.
+fn sqlite_url(path: &Path) -> String {
+    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    format!("sqlite://{path}")
+}

@@ -1,0 +1,143 @@
+//! What makes settings wrong: a sentence each, beginning with the setting's name in the environment.
+
+use std::ops::RangeInclusive;
+
+use http::Uri;
+use secrecy::ExposeSecret;
+use tracing_subscriber::EnvFilter;
+
+use super::{ACCESS_TOKEN_SECONDS_MAX, KeyMaterial, Mode, Settings};
+
+/// The least that a password's hash may cost in production.
+const PRODUCTION_MEMORY_KIB_MIN: u32 = 19_456;
+const PRODUCTION_ITERATIONS_MIN: u32 = 2;
+
+/// argon2 takes no less memory for each lane, in KiB.
+const LANE_MEMORY_KIB_MIN: u32 = 8;
+
+impl Settings {
+    /// All that is wrong, a sentence each; empty where nothing is.
+    pub fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.check_database(&mut problems);
+        self.check_ranges(&mut problems);
+        self.check_urls(&mut problems);
+        self.check_keys_differ(&mut problems);
+        if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
+            problems.push(format!("EVOLVE_LOG is no filter: {error}."));
+        }
+        if self.mode == Mode::Production {
+            self.check_production(&mut problems);
+        }
+        problems
+    }
+
+    fn check_database(&self, problems: &mut Vec<String>) {
+        let kind = database_kind(self.database.url.expose_secret());
+        if kind.is_none() {
+            problems.push("DATABASE_URL must begin with sqlite:// or postgres://.".to_owned());
+        }
+        let Some(migration) = &self.database.migration_url else { return };
+        if database_kind(migration.expose_secret()) != kind {
+            problems.push("EVOLVE_MIGRATION_URL must name the same kind of database as DATABASE_URL.".to_owned());
+        }
+    }
+
+    fn check_ranges(&self, problems: &mut Vec<String>) {
+        let Self { database, sessions, passwords, limits, .. } = self;
+        let lane_memory = passwords.lanes.saturating_mul(LANE_MEMORY_KIB_MIN);
+        let ranges = [
+            ("EVOLVE_DATABASE_READERS", database.readers, 1..=1_000),
+            ("EVOLVE_DATABASE_WRITERS", database.writers, 1..=1_000),
+            ("EVOLVE_ACCESS_TOKEN_SECONDS", sessions.access_token_seconds, 30..=ACCESS_TOKEN_SECONDS_MAX),
+            ("EVOLVE_REFRESH_TOKEN_DAYS", sessions.refresh_token_days, 1..=365),
+            ("EVOLVE_ARGON2_MEMORY_KIB", passwords.memory_kib, lane_memory.max(LANE_MEMORY_KIB_MIN)..=1 << 20),
+            ("EVOLVE_ARGON2_ITERATIONS", passwords.iterations, 1..=100),
+            ("EVOLVE_ARGON2_LANES", passwords.lanes, 1..=64),
+            ("EVOLVE_PASSWORDS_RUNNING", passwords.running, 1..=256),
+            ("EVOLVE_PASSWORDS_WAITING", passwords.waiting, 0..=10_000),
+            ("EVOLVE_BODY_BYTES", limits.body_bytes, 1_024..=64 << 20),
+            ("EVOLVE_QUERY_DEPTH", limits.query_depth, 3..=64),
+            ("EVOLVE_QUERY_COST", limits.query_cost, 100..=10_000_000),
+            ("EVOLVE_REQUEST_SECONDS", limits.request_seconds, 1..=600),
+            ("EVOLVE_CONNECTIONS", limits.connections, 1..=1_000_000),
+        ];
+        problems.extend(ranges.into_iter().filter_map(|(name, value, range)| out_of_range(name, value, &range)));
+    }
+
+    fn check_urls(&self, problems: &mut Vec<String>) {
+        if !is_origin(&self.public_url) {
+            problems.push(format!("EVOLVE_PUBLIC_URL is {:?} and must be like https://api.example.com.", self.public_url));
+        }
+        for origin in self.cors_origins.iter().filter(|origin| !is_origin(origin)) {
+            problems.push(format!("EVOLVE_CORS_ORIGINS holds {origin:?}, and each must be like https://app.example.com."));
+        }
+    }
+
+    /// One key in two places would let the holder of one thing forge another.
+    fn check_keys_differ(&self, problems: &mut Vec<String>) {
+        let keys = self.named_keys();
+        for (at, (name, key)) in keys.iter().enumerate() {
+            for (other, other_key) in &keys[..at] {
+                if key.is_some() && key.map(KeyMaterial::expose) == other_key.map(KeyMaterial::expose) {
+                    problems.push(format!("{name} is the same key as {other}: make one for each."));
+                }
+            }
+        }
+    }
+
+    fn check_production(&self, problems: &mut Vec<String>) {
+        for (name, key) in self.named_keys() {
+            if key.is_none() && name != TOKEN_KEY_PREVIOUS {
+                problems.push(format!("{name} is missing: production needs it, or {name}_FILE with the path of a file that holds it."));
+            }
+        }
+        if !self.public_url.starts_with("https://") {
+            problems.push("EVOLVE_PUBLIC_URL must begin with https:// in production.".to_owned());
+        }
+        for origin in self.cors_origins.iter().filter(|origin| origin.starts_with("http://")) {
+            problems.push(format!("EVOLVE_CORS_ORIGINS holds {origin:?}, and production allows https:// alone."));
+        }
+        let costs = [
+            ("EVOLVE_ARGON2_MEMORY_KIB", self.passwords.memory_kib, PRODUCTION_MEMORY_KIB_MIN),
+            ("EVOLVE_ARGON2_ITERATIONS", self.passwords.iterations, PRODUCTION_ITERATIONS_MIN),
+        ];
+        for (name, value, least) in costs {
+            if value < least {
+                problems.push(format!("{name} is {value} and must be at least {least} in production."));
+            }
+        }
+    }
+
+    fn named_keys(&self) -> [(&'static str, Option<&KeyMaterial>); 4] {
+        [
+            ("EVOLVE_MASTER_KEY", self.keys.master.as_ref()),
+            ("EVOLVE_TOKEN_KEY", self.keys.token.as_ref()),
+            (TOKEN_KEY_PREVIOUS, self.keys.token_previous.as_ref()),
+            ("EVOLVE_CURSOR_KEY", self.keys.cursor.as_ref()),
+        ]
+    }
+}
+
+const TOKEN_KEY_PREVIOUS: &str = "EVOLVE_TOKEN_KEY_PREVIOUS";
+
+fn out_of_range(name: &str, value: u32, range: &RangeInclusive<u32>) -> Option<String> {
+    let sentence = || format!("{name} is {value} and must be between {} and {}.", range.start(), range.end());
+    (!range.contains(&value)).then(sentence)
+}
+
+fn database_kind(url: &str) -> Option<&'static str> {
+    match url.split_once(':')?.0 {
+        "sqlite" => Some("sqlite"),
+        "postgres" | "postgresql" => Some("postgres"),
+        _ => None,
+    }
+}
+
+/// Scheme, host and port, and nothing more.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let bare = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/') && !text.contains('@');
+    let host = uri.host().is_some_and(|host| !host.is_empty() && host != "*" && !host.starts_with("*."));
+    bare && host && matches!(uri.scheme_str(), Some("http" | "https"))
+}

@@ -1,0 +1,66 @@
+//! What a request may cost, each with a name.
+
+use super::refusal::Bounds;
+
+/// The limits of one front door. [`Limits::default`] is what the server runs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a document.
+    pub document_bytes: usize,
+    /// Tokens of a document as the lexer counts them: white space, commas and comments are tokens too.
+    pub tokens: usize,
+    /// Nested brackets, of selections, lists and input objects, while parsing. What protects the stack.
+    pub recursion: usize,
+    /// Operations of a document, of which one runs.
+    pub operations: u64,
+    /// Fields inside fields, those of introspection apart.
+    pub depth: u64,
+    /// Introspection fields inside introspection fields. The standard query is 15 deep.
+    pub introspection_depth: u64,
+    /// `fields`, `inputFields`, `interfaces` and `possibleTypes` inside each other: each multiplies the answer by the schema's size.
+    pub introspection_lists: u64,
+    /// Selection sets inside each other, those of fragments included. Below async-graphql's own 32.
+    pub nesting: u64,
+    /// Fields of an operation after its fragments are spread out.
+    pub selections: u64,
+    /// Aliases of an operation after its fragments are spread out.
+    pub aliases: u64,
+    /// Fields at the root of an operation after its fragments are spread out.
+    pub root_fields: u64,
+    /// Directives of a document.
+    pub directives: u64,
+    /// Cost of an operation: fields, each list's multiplied by its page size.
+    pub complexity: u64,
+    /// Page size of a list that takes `first` or `last` and was given neither.
+    pub default_page: u64,
+    /// Length that a list without `first` and `last` is taken to have.
+    pub plain_list: u64,
+    /// What is told of a refusal.
+    pub bounds: Bounds,
+    /// Bytes that the cache of parsed documents may hold, by estimate.
+    pub cache_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_bytes: 128 * 1024,
+            tokens: 8_000,
+            recursion: 64,
+            operations: 50,
+            depth: 15,
+            introspection_depth: 20,
+            introspection_lists: 2,
+            nesting: 30,
+            selections: 5_000,
+            aliases: 30,
+            root_fields: 20,
+            directives: 50,
+            complexity: 20_000,
+            default_page: 20,
+            plain_list: 10,
+            bounds: Bounds { errors: 20, message_chars: 300 },
+            cache_bytes: 32 * 1024 * 1024,
+        }
+    }
+}

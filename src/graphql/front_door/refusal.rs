@@ -1,0 +1,144 @@
+//! Why a request was not let in, in words for the client: bounded in number and in length.
+
+use std::fmt;
+
+use apollo_compiler::validation::DiagnosticList;
+
+use crate::error::Code;
+
+/// How many problems of one request are told, and how long each may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Problems told.
+    pub errors: usize,
+    /// Characters of a message.
+    pub message_chars: usize,
+}
+
+/// A place in the document, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// The line.
+    pub line: usize,
+    /// The character in it.
+    pub column: usize,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which of the closed list.
+    pub code: Code,
+    /// One sentence or so.
+    pub message: String,
+    /// Where in the document, if anywhere.
+    pub locations: Vec<Location>,
+}
+
+impl Problem {
+    /// A problem that no place in the document is at fault for.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), locations: Vec::new() }
+    }
+}
+
+/// Whether the transport itself is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request as such: document, variables, cost.
+    Request,
+    /// The operation may not be sent in this way: a mutation or subscription over GET.
+    Method,
+}
+
+/// A request that was not let in: nothing of it ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whether another method would have been right.
+    pub kind: Kind,
+    /// Never empty.
+    pub problems: Vec<Problem>,
+}
+
+impl Refusal {
+    /// A refusal for one reason.
+    pub fn one(code: Code, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Request, problems: vec![Problem::new(code, message)] }
+    }
+
+    /// A limit that was passed.
+    pub(super) fn over(what: &str, reached: impl fmt::Display, limit: impl fmt::Display) -> Self {
+        Self::one(Code::CostExceeded, format!("{what}: {reached}, and the limit is {limit}."))
+    }
+
+    /// An operation that this method may not carry.
+    pub(super) fn method(message: &str) -> Self {
+        Self { kind: Kind::Method, problems: vec![Problem::new(Code::BadUserInput, message)] }
+    }
+
+    /// What the compiler found, as problems of `code`.
+    pub(super) fn from_diagnostics(code: Code, list: &DiagnosticList, bounds: Bounds) -> Self {
+        let problems: Vec<_> = list
+            .iter()
+            .take(bounds.errors)
+            .map(|diagnostic| {
+                let location = diagnostic.line_column_range().map(|range| Location { line: range.start.line, column: range.start.column });
+                Problem {
+                    code,
+                    message: shorten(&diagnostic.error.to_string(), bounds.message_chars),
+                    locations: location.into_iter().collect(),
+                }
+            })
+            .collect();
+        if problems.is_empty() {
+            return Self::one(code, "The document could not be read.");
+        }
+        Self { kind: Kind::Request, problems }
+    }
+
+    /// Several problems, of which the first few are kept; `None` when there are none.
+    pub(super) fn from_problems(mut problems: Vec<Problem>, bounds: Bounds) -> Option<Self> {
+        if problems.is_empty() {
+            return None;
+        }
+        problems.truncate(bounds.errors);
+        for problem in &mut problems {
+            problem.message = shorten(&problem.message, bounds.message_chars);
+        }
+        Some(Self { kind: Kind::Request, problems })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            f.write_str(&problem.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The first `chars` characters of `text`, with an ellipsis when something was cut.
+pub fn shorten(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(chars.saturating_sub(1)).chain(std::iter::once('…')).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character_and_says_so() {
+        assert_eq!(shorten("short", 5), "short");
+        assert_eq!(shorten("longer", 5), "long…");
+        assert_eq!(shorten("ünïcödé", 3), "ün…");
+    }
+}

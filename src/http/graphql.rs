@@ -1,0 +1,218 @@
+//! GraphQL over HTTP (<https://graphql.github.io/graphql-over-http/draft/>), for any schema behind an [`Executor`].
+//!
+//! | what                                                         | `…graphql-response+json` | `application/json` |
+//! |--------------------------------------------------------------|--------------------------|--------------------|
+//! | executed, with or without errors of fields                   | 200                      | 200                |
+//! | document does not parse or validate; variables; cost         | 400                      | 200                |
+//! | body or query string is no request; a batch                  | 400                      | 400                |
+//! | no caller, or the caller's token is bad (`WWW-Authenticate`) | 401                      | 401                |
+//! | the caller may not                                           | 403                      | 403                |
+//! | a mutation by GET; neither GET nor POST (`Allow`)            | 405                      | 405                |
+//! | `Accept` leaves neither type (answered as JSON)              |                          | 406                |
+//! | the body takes too long to arrive                            | 408                      | 408                |
+//! | a body over the limit                                        | 413                      | 413                |
+//! | a body that is not JSON in UTF-8                             | 415                      | 415                |
+//! | too many requests (`Retry-After`)                            | 429                      | 429                |
+//! | a fault of ours                                              | 500                      | 500                |
+//! | the operation takes too long                                 | 504                      | 504                |
+//!
+//! Every error carries `extensions.code` of the closed list and `extensions.requestId`. A field's error is masked
+//! unless it carries [`crate::error::Error`] as its source or a code of that list.
+//!
+//! This room must never run a document that the front door did not let in, nor take a body of a type that a page of
+//! another site can send unasked.
+
+mod answer;
+pub(crate) mod media;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Query;
+use axum::response::Response;
+use axum::routing::{MethodRouter, any};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method as HttpMethod, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use crate::error::Error;
+use crate::graphql::front_door::{Admitted, FrontDoor, GraphqlRequest, Method};
+use crate::http::request_id::RequestId;
+use crate::http::server::BodyTimedOut;
+use answer::Asked;
+use media::Media;
+
+/// Runs what the front door let in.
+pub trait Executor: Send + Sync + 'static {
+    /// Runs an operation for the caller that `parts` (headers, extensions) name.
+    ///
+    /// An `Err` stops the request as a whole: [`Error::Unauthenticated`] where a token was sent that is not good,
+    /// [`Error::RateLimited`]. The future is dropped when the client goes or time is over, so work that must not stop half way
+    /// runs in a task of its own.
+    fn execute(&self, parts: &Parts, admitted: Admitted) -> impl Future<Output = Result<async_graphql::Response, Error>> + Send;
+}
+
+/// What a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of a body.
+    pub max_body_bytes: usize,
+    /// Time from admission to answer.
+    pub time_limit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_body_bytes: 1024 * 1024, time_limit: Duration::from_secs(10) }
+    }
+}
+
+struct Shared<E> {
+    door: Arc<FrontDoor>,
+    executor: E,
+    settings: Settings,
+}
+
+/// The handler of a GraphQL path.
+pub fn handler<E: Executor, S: Clone + Send + Sync + 'static>(door: Arc<FrontDoor>, executor: E, settings: Settings) -> MethodRouter<S> {
+    let shared = Arc::new(Shared { door, executor, settings });
+    any(move |request: http::Request<Body>| {
+        let shared = Arc::clone(&shared);
+        async move { shared.answer(request).await }
+    })
+}
+
+/// Why a request could not be read.
+struct Unreadable {
+    status: StatusCode,
+    message: &'static str,
+}
+
+const fn unreadable(status: StatusCode, message: &'static str) -> Unreadable {
+    Unreadable { status, message }
+}
+
+const NOT_A_REQUEST: Unreadable = unreadable(
+    StatusCode::BAD_REQUEST,
+    "A request has a string `query`, and may have a string `operationName` and objects `variables` and `extensions`, each once.",
+);
+
+impl<E: Executor> Shared<E> {
+    async fn answer(&self, request: http::Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_default();
+        let bounds = self.door.limits().bounds;
+        let negotiated = media::negotiate(&parts.headers);
+        let asked = Asked { media: negotiated.unwrap_or(Media::Json), request_id: request_id.as_str(), bounds };
+        if negotiated.is_none() {
+            let message = "Answers are application/graphql-response+json or application/json, in UTF-8.";
+            return asked.malformed(StatusCode::NOT_ACCEPTABLE, message);
+        }
+        let (method, read) = match parts.method {
+            HttpMethod::GET => (Method::Get, from_query(&parts.uri)),
+            HttpMethod::POST => (Method::Post, self.read_body(&parts.headers, body).await),
+            _ => return asked.wrong_method("GET, POST", "GraphQL is asked by GET or POST."),
+        };
+        let request = match read {
+            Ok(request) => request,
+            Err(failed) => return asked.malformed(failed.status, failed.message),
+        };
+        let admitted = match self.door.admit(request, method) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return asked.refused(&refusal),
+        };
+        match tokio::time::timeout(self.settings.time_limit, self.executor.execute(&parts, admitted)).await {
+            Ok(Ok(response)) => asked.executed(&response),
+            Ok(Err(fault)) => asked.stopped(&fault),
+            Err(_elapsed) => asked.stopped(&Error::Timeout),
+        }
+    }
+
+    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<GraphqlRequest, Unreadable> {
+        if !media::is_json(headers) {
+            return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
+        }
+        let bytes = self.collect(headers, body).await?;
+        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => {}
+            // A list would be read as the fields of a request in their order.
+            Some(b'[') => return Err(unreadable(StatusCode::BAD_REQUEST, "Batches are not accepted: one request, one operation.")),
+            _ => return Err(unreadable(StatusCode::BAD_REQUEST, "The body is a JSON object.")),
+        }
+        let payload: Payload = serde_json::from_slice(&bytes).map_err(|error| {
+            if error.is_data() { NOT_A_REQUEST } else { unreadable(StatusCode::BAD_REQUEST, "The body is not valid JSON.") }
+        })?;
+        payload.into_request()
+    }
+
+    async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+        let limit = self.settings.max_body_bytes;
+        let too_large = unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than the server takes.");
+        let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large);
+        }
+        match Limited::new(body, limit).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if caused_by::<LengthLimitError>(&*error) => Err(too_large),
+            Err(error) if caused_by::<BodyTimedOut>(&*error) => {
+                Err(unreadable(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."))
+            }
+            Err(_) => Err(unreadable(StatusCode::BAD_REQUEST, "The body ended early.")),
+        }
+    }
+}
+
+/// Whether `error` is a `T`, or stands for one.
+fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<T>)
+}
+
+/// A request as JSON; each key at most once, which serde holds, others ignored.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<Map<String, Json>>,
+    extensions: Option<Map<String, Json>>,
+}
+
+impl Payload {
+    fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
+        Ok(GraphqlRequest {
+            query: self.query.ok_or(NOT_A_REQUEST)?,
+            operation_name: self.operation_name,
+            variables: self.variables.unwrap_or_default(),
+            extensions: self.extensions.unwrap_or_default(),
+        })
+    }
+}
+
+/// A request from a query string, `variables` and `extensions` being JSON in it.
+fn from_query(uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| NOT_A_REQUEST)?;
+    let mut payload = Payload { query: None, operation_name: None, variables: None, extensions: None };
+    for (key, value) in pairs {
+        let taken = match key.as_str() {
+            "query" => payload.query.replace(value).is_some(),
+            "operationName" => payload.operation_name.replace(value).is_some(),
+            "variables" => std::mem::replace(&mut payload.variables, object(&value)?).is_some(),
+            "extensions" => std::mem::replace(&mut payload.extensions, object(&value)?).is_some(),
+            _ => false,
+        };
+        if taken {
+            return Err(NOT_A_REQUEST);
+        }
+    }
+    payload.into_request()
+}
+
+fn object(text: &str) -> Result<Option<Map<String, Json>>, Unreadable> {
+    serde_json::from_str(text).map_err(|_| NOT_A_REQUEST)
+}

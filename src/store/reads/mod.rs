@@ -1,0 +1,17 @@
+//! What the API shows of subscriptions and money: pages, rows by id, and the rows of many parents in one statement.
+
+pub mod invoices;
+pub mod payments;
+pub mod subscriptions;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// Rows by what they belong to, each group in the order it was read.
+fn grouped<K: Eq + Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
+    for row in rows {
+        groups.entry(key(&row)).or_default().push(row);
+    }
+    groups
+}
