@@ -134,14 +134,14 @@ impl Store {
         Ok(connection.close().await?)
     }
 
-    /// The names of the migrations, each with whether it is applied.
+    /// The names of the migrations, each with whether it is applied. Only reads, so that the server's own login may ask.
     ///
     /// # Errors
     /// [`Error::Store`] where the database cannot be read.
     pub async fn migration_status(url: &str) -> Result<Vec<(String, bool)>, Error> {
         let connection = migration_connection(url).await?;
-        let pending: Vec<String> = Migrator::get_pending_migrations(&connection).await?.iter().map(|m| m.name().to_owned()).collect();
-        let all = Migrator::migrations().iter().map(|m| m.name().to_owned()).map(|name| (name.clone(), !pending.contains(&name))).collect();
+        let applied = applied_migrations(&connection).await?;
+        let all = Migrator::migrations().iter().map(|m| m.name().to_owned()).map(|name| (name.clone(), applied.contains(&name))).collect();
         connection.close().await?;
         Ok(all)
     }
@@ -247,7 +247,22 @@ async fn migration_connection(url: &str) -> Result<DatabaseConnection, Error> {
         .await?)
 }
 
-/// Makes the server's login a member of both roles; it takes one of them for each transaction.
+/// The names of the migrations that are applied. (The migrator itself would first make its table, which the server's login may not.)
+async fn applied_migrations(connection: &DatabaseConnection) -> Result<Vec<String>, Error> {
+    let backend = connection.get_database_backend();
+    let there = match backend {
+        DbBackend::Sqlite => "select 1 from sqlite_master where name = 'seaql_migrations'",
+        _ => "select 1 from pg_tables where schemaname = 'public' and tablename = 'seaql_migrations'",
+    };
+    if connection.query_one_raw(raw(backend, there)).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = connection.query_all_raw(raw(backend, "select version from seaql_migrations")).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?)
+}
+
+/// Makes the server's login a member of both roles, of which it takes one for each transaction, and lets it see which
+/// migrations have run.
 #[expect(clippy::disallowed_methods, reason = "GRANT takes no bound values; the login is checked to be a plain identifier")]
 async fn grant_roles(transaction: &DatabaseTransaction, login: Option<&str>) -> Result<(), Error> {
     let login = login.unwrap_or("current_user");
@@ -259,6 +274,7 @@ async fn grant_roles(transaction: &DatabaseTransaction, login: Option<&str>) -> 
         let grant = format!("do $$ begin grant {role} to {login}; exception when unique_violation then null; end $$");
         transaction.execute_unprepared(&grant).await?;
     }
+    transaction.execute_unprepared(&format!("grant select on seaql_migrations to {login}")).await?;
     Ok(())
 }
 
