@@ -1,5 +1,7 @@
 //! Plans with round prices, customers who pay, and a way to look at what was billed.
 
+use std::fmt::Write as _;
+
 use evolve_business::adapters::payment::SandboxBehavior;
 use evolve_business::billing::cancel::{CancelTiming, UnusedTime};
 use evolve_business::billing::change::{ChangeTiming, Proration};
@@ -64,12 +66,14 @@ fn shop() -> String {
     let mut text = SHOP.to_owned();
     for (product, code, price, more) in PLANS {
         let year = price * 10;
-        text.push_str(&format!(
+        write!(
+            text,
             "[[plans]]\nproduct = \"{product}\"\ncode = \"{code}\"\nname = \"{code}\"\ndescription = \"{code}.\"\n{more}\nprices = [
   {{ interval = \"monthly\", currency = \"KES\", amount = \"{price}.00\", tax = \"exclusive\" }},
   {{ interval = \"yearly\", currency = \"KES\", amount = \"{year}.00\", tax = \"exclusive\" }},
 ]\n"
-        ));
+        )
+        .unwrap();
     }
     text
 }

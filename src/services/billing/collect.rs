@@ -10,7 +10,7 @@ use super::end::end;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
-use crate::billing::dunning::{DunningSettings, StepKind, days_after, next_step};
+use crate::billing::dunning::{DunningSettings, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, next_step};
 use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
@@ -24,8 +24,6 @@ use crate::store::{Tenant, invoices};
 pub const DUNNING: &str = "dunning";
 /// The job that gives up on what an ended subscription still owes.
 pub const WRITE_OFF: &str = "write_off";
-/// How many days after the end of a subscription its open invoices are given up on.
-const WRITE_OFF_AFTER_DAYS: u16 = 30;
 
 /// Begins an attempt for what is due on an invoice, with `method` or the subscription's own or the default one; where
 /// none is usable the invoice is overdue at once. What is less than the gateway takes is written off.
@@ -189,7 +187,7 @@ pub async fn write_off_later(tenant: &Tenant, ports: &Ports, account: &Account, 
     if invoices::open(tenant, Some(standing.row.id)).await?.is_empty() {
         return Ok(());
     }
-    let due_at = days_after(account.at, WRITE_OFF_AFTER_DAYS).map_err(rule)?;
+    let due_at = days_after(account.at, UNCOLLECTIBLE_AFTER_DAYS).map_err(rule)?;
     let key = standing.row.id.to_string();
     let job = NewJob { id: ports.ids.next(), kind: WRITE_OFF, key: &key, due_at: due_at.into(), now: ports.now().into() };
     schedule(tenant, job).await.map(drop)

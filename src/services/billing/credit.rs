@@ -4,6 +4,7 @@ use super::account::Account;
 use super::issue::credit_note_number;
 use super::rule;
 use super::standing::Standing;
+use crate::billing::collect::{Collection, GatewayAmounts, collect};
 use crate::billing::credit::{CreditNote as RuledNote, CreditNotes, Creditable, Destination, place};
 use crate::billing::exact::{difference, sum};
 use crate::billing::invoice::Line;
@@ -101,10 +102,8 @@ pub async fn use_on_open(tenant: &Tenant, ports: &Ports, account: &mut Account) 
 pub async fn write_off_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Result<bool, Error> {
     let due_minor = invoice.amount_due_minor;
     let Some(terms) = ports.gateway.terms(invoice.currency) else { return Ok(false) };
-    let units =
-        due_minor.checked_add(terms.unit_minor).and_then(|past| past.checked_sub(1)).and_then(|past| past.checked_div(terms.unit_minor));
-    let asked_minor = units.and_then(|units| units.checked_mul(terms.unit_minor)).unwrap_or(due_minor);
-    if due_minor == 0 || asked_minor >= terms.least_minor {
+    let takes = GatewayAmounts { unit_minor: terms.unit_minor, least_minor: terms.least_minor, most_minor: Some(terms.most_minor) };
+    if !matches!(collect(due_minor, &takes).map_err(rule)?, Collection::WriteOff(_)) {
         return Ok(false);
     }
     let movement = |reason| Movement { reason, invoice: Some(invoice.id), credit_note: None };

@@ -51,8 +51,13 @@ pub async fn bill(
     own: Vec<DraftLine>,
 ) -> Result<Option<Invoice>, Error> {
     let mut drafts = waiting(tenant, account, subscription).await?;
-    drafts.extend(own);
-    let Some(invoice) = issue(tenant, ports, account, subscription, drafts).await? else { return Ok(None) };
+    drafts.extend(own.iter().cloned());
+    let Some(invoice) = issue(tenant, ports, account, subscription, drafts).await? else {
+        // Credits that outweigh what is charged now wait with it for an invoice that can carry them.
+        let waits = own.iter().filter(|draft| draft.line.amount_minor != 0).map(|draft| draft.to_wait(ports, account, subscription));
+        subscriptions::insert_pending_lines(tenant, waits.collect()).await?;
+        return Ok(None);
+    };
     subscriptions::take_pending_lines(tenant, subscription, invoice.id).await?;
     Ok(Some(invoice))
 }

@@ -11,9 +11,9 @@ use super::lines::DraftLine;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
+use crate::billing::cycle::resume;
 use crate::billing::exact::difference;
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
-use crate::billing::proration::charge_line;
 use crate::error::Error;
 use crate::ids::{InvoiceId, SubscriptionId};
 use crate::money::Money;
@@ -145,7 +145,7 @@ async fn charge_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, stan
         return Ok(());
     }
     let price = standing.price(account);
-    let line = charge_line(&standing.running()?, account.at, standing.row.granularity, &price).map_err(rule)?;
+    let line = resume(&standing.running()?, account.at, standing.row.granularity, None, &price).map_err(rule)?;
     standing.set_charged(Some(price));
     standing.save(tenant, account).await?;
     let own: Vec<DraftLine> =

@@ -171,7 +171,7 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
     let target = found.ok_or_else(|| UserError::at("planId", UserErrorCode::NotFound, "There is no such plan."))?;
     let row = &standing.row;
     let is_same_plan = target.id == row.plan_id;
-    let is_available = is_same_plan || (target.product.id == row.product_id && !target.archived);
+    let is_available = target.product.id == row.product_id && !target.archived;
     let price = |interval| {
         let price = target.price(interval, row.currency)?;
         Some(Price { amount_minor: price.amount_minor, tax: account.tax(price.tax_behavior) })

@@ -1,8 +1,9 @@
 //! What a sign-up comes to: one function for the preview and for the real thing.
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp};
 
 use super::PreviewSubscribe;
+use crate::billing::dunning::INCOMPLETE_HOURS;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::billing::period::{Period, Schedule};
 use crate::billing::proration::{PeriodPrice, recurring_line};
@@ -104,9 +105,9 @@ pub(super) async fn sale(tenant: &Tenant, account: &Account, offer: &PreviewSubs
     Ok(Sale { price, schedule, period, charged: Some(charge), line, preview, first_invoice: None, plan })
 }
 
-/// The instant a day after.
-pub(super) fn a_day_after(at: Timestamp) -> Timestamp {
-    at.checked_add(24.hours()).unwrap_or(Timestamp::MAX)
+/// When a first invoice that is not settled is given up on.
+pub(super) fn given_up_at(at: Timestamp) -> Timestamp {
+    at.saturating_add(SignedDuration::from_hours(INCOMPLETE_HOURS.into())).unwrap_or(Timestamp::MAX)
 }
 
 /// The columns of an anchor's day.

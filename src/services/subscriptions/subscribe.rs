@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::sale::{Sale, a_day_after, anchor_columns, sale};
+use super::sale::{Sale, anchor_columns, given_up_at, sale};
 use super::token::{self, Shown};
 use super::{Begun, Billed, PreviewSubscribe, Subscribe, SubscriptionService, Work, begin, settled};
 use crate::billing::lifecycle::SubscriptionStatus;
@@ -161,7 +161,7 @@ async fn write(
     standing.save(tenant, account).await?;
     standing.schedule_renewal(tenant, ports).await?;
     if standing.row.status == SubscriptionStatus::Incomplete {
-        let (key, due_at) = (id.to_string(), a_day_after(account.at).into());
+        let (key, due_at) = (id.to_string(), given_up_at(account.at).into());
         let job = NewJob { id: ports.ids.next(), kind: EXPIRE_INCOMPLETE, key: &key, due_at, now: ports.now().into() };
         schedule(tenant, job).await?;
     }
