@@ -13,8 +13,8 @@ use crate::error::Cause;
 use crate::http::server::{self, Stopped};
 use crate::worker::{Worker, WorkerSettings};
 
-/// How long the worker may take to finish what it is doing.
-const WORKER_STOP: Duration = Duration::from_secs(20);
+/// How long the worker may take to finish what it is doing, and to give back what it could not: longer than it gives its jobs.
+const WORKER_STOP: Duration = Duration::from_secs(30);
 
 /// Serves until a signal; requests in flight finish, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
