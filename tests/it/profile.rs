@@ -307,9 +307,9 @@ async fn the_worst_subscription_shows_on_the_business(db: TestDatabase) {
             .run_sql(&format!(
                 "insert into subscriptions (business_id, id, product_id, plan_id, plan_version, billing_interval, currency, price_minor,
                    charged_price_minor, tax_behavior, status, anchor_mode, anchor_date, anchor_time, granularity, period_number, started_at,
-                   period_start, period_end, auto_renewal, version, created_at, updated_at)
-                 values ({business}, {id}, {product}, {plan}, 2, 'MONTHLY', 'KES', 4990, 4990, 'EXCLUSIVE', '{status}', 'ANNIVERSARY',
-                   '2027-01-01', '00:00:00', 'DAY', 1, {at}, {at}, '2027-02-01T00:00:00+00:00', {no}, 1, {at}, {at})"
+                   period_start, period_end, auto_renewal, version, created_at, updated_at, charged_from, dunning_taken, dunning_hard)
+                 values ({business}, {id}, {product}, {plan}, 2, 'MONTHLY', 'KES', 4990, null, 'EXCLUSIVE', '{status}', 'ANNIVERSARY',
+                   '2027-01-01', '00:00:00', 'DAY', 1, {at}, {at}, '2027-02-01T00:00:00+00:00', {no}, 1, {at}, {at}, 1, 0, {no})"
             ))
             .await;
         expected = shown;
