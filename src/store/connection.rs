@@ -19,8 +19,8 @@ use crate::error::Error;
 
 /// How long a caller waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long SQLite waits for another process's write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long SQLite waits for another process's write lock: as long as PostgreSQL waits for any.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that stood idle for longer is tried before it is used.
 const TRY_AFTER_IDLE: Duration = Duration::from_secs(30);
 /// Below this, SQLite's write-ahead log has a bug that loses data.

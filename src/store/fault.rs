@@ -9,17 +9,17 @@ use crate::error::Error;
 
 /// PostgreSQL: serialization failure, deadlock, shutdown.
 const POSTGRES_RETRYABLE: &[&str] = &["40001", "40P01", "57P01"];
-/// PostgreSQL: `lock_timeout` ran out.
-const POSTGRES_LOCK_TIMEOUT: &str = "55P03";
-/// SQLite: BUSY, LOCKED, BUSY_SNAPSHOT.
-const SQLITE_RETRYABLE: &[&str] = &["5", "6", "517"];
+/// PostgreSQL: `lock_timeout` ran out. SQLite: BUSY, which it answers when `busy_timeout` ran out.
+const LOCK_TIMEOUT: &[&str] = &["55P03", "5"];
+/// SQLite: LOCKED, BUSY_SNAPSHOT.
+const SQLITE_RETRYABLE: &[&str] = &["6", "517"];
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
             return Self::UniqueViolation(Box::new(error));
         }
-        if code_of(&error).is_some_and(|code| code == POSTGRES_LOCK_TIMEOUT) {
+        if code_of(&error).is_some_and(|code| LOCK_TIMEOUT.contains(&code.as_ref())) {
             return Self::LockTimeout(Box::new(error));
         }
         if is_retryable(&error) {
