@@ -58,7 +58,8 @@ impl App {
     pub async fn build(settings: &Settings) -> Result<Self, Cause> {
         std::fs::create_dir_all(&settings.data_dir)?;
         let (clock, ids, rng): (SharedClock, SharedIdGen, SharedRng) = (Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemRng));
-        let options = StoreOptions { pool_size: settings.database.readers, ..StoreOptions::new(settings.database.url.expose_secret()) };
+        let (url, pool_size, writers) = (settings.database.url.expose_secret(), settings.database.readers, settings.database.writers);
+        let options = StoreOptions { pool_size, writers, ..StoreOptions::new(url) };
         let store = Store::open(&options, Arc::clone(&clock)).await?;
         if settings.mode == Mode::Production {
             refuse_weak_login(&store).await?;

@@ -6,9 +6,101 @@
 //! ```text
 //! main → cli → app → http → graphql → services → billing            (pure rules)
 //!                  ↘ worker ───────↗           ↘ store → store::entity (private)
-//!                                              ↘ adapters            (gateways, mail, files, keys)
+//!                                              ↘ adapters            (gateways, mail)
 //! leaves anyone may use: ids, clock, error, config (types only), money
 //! ```
+//!
+//! `ARCHITECTURE.md` walks one request through these rooms and says how to add to them.
+//!
+//! # Invariants
+//!
+//! 1. `billing` is pure: no `async`, no database, no clock, no randomness, no floats.
+//!    test: `billing_has_no_clock_no_waiting_and_no_floats`
+//! 2. Rooms are used in the direction that is drawn, and the store alone knows the database's crates.
+//!    tests: `rooms_are_used_in_the_direction_that_is_drawn`, `only_the_store_names_the_crates_of_the_database`
+//! 3. A tenant's row is reached only through `Tenant`, and its capabilities are made in a short list of places.
+//!    tests: `two_businesses_neither_see_nor_change_each_other`, `a_tenant_scope_is_made_in_the_listed_files_alone`,
+//!    `the_system_capability_is_opened_in_the_listed_files_alone`, `banned_calls_are_expected_in_the_listed_files_alone`
+//! 4. On PostgreSQL row-level security keeps businesses apart even without the program's own filter.
+//!    tests: `row_level_security_alone_keeps_two_businesses_apart`, `no_id_crosses_by_the_database_s_own_wall`
+//! 5. What belongs to another business answers as what does not exist.
+//!    test: `another_business_s_ids_answer_as_ids_that_do_not_exist`
+//! 6. A reference across businesses cannot be stored.
+//!    test: `a_reference_across_businesses_cannot_be_stored`
+//! 7. A query sees one state of the database, and cannot write.
+//!    tests: `a_snapshot_is_one_state_while_others_write`, `a_snapshot_cannot_write`,
+//!    `a_snapshot_is_repeatable_read_and_read_only_and_a_write_is_neither`
+//! 8. Nothing of a document runs unless all of it, with its variables, was found good within its limits.
+//!    tests: `a_mutation_with_a_missing_variable_runs_nothing`, `a_fragment_bomb_is_refused_without_being_spread_out`,
+//!    `nested_brackets_are_refused_on_a_workers_stack`, `the_front_door_reads_every_scalar`
+//! 9. A client that goes away cuts no change in half and leaves the pool clean.
+//!    tests: `a_write_that_is_dropped_at_any_poll_is_whole_and_leaves_the_pool_clean`,
+//!    `a_request_that_is_dropped_at_any_moment_leaves_the_pool_clean`
+//! 10. An operation that refuses leaves no trace.
+//!     tests: `a_transaction_that_fails_leaves_nothing`, `changes_that_are_not_offered_are_refused_and_leave_no_trace`
+//! 11. The same idempotency key acts once, however often and however concurrently it is sent.
+//!     tests: `thirty_two_transactions_with_one_key_act_once`, `the_same_key_pays_once_and_another_input_under_it_is_refused`
+//! 12. An invoice has one live attempt at most, and a lost answer is never taken for a failure.
+//!     tests: `sixteen_requests_at_once_charge_an_invoice_once`, `a_lost_answer_to_a_charge_that_was_made_is_found_and_settled_once`,
+//!     `a_charge_that_never_arrived_fails_only_after_the_gateway_has_barred_it`
+//! 13. A crash between a charge and its answer ends with one charge and one settled payment.
+//!     tests: `a_crash_after_the_gateways_charge_ends_with_one_charge_and_one_settled_payment`,
+//!     `killed_between_charge_and_answer`
+//! 14. A job is done by whoever holds its fence, and by nobody else.
+//!     tests: `eight_claimers_share_the_jobs_and_none_is_handed_out_twice`,
+//!     `a_worker_that_lost_its_lease_cannot_overwrite_its_successors_result`
+//! 15. A boundary is billed once, in order, however late and by however many.
+//!     tests: `catching_up_bills_every_missed_period_once_and_in_order`, `two_renewals_at_once_bill_once`
+//! 16. What a preview showed is billed exactly, or refused.
+//!     tests: `a_preview_of_a_change_comes_true_or_is_stale`, `a_preview_shows_what_is_billed_and_its_token_holds_for_fifteen_minutes`
+//! 17. Invoice numbers have no gaps.
+//!     test: `numbers_are_gapless_when_many_subscribe_at_once`
+//! 18. No money is made or lost by rounding, splitting or crediting.
+//!     tests: `shares_add_up_to_the_whole`, `credit_notes_add_up_to_their_invoice_exactly`,
+//!     `no_credit_exceeds_the_charge_it_takes_back`, `periods_tile_time_without_gap_or_overlap`
+//! 19. Amounts, rates and instants come back from either database as they went in.
+//!     tests: `amounts_come_back_to_the_last_minor_unit`, `rates_come_back_to_the_last_digit`,
+//!     `instants_come_back_to_the_microsecond_and_sort_by_time`
+//! 20. A list's relations cost the same number of statements however long the list is.
+//!     test: `products_with_plans_prices_and_features_take_the_same_statements_for_3_and_for_30_plans`
+//! 21. Production refuses a login that could pass by the walls.
+//!     tests: `weaknesses_are_named`, `production_serves_as_the_readme_sets_it_up_and_refuses_a_login_that_is_too_strong`
+//! 22. The printed schema is the schema.
+//!     test: `the_printed_schema_is_the_schema`
+//!
+//! # Global by design
+//!
+//! Every other table belongs to one business, and row-level security shows a tenant its own rows alone.
+//!
+//! - `users`: a person may work for several businesses. A tenant sees those who are its members, without the hash of the password.
+//! - `sessions`: found at refresh before anybody is known. A tenant reads its own; the system alone writes.
+//! - `refresh_tokens`: found by their hash before anybody is known; for the system alone.
+//! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
+//!   everybody reads and the system alone writes.
+//! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
+//! - `invoice_register`: which document took which number. A tenant sees its own entries.
+//!
+//! # Glossary
+//!
+//! - **Access**: a caller whose session and membership were found good in the transaction at hand.
+//! - **Account credit**: money that the business has with the seller; it pays the next invoice.
+//! - **Anchor**: the local date from which the boundaries of periods are counted, so that they do not drift.
+//! - **Boundary**: where one period ends and the next begins.
+//! - **Capability**: a value whose holder may touch rows: `Tenant`, `System`, `Catalogue`.
+//! - **Credit note**: a numbered document that takes back part of an invoice.
+//! - **Dunning**: the ladder of a subscription that is not paid: retries, suspension, cancellation.
+//! - **Fence**: a number that grows whenever somebody takes a job or payment in hand; whoever has an older one may write nothing.
+//! - **Idempotency key**: the client's name for an order: sent again, it acts once.
+//! - **Lease**: until when a job belongs to the worker that claimed it.
+//! - **Live attempt**: a payment that may still take money: CREATED, SENDING, REQUIRES_ACTION or UNKNOWN.
+//! - **Minor unit**: the smallest unit of a currency, e.g. the cent.
+//! - **Period**: the time that one charge pays for, from its start up to, not including, its end.
+//! - **Proration**: crediting the unused and charging the remaining part of a period.
+//! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.
+//! - **Fault**: what a person cannot put right: logged with its cause, answered as a code.
+//! - **Snapshot**: the one state of the database that a whole request reads.
+//! - **Standing**: a subscription with its plan and running period, as an operation holds it.
+//! - **Tenant**: a business, and the capability to touch its rows.
 #![forbid(unsafe_code)]
 
 pub mod adapters;

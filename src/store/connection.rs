@@ -37,8 +37,10 @@ pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct StoreOptions {
     /// `sqlite://path` or `postgres://…`.
     pub url: String,
-    /// Connections for reading, and on PostgreSQL as many again for writing.
+    /// Connections for reading.
     pub pool_size: u32,
+    /// Connections for writing, on PostgreSQL; SQLite has one.
+    pub writers: u32,
     /// SQLite: whether a commit waits for the disk. Always true outside tests.
     pub durable: bool,
     /// Whether `Tenant` adds its own filter to each statement. Always true outside the test that shows that
@@ -51,7 +53,7 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// The defaults for `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), pool_size: 8, durable: true, application_filter: true, observer: None }
+        Self { url: url.into(), pool_size: 8, writers: 8, durable: true, application_filter: true, observer: None }
     }
 }
 
@@ -93,6 +95,9 @@ impl Store {
                 let observer = Arc::clone(observer);
                 connection.set_metric_callback(move |info| observer(&info.statement.sql));
             }
+        }
+        if !sqlite {
+            check_snapshots(&reader).await?;
         }
         let inner = Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new() };
         Ok(Self { inner: Arc::new(inner) })
@@ -242,7 +247,7 @@ fn raw(backend: DbBackend, sql: &'static str) -> sea_orm::Statement {
 
 /// One connection for migrations, with the right to create.
 async fn migration_connection(url: &str) -> Result<DatabaseConnection, Error> {
-    let options = StoreOptions { pool_size: 1, ..StoreOptions::new(url) };
+    let options = StoreOptions { writers: 1, ..StoreOptions::new(url) };
     Ok(Database::connect(if url.starts_with("sqlite:") { sqlite_options(&options, false) } else { postgres_options(&options, false) })
         .await?)
 }
@@ -309,7 +314,7 @@ fn sqlite_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
 
 /// PostgreSQL: readers' sessions begin every transaction as a read-only snapshot.
 fn postgres_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
-    let mut connect = pool_options(options, options.pool_size);
+    let mut connect = pool_options(options, if read_only { options.pool_size } else { options.writers });
     connect.map_sqlx_postgres_opts(move |postgres| {
         let postgres = postgres.application_name("evolve-business");
         if read_only {
@@ -328,6 +333,20 @@ fn postgres_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
         .boxed()
     });
     connect
+}
+
+/// Refuses a way to PostgreSQL that loses the readers' session settings, as a pooler in between may: what a request reads
+/// would no longer be one state.
+async fn check_snapshots(reader: &DatabaseConnection) -> Result<(), Error> {
+    let sql =
+        "select current_setting('transaction_isolation') = 'repeatable read' and current_setting('transaction_read_only') = 'on' as kept";
+    let row = reader.query_one_raw(raw(DbBackend::Postgres, sql)).await?;
+    let kept: bool = row.ok_or_else(|| Error::Corrupt("PostgreSQL has no settings".into()))?.try_get("", "kept")?;
+    if kept {
+        Ok(())
+    } else {
+        Err(Error::Corrupt("a pooler between here and PostgreSQL drops the session settings that readers need".into()))
+    }
 }
 
 /// Refuses an SQLite that may lose data.

@@ -31,6 +31,7 @@ mod id_walk;
 mod payment_methods;
 mod payments;
 mod pool;
+mod pooler;
 mod postgres;
 mod profile;
 mod sandbox_action;

@@ -68,7 +68,7 @@ impl Setting {
             raw.invoice(scope, 100).await;
         }
         let filter = db.kind == Kind::Sqlite;
-        let world = World::with(db, NOW, |options| (options.pool_size, options.application_filter) = (1, filter)).await;
+        let world = World::with(db, NOW, |options| (options.pool_size, options.writers, options.application_filter) = (1, 1, filter)).await;
         Self { store: world.ports.store.clone(), raw, first, second, _world: world }
     }
 

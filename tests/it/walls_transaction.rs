@@ -55,7 +55,7 @@ fn audit_event(sequence: i64) -> NewAuditEvent<'static> {
 async fn a_transaction_that_fails_leaves_nothing(db: TestDatabase) {
     let raw = Raw::open(&db).await;
     let scope = raw.business().await;
-    let world = World::with(db, NOW, |options| options.pool_size = 1).await;
+    let world = World::with(db, NOW, |options| (options.pool_size, options.writers) = (1, 1)).await;
     let store = &world.ports.store;
 
     let refuse = async |tenant: Tenant| {
@@ -230,7 +230,7 @@ async fn run_again(db: TestDatabase) {
 async fn connection_ends(db: TestDatabase) {
     let raw = Arc::new(Raw::open(&db).await);
     let scope = raw.business().await;
-    let world = World::with(db, NOW, |options| options.pool_size = 3).await;
+    let world = World::with(db, NOW, |options| (options.pool_size, options.writers) = (3, 3)).await;
     let end = "select count(pg_terminate_backend(pid)) as v from pg_stat_activity
                where datname = current_database() and application_name = 'evolve-business' and state = $1";
     let runs = Arc::new(AtomicU32::new(0));
