@@ -262,8 +262,7 @@ impl Subscription {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<InvoiceConnection> {
-        let name = format!("{}/invoices", self.row.id);
-        invoices::page(request(context), &name, invoices::of_subscription(self.row.id), PageArguments { first, after, last, before }).await
+        invoices::page_of_subscription(request(context), self.row.id, PageArguments { first, after, last, before }).await
     }
     /// Rises with every change: give it as `ifVersion`.
     async fn version(&self) -> i32 {

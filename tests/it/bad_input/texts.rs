@@ -150,7 +150,6 @@ fn also(place: &Place) -> &'static [&'static str] {
         "previewToken" => &["STALE_PREVIEW"],
         "refreshToken" => &["TOKEN_EXPIRED"],
         "password" | "currentPassword" | "newPassword" => &["INVALID_CREDENTIALS", "WEAK_PASSWORD"],
-        "cardToken" => &["PAYMENT_FAILED"],
         _ => &[],
     }
 }
