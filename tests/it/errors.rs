@@ -109,7 +109,7 @@ async fn each_code_is_answered_as_it_always_was(db: TestDatabase) {
     }
     // A table that is gone is a fault of ours.
     world.run_sql("alter table payment_methods rename to gone").await;
-    let shown = answer(&url, Some(&owner), query("{ paymentMethods { id } profile { businessName } }")).await;
+    let shown = answer(&url, Some(&owner), query("{ paymentMethods { id } }")).await;
     write!(all, "== INTERNAL\n{shown}\n").unwrap();
     insta::assert_snapshot!("each_code", all);
 }

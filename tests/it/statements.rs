@@ -48,7 +48,7 @@ async fn subscribe(world: &World, client: &Client, plan: &str, method: &str) {
 }
 
 /// Signs in again: an access token does not live through the months that the clock is moved on.
-async fn sign_in_again(client: &mut Client, name: &str) {
+pub(crate) async fn sign_in_again(client: &mut Client, name: &str) {
     client.token = None;
     let input = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
     let came = client.mutate("signIn", input, "session { accessToken }").await;

@@ -166,14 +166,17 @@ fn codes(what: &str, answer: &Value, place: &Place) -> Vec<String> {
     refusals.iter().map(|refusal| text(&refusal["code"])).collect()
 }
 
-/// Sends `text` in every place; each must be refused or, in a query, find nothing, and nothing may change.
-async fn every_place_refuses(db: TestDatabase, text: &str) {
+/// A new password may be of any characters: it is hashed and never shown.
+const NEW_PASSWORDS: [&str; 2] = ["changePassword(input.newPassword)", "register(input.password)"];
+
+/// Sends `text` in every place but those of `free`; each must be refused or, in a query, find nothing, and nothing may change.
+async fn every_place_refuses(db: TestDatabase, text: &str, free: &[&str]) {
     let (world, _server, life) = lived(db).await;
     let method = add_method(&life.client, "SUCCEEDS").await;
     let good = good(&life, &method);
     let before = world.rows_of(life.business_uuid()).await;
     let (businesses, mut tried) = (world.read_texts("select business_name from businesses").await, 0);
-    for place in places() {
+    for place in places().into_iter().filter(|place| !free.contains(&place.name().as_str())) {
         let variables = place.variables(&good, text);
         let (status, body) = life.client.raw(&place.document(&variables), &variables).await;
         let what = place.name();
@@ -194,11 +197,11 @@ async fn every_place_refuses(db: TestDatabase, text: &str) {
 }
 
 async fn every_text_of_a_hundred_thousand_characters_is_refused(db: TestDatabase) {
-    every_place_refuses(db, &"x".repeat(100_000)).await;
+    every_place_refuses(db, &"x".repeat(100_000), &[]).await;
 }
 
 async fn every_text_with_control_characters_is_refused(db: TestDatabase) {
-    every_place_refuses(db, "a\u{0}b\u{7}c\u{1b}[2J").await;
+    every_place_refuses(db, "a\u{0}b\u{7}c\u{1b}[2J", &NEW_PASSWORDS).await;
 }
 
 async fn every_empty_text_is_answered(db: TestDatabase) {
