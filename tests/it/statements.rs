@@ -1,5 +1,6 @@
 //! How many SQL statements an operation takes: a number that does not grow with the rows it shows.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Server};
@@ -23,7 +24,11 @@ const SUBSCRIPTIONS: &str = "{
   subscriptions { nodes { id plan { name product { name } } invoices(first: 3) { nodes { id payments { status } } } } }
 }";
 
-both!(the_dashboard_takes_six_statements_for_one_invoice_and_for_a_hundred, plans_and_payments_of_all_subscriptions_are_read_at_once);
+both!(
+    the_dashboard_takes_six_statements_for_one_invoice_and_for_a_hundred,
+    a_dashboard_after_the_end_takes_no_more,
+    plans_and_payments_of_all_subscriptions_are_read_at_once
+);
 
 /// The answer to a document, and how many statements it took.
 async fn counted(client: &Client, statements: &Statements, document: &str) -> (Value, Vec<String>) {
@@ -103,4 +108,31 @@ async fn plans_and_payments_of_all_subscriptions_are_read_at_once(db: TestDataba
     }
     // A page of invoices is a statement of its own for each subscription; everything else is one, whatever the rows.
     assert_eq!(three.len(), one.len() + 2, "one subscription:\n{}\n\nthree:\n{}", one.join("\n"), three.join("\n"));
+}
+
+/// Payroll begins after the ERP and ends before it: what is shown is what ended last.
+async fn a_dashboard_after_the_end_takes_no_more(db: TestDatabase) {
+    let (world, statements) = seen(db, "2027-01-10T09:00:00Z").await;
+    let server = Server::start(&world).await;
+    let (client, _) = register(&server, "ann").await;
+    let method = add_method(&client, "SUCCEEDS").await;
+    let plans = plans(&client).await;
+    for plan in [&plans["erp"][0], &plans["payroll"][0]] {
+        subscribe(&world, &client, plan, &method).await;
+        world.advance(SignedDuration::from_secs(1));
+    }
+    let (several, most) = counted(&client, &statements, DASHBOARD).await;
+    assert_eq!((&several["subscription"], most.len() <= 6), (&Value::Null, true), "{}", most.join("\n"));
+    for (product, left) in [("payroll", "erp"), ("erp", "erp")] {
+        let id = client.data("query($p: String) { subscription(product: $p) { id } }", json!({ "p": product })).await["subscription"]["id"]
+            .take();
+        let now = json!({ "subscriptionId": id, "timing": "NOW", "idempotencyKey": product });
+        world.working(client.mutate("cancel", now, "subscription { status }")).await;
+        world.advance(SignedDuration::from_secs(1));
+        let (shown, texts) = counted(&client, &statements, DASHBOARD).await;
+        assert_eq!(shown["subscription"]["plan"]["product"]["code"], left);
+        assert!(texts.len() <= 6, "{}:\n{}", texts.len(), texts.join("\n"));
+        let ended = client.data("query($p: String) { subscription(product: $p) { id status } }", json!({ "p": product })).await;
+        assert_eq!(ended["subscription"], json!({ "id": id, "status": "CANCELED" }));
+    }
 }

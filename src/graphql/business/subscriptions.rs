@@ -297,13 +297,8 @@ impl SubscriptionQuery {
                 },
                 None => None,
             };
-            let mut live = rows::live(&tenant, product).await?;
             // Without a product the one live subscription is meant; where there are several, none in particular is.
-            match live.len() {
-                0 => Ok(rows::last_ended(&tenant, product).await?.map(Subscription::new)),
-                1 => Ok(live.pop().map(Subscription::new)),
-                _ => Ok(None),
-            }
+            Ok(rows::current(&tenant, product).await?.map(Subscription::new))
         })
         .await
     }
