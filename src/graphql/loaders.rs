@@ -17,7 +17,8 @@ use crate::services::catalog::cheapest_first;
 use crate::store::Snapshot;
 use crate::store::catalog::{self, Feature, Plan, PlanView, Price, VersionKey};
 use crate::store::customers::{self, UserView};
-use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
+use crate::store::page::{Page, Window};
+use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceFilter, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
 
@@ -101,6 +102,9 @@ pub struct Loaders {
     pub business_currency: Loader<(), Currency>,
     /// Subscriptions by id.
     pub subscriptions: Loader<SubscriptionId, Subscription>,
+    /// Pages of a subscription's invoices. A statement each, but read together: what the invoices of all of them lead to
+    /// is then asked for at once.
+    pub subscription_invoices: Loader<(SubscriptionId, Window), Page<Invoice>>,
     /// Invoices by id.
     pub invoices: Loader<InvoiceId, Invoice>,
     /// Lines by invoice.
@@ -157,6 +161,7 @@ impl Loaders {
             platform_currency: only!(snapshot, platform_currency),
             business_currency: only!(snapshot, business_currency),
             subscriptions: of_tenant!(snapshot, subscriptions::by_ids),
+            subscription_invoices: Loader::new(snapshot, |snapshot, keys| Box::pin(subscription_invoices(snapshot, keys))),
             invoices: of_tenant!(snapshot, invoices::by_ids),
             invoice_lines: of_tenant!(snapshot, invoices::lines_of),
             invoice_taxes: of_tenant!(snapshot, invoices::taxes_of),
@@ -185,6 +190,20 @@ impl Loaders {
             }),
         }
     }
+}
+
+async fn subscription_invoices(
+    snapshot: Arc<Snapshot>,
+    keys: Vec<(SubscriptionId, Window)>,
+) -> Result<HashMap<(SubscriptionId, Window), Page<Invoice>>, Error> {
+    let tenant = snapshot.tenant().await?;
+    let mut pages = HashMap::with_capacity(keys.len());
+    for (subscription, window) in keys {
+        let page =
+            invoices::page(&tenant, &InvoiceFilter { subscriptions: Some(vec![subscription]), ..InvoiceFilter::default() }, window).await?;
+        pages.insert((subscription, window), page);
+    }
+    Ok(pages)
 }
 
 async fn offer(snapshot: &Snapshot) -> Result<Option<Arc<Vec<PlanView>>>, Error> {

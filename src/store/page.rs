@@ -12,7 +12,7 @@ use crate::error::Error;
 pub const MAX_COUNT: u64 = 10_000;
 
 /// Where a row stands in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// When it was created.
     pub at: Instant,
@@ -21,7 +21,7 @@ pub struct Position {
 }
 
 /// Which part of a list is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {
     /// Rows that come after this one in the list.
     pub after: Option<Position>,

@@ -19,6 +19,7 @@ macro_rules! both {
 }
 
 mod accounts;
+mod bad_input;
 mod billing_boundaries;
 mod billing_changes;
 mod billing_dunning;
@@ -26,8 +27,10 @@ mod catalog;
 mod catalog_api;
 mod client;
 mod database;
+mod errors;
 mod harness;
 mod id_walk;
+mod main_job;
 mod payment_methods;
 mod payments;
 mod pool;
@@ -35,6 +38,7 @@ mod pooler;
 mod postgres;
 mod profile;
 mod sandbox_action;
+mod statements;
 mod subscriptions;
 mod traps;
 mod walls;

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::profile::{Business, CompanySize, service_of};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, TimeZone, show_id};
@@ -13,6 +13,9 @@ use crate::services::access::{Caller, Need};
 use crate::services::customers::{self as service, BusinessChoice, Register, SignIn};
 use crate::store::customers::{self, UserView};
 use crate::store::{sessions, types};
+
+/// The digits of a one-time password.
+const OTP_DIGITS: usize = 6;
 
 /// What a person may do in a business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -433,6 +436,10 @@ impl AccountMutation {
     async fn sign_in(&self, context: &Context<'_>, input: SignInInput) -> Option<Result<SignInPayload>> {
         nullable(async {
             let request = request(context);
+            if input.otp.as_deref().is_some_and(|otp| otp.len() != OTP_DIGITS || !otp.bytes().all(|byte| byte.is_ascii_digit())) {
+                let refusal = error::UserError::at("otp", error::UserErrorCode::Invalid, "A one-time password is six digits.");
+                return Ok(Some(SignInPayload { session: None, viewer: None, user_errors: vec![refusal.into()] }));
+            }
             let (entered, user_errors) = split(service_of(context).sign_in(input.into(), request.user_agent.as_deref()).await)?;
             let Some(entered) = entered else {
                 return Ok(Some(SignInPayload { session: None, viewer: None, user_errors }));

@@ -16,6 +16,7 @@ use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, st
 use crate::ids::{InvoiceId, SubscriptionId};
 use crate::services::access::Need;
 use crate::services::billing::party::Party;
+use crate::store::Tenant;
 use crate::store::page::{Page, Position};
 use crate::store::reads::invoices::{self as rows, InvoiceFilter as Filter};
 use crate::store::reads::subscriptions;
@@ -423,18 +424,32 @@ pub(super) async fn page(request: &RequestContext, list: &str, filter: Filter, a
     let window = arguments.window(request, list)?;
     let tenant = request.tenant().await?;
     let page = rows::page(&tenant, &filter, window).await?;
+    Ok(connection_of(request, list, tenant, filter, page))
+}
+
+/// A page of one subscription's invoices, read together with those of other subscriptions.
+pub(super) async fn page_of_subscription(
+    request: &RequestContext,
+    id: SubscriptionId,
+    arguments: PageArguments,
+) -> Result<InvoiceConnection> {
+    let list = format!("{id}/invoices");
+    let window = arguments.window(request, &list)?;
+    let page = request.view().loaders.subscription_invoices.load((id, window)).await?;
+    let page = page.ok_or_else(|| Error::Corrupt("a page of invoices was not read".into()))?;
+    let filter = Filter { subscriptions: Some(vec![id]), ..Filter::default() };
+    Ok(connection_of(request, &list, request.tenant().await?, filter, page))
+}
+
+/// The connection of a page of invoices that `filter` left.
+fn connection_of(request: &RequestContext, list: &str, tenant: Tenant, filter: Filter, page: Page<rows::Invoice>) -> InvoiceConnection {
     let filter = Arc::new(filter);
     let count: Count = Arc::new(move || {
         let (tenant, filter) = (tenant.clone(), Arc::clone(&filter));
         Box::pin(async move { rows::count(&tenant, &filter).await })
     });
     let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Invoice::new(row))).collect();
-    Ok(InvoiceConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count))
-}
-
-/// The invoices of one subscription.
-pub(super) fn of_subscription(id: SubscriptionId) -> Filter {
-    Filter { subscriptions: Some(vec![id]), ..Filter::default() }
+    InvoiceConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count)
 }
 
 /// Queries about invoices.

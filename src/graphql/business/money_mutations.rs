@@ -1,14 +1,17 @@
 //! Changes to ways of paying, and paying.
 
+use std::borrow::Cow;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 
 use super::invoices::Invoice;
 use super::payments::{Payment, PaymentMethod};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::graphql::context::{nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{Url, show_id};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId};
+use crate::services::access::Need;
 use crate::services::payments::{AddPaymentMethod, MethodSource, PayInvoice, PaymentService, SandboxBehavior as Behavior};
 use crate::store::reads::{invoices, payments};
 
@@ -142,6 +145,35 @@ pub(super) fn note_replay(context: &Context<'_>, replayed: bool) {
     }
 }
 
+/// The most characters of a token that a gateway's form gives.
+const MAX_TOKEN_CHARS: usize = 255;
+/// The digits of a phone number of E.164.
+const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+
+/// Refuses a text that is no token and no phone number before a gateway sees it.
+fn check_source(source: &PaymentMethodSource) -> std::result::Result<(), error::UserError> {
+    let refuse = |field: &'static str, code, message: &str| {
+        let field = vec![Cow::Borrowed("source"), Cow::Borrowed(field)];
+        Err(error::UserError { code, message: message.to_owned(), field })
+    };
+    match source {
+        PaymentMethodSource::CardToken(token) if token.len() > MAX_TOKEN_CHARS => {
+            refuse("cardToken", error::UserErrorCode::TooLong, "A token has 255 characters at most.")
+        }
+        PaymentMethodSource::CardToken(token) if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            refuse("cardToken", error::UserErrorCode::Invalid, "Give the token that the gateway's form gave.")
+        }
+        PaymentMethodSource::MpesaPhone(phone) => {
+            let digits = phone.strip_prefix('+').unwrap_or_default();
+            if PHONE_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') {
+                return Ok(());
+            }
+            refuse("mpesaPhone", error::UserErrorCode::Invalid, "Give a phone number with its country code, e.g. +254712345678.")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Mutations of ways to pay and of payments.
 #[derive(Default)]
 pub struct MoneyMutation;
@@ -152,6 +184,11 @@ impl MoneyMutation {
     async fn add_payment_method(&self, context: &Context<'_>, input: AddPaymentMethodInput) -> Option<Result<AddPaymentMethodPayload>> {
         nullable(async {
             let request = request(context);
+            if let Err(refusal) = check_source(&input.source) {
+                // Who may not add one is told that, whatever they sent.
+                request.require(Need::ChangeMoney).await?;
+                return Ok(Some(AddPaymentMethodPayload { payment_method: None, user_errors: vec![refusal.into()] }));
+            }
             let source = match input.source {
                 PaymentMethodSource::CardToken(token) => MethodSource::CardToken(token),
                 PaymentMethodSource::MpesaPhone(phone) => MethodSource::MpesaPhone(phone),

@@ -8,10 +8,11 @@ use super::money_mutations::{invoice_of, note_replay, payment_of};
 use super::payments::Payment;
 use super::subscriptions::{ChangeTiming, ProrationBehavior, Subscription, UnusedTime};
 use crate::billing::cancel::CancelTiming as StoredCancelTiming;
-use crate::error::Outcome;
+use crate::error::{self, Outcome};
 use crate::graphql::context::{nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::ids::{CreditNoteId, PaymentMethodId, PlanId, SubscriptionId};
+use crate::services::access::Need;
 use crate::services::subscriptions::{Billed, Cancel, ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService};
 use crate::store::reads::{invoices, subscriptions};
 
@@ -221,6 +222,12 @@ async fn credit_notes_of(context: &Context<'_>, ids: &[CreditNoteId]) -> Result<
     Ok(ids.iter().filter_map(|id| found.remove(id)).map(CreditNote::new).collect())
 }
 
+/// A reason is text of several lines; PostgreSQL keeps no zero bytes, and no other control character says anything.
+fn refuse_reason(reason: &str) -> Option<error::UserError> {
+    let broken = reason.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+    broken.then(|| error::UserError::at("reason", error::UserErrorCode::Invalid, "Write it without control characters."))
+}
+
 /// The service.
 fn service(context: &Context<'_>) -> SubscriptionService {
     SubscriptionService::new(request(context).ports.clone())
@@ -283,6 +290,12 @@ impl SubscriptionMutation {
     /// Ends a subscription, at the end of the period or at once.
     async fn cancel(&self, context: &Context<'_>, input: CancelInput) -> Option<Result<CancelPayload>> {
         nullable(async {
+            if let Some(refusal) = input.reason.as_deref().and_then(refuse_reason) {
+                // Who may not cancel is told that, whatever they sent.
+                request(context).require(Need::ChangeMoney).await?;
+                let user_errors = vec![refusal.into()];
+                return Ok(Some(CancelPayload { subscription: None, invoice: None, credit_notes: Vec::new(), user_errors }));
+            }
             let asked = Cancel {
                 subscription: SubscriptionId::parse(&input.subscription_id),
                 timing: input.timing.into(),

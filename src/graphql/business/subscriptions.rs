@@ -262,8 +262,7 @@ impl Subscription {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<InvoiceConnection> {
-        let name = format!("{}/invoices", self.row.id);
-        invoices::page(request(context), &name, invoices::of_subscription(self.row.id), PageArguments { first, after, last, before }).await
+        invoices::page_of_subscription(request(context), self.row.id, PageArguments { first, after, last, before }).await
     }
     /// Rises with every change: give it as `ifVersion`.
     async fn version(&self) -> i32 {
@@ -298,13 +297,8 @@ impl SubscriptionQuery {
                 },
                 None => None,
             };
-            let mut live = rows::live(&tenant, product).await?;
             // Without a product the one live subscription is meant; where there are several, none in particular is.
-            match live.len() {
-                0 => Ok(rows::last_ended(&tenant, product).await?.map(Subscription::new)),
-                1 => Ok(live.pop().map(Subscription::new)),
-                _ => Ok(None),
-            }
+            Ok(rows::current(&tenant, product).await?.map(Subscription::new))
         })
         .await
     }

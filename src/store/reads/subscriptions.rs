@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{ColumnTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
@@ -48,20 +48,22 @@ pub async fn ids_of_product(tenant: &Tenant, product: ProductId) -> Result<Vec<S
     Ok(of_product(tenant, Some(product)).all().await?.into_iter().map(|row| row.id).collect())
 }
 
-/// The live ones, newest first; of one product where it is named.
+/// The one that is meant without an id, of one product where it is named: the live one, else the one that ended last; none
+/// where several are live. One statement.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn live(tenant: &Tenant, product: Option<ProductId>) -> Result<Vec<Subscription>, Error> {
-    of_product(tenant, product).filter(Column::Status.is_in(LIVE)).all().await
-}
-
-/// The one that ended last, of one product where it is named.
-///
-/// # Errors
-/// The database's fault.
-pub async fn last_ended(tenant: &Tenant, product: Option<ProductId>) -> Result<Option<Subscription>, Error> {
-    of_product(tenant, product).filter(Column::Status.is_not_in(LIVE)).one().await
+pub async fn current(tenant: &Tenant, product: Option<ProductId>) -> Result<Option<Subscription>, Error> {
+    let mut select = tenant.select::<Entity>();
+    if let Some(product) = product {
+        select = select.filter(Column::ProductId.eq(product));
+    }
+    let live_first = select.order_by(Column::Status.is_in(LIVE), Order::Desc);
+    // A live one has not ended: what follows orders those that have.
+    let ordered = live_first.order_by_desc(Column::CanceledAt).order_by_desc(Column::CreatedAt).order_by_desc(Column::Id);
+    let first = ordered.limit(2).all().await?;
+    let several = first.len() > 1 && first.iter().all(|row| LIVE.contains(&row.status));
+    Ok(if several { None } else { first.into_iter().next() })
 }
 
 /// Newest first; of one product where it is named.
