@@ -7,7 +7,7 @@ use crate::billing::dunning::INCOMPLETE_HOURS;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::billing::period::{Period, Schedule};
 use crate::billing::proration::{PeriodPrice, recurring_line};
-use crate::error::{Outcome, UserError, UserErrorCode};
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::services::billing::{Account, DraftLine, InvoicePreview, rule};
 use crate::store::catalog::{PlanView, Price, plan_to_subscribe};
 use crate::store::types::{Day, VerificationStatus};
@@ -84,7 +84,7 @@ pub(super) fn check_verified(account: &Account, plan: &PlanView) -> Result<(), U
 pub(super) async fn sale(tenant: &Tenant, account: &Account, offer: &PreviewSubscribe) -> Outcome<Sale> {
     let (plan, price) = plan_on_offer(tenant, account, offer).await?;
     let product = &plan.product;
-    let days = u16::try_from(plan.trial_days).unwrap_or(0);
+    let days = u16::try_from(plan.trial_days).map_err(|_| Error::Corrupt("a plan's trial is of no length that can be".into()))?;
     let has_trial = offer.trial && days > 0 && !subscriptions::had_trial(tenant, product.id).await?;
     let schedule = Schedule::starting(account.at, account.zone.clone(), offer.interval, product.anchor, product.granularity);
     let charge = PeriodPrice { price_minor: price.amount_minor, tax: account.tax(price.tax_behavior), discount: None };
