@@ -4,6 +4,7 @@
 //! caller's clock's. A `kid`, `jku`, `x5u` or `jwk` of a token is never followed.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,6 +13,7 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +30,9 @@ pub const ACCESS_TOKEN_BYTES_MAX: usize = 2_048;
 
 /// How far another server's clock may be ahead of ours, in seconds.
 const SKEW_SECS: i64 = 60;
+
+/// How many tokens are remembered.
+const READ_TOKENS_MAX: u64 = 10_000;
 
 /// RFC 9068: keeps any other JWT of ours from passing as an access token.
 const TYP: &str = "at+jwt";
@@ -121,7 +126,20 @@ pub struct TokenIssuer {
     /// Keys whose tokens are still good: those in use before the current one.
     previous: Vec<TokenKey>,
     validation: Validation,
+    /// What tokens whose signature was found good say, by the hash of the token: an API is asked many times with the same
+    /// one, and the signature is most of what it costs to read it. Times are checked anew each time.
+    read: Cache<[u8; 32], Arc<Read>>,
     rng: SharedRng,
+}
+
+/// What a token with a good signature says.
+struct Read {
+    claims: AccessClaims,
+    /// Seconds since 1970.
+    issued: i64,
+    /// Seconds since 1970.
+    expires: i64,
+    token_id: String,
 }
 
 impl fmt::Debug for TokenIssuer {
@@ -153,7 +171,7 @@ impl TokenIssuer {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[&settings.issuer]);
         validation.set_audience(&[&settings.audience]);
-        Self { settings, current, previous, validation, rng }
+        Self { settings, current, previous, validation, read: Cache::new(READ_TOKENS_MAX), rng }
     }
 
     /// A token for `claims`, and when it expires.
@@ -189,6 +207,21 @@ impl TokenIssuer {
         if token.len() > ACCESS_TOKEN_BYTES_MAX {
             return Err(InvalidToken);
         }
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let read = if let Some(read) = self.read.get(&hash) {
+            read
+        } else {
+            let read = Arc::new(self.read(token)?);
+            self.read.insert(hash, Arc::clone(&read));
+            read
+        };
+        check_times(read.issued, read.expires, now.as_second())?;
+        let expires_at = Timestamp::from_second(read.expires).map_err(|_| InvalidToken)?;
+        Ok(VerifiedAccess { claims: read.claims, expires_at, token_id: read.token_id.clone() })
+    }
+
+    /// What `token` says, where one of our keys has signed it for us, whenever it is good.
+    fn read(&self, token: &str) -> Result<Read, InvalidToken> {
         let header = decode_header(token).map_err(|_| InvalidToken)?;
         if header.typ.as_deref() != Some(TYP) {
             return Err(InvalidToken);
@@ -196,23 +229,19 @@ impl TokenIssuer {
         let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == key_id).ok_or(InvalidToken)?;
         let wire: Wire = decode(token, &key.verifying, &self.validation).map_err(|_| InvalidToken)?.claims;
-        check_times(&wire, now.as_second())?;
-        Ok(VerifiedAccess {
-            claims: AccessClaims {
-                user: UserId::parse(&wire.sub).ok_or(InvalidToken)?,
-                session: SessionId::parse(&wire.sid).ok_or(InvalidToken)?,
-                business: BusinessId::parse(&wire.biz).ok_or(InvalidToken)?,
-            },
-            expires_at: Timestamp::from_second(wire.exp).map_err(|_| InvalidToken)?,
-            token_id: wire.jti,
-        })
+        let claims = AccessClaims {
+            user: UserId::parse(&wire.sub).ok_or(InvalidToken)?,
+            session: SessionId::parse(&wire.sid).ok_or(InvalidToken)?,
+            business: BusinessId::parse(&wire.biz).ok_or(InvalidToken)?,
+        };
+        Ok(Read { claims, issued: wire.iat, expires: wire.exp, token_id: wire.jti })
     }
 }
 
 /// Good from `iat` (less the skew) until `exp`, and never longer than the longest lifetime.
-fn check_times(wire: &Wire, now: i64) -> Result<(), InvalidToken> {
-    let begun = wire.iat <= now.saturating_add(SKEW_SECS);
-    let over = wire.exp <= now;
-    let too_long = wire.exp > wire.iat.saturating_add_unsigned(ACCESS_LIFETIME_MAX.as_secs());
+fn check_times(issued: i64, expires: i64, now: i64) -> Result<(), InvalidToken> {
+    let begun = issued <= now.saturating_add(SKEW_SECS);
+    let over = expires <= now;
+    let too_long = expires > issued.saturating_add_unsigned(ACCESS_LIFETIME_MAX.as_secs());
     if begun && !over && !too_long { Ok(()) } else { Err(InvalidToken) }
 }
