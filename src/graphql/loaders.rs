@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId, UserId};
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
-use crate::store::{Snapshot, Tenant};
 use crate::store::catalog::{self, Feature, Plan, PlanView, Price, VersionKey};
 use crate::store::customers::{self, UserView};
 use crate::store::page::{Page, Window};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceFilter, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
+use crate::store::{Snapshot, Tenant};
 
 /// How often a loader lets the others go first before it reads. A request is one task, so the fields that are ready
 /// together have all asked after the first time; each time costs every request a turn of the executor.

@@ -131,22 +131,22 @@ macro_rules! connection {
         }
 
         #[doc = concat!("One of a page of ", $plural, ", with its place in the list.")]
-        #[derive(Clone)]
+        #[derive(Clone, async_graphql::SimpleObject)]
+        #[graphql(complex)]
         pub struct $edge {
-            list: $crate::graphql::page::List,
-            position: $crate::store::page::Position,
+            /// The thing itself.
             node: $node,
+            #[graphql(skip)]
+            list: $crate::graphql::page::List,
+            #[graphql(skip)]
+            position: $crate::store::page::Position,
         }
 
-        #[async_graphql::Object]
+        #[async_graphql::ComplexObject]
         impl $edge {
             /// Where it stands in the list, for `after` and `before`.
             async fn cursor(&self) -> String {
                 self.list.cursor(self.position)
-            }
-            /// The thing itself.
-            async fn node(&self) -> &$node {
-                &self.node
             }
         }
 
@@ -185,7 +185,7 @@ macro_rules! connection {
                 count: $crate::graphql::page::Count,
             ) -> Self {
                 let list = $crate::graphql::page::List::new(request, list);
-                let edge = |(position, node)| $edge { list: list.clone(), position, node };
+                let edge = |(position, node)| $edge { node, list: list.clone(), position };
                 let edges = page.rows.into_iter().map(edge).collect();
                 Self { edges, has_next: page.has_next, has_previous: page.has_previous, count }
             }

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod catalog;
+pub mod credit_notes;
 pub mod invoices;
 pub mod money_mutations;
 pub mod node;
@@ -27,6 +28,7 @@ pub struct Query(
     subscriptions::SubscriptionQuery,
     preview::PreviewQuery,
     invoices::InvoiceQuery,
+    credit_notes::CreditNoteQuery,
     payments::PaymentQuery,
 );
 

@@ -4,7 +4,8 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 
 use super::account::{User, UserSession};
 use super::catalog::{Plan, Product};
-use super::invoices::{CreditNote, Invoice};
+use super::credit_notes::CreditNote;
+use super::invoices::Invoice;
 use super::payments::{Payment, PaymentMethod};
 use super::profile::{Business, Member};
 use super::subscriptions::Subscription;

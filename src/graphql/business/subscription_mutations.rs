@@ -3,7 +3,8 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::catalog::BillingInterval;
-use super::invoices::{CreditNote, Invoice};
+use super::credit_notes::CreditNote;
+use super::invoices::Invoice;
 use super::money_mutations::{invoice_of, note_replay, payment_of};
 use super::payments::Payment;
 use super::subscriptions::{ChangeTiming, ProrationBehavior, Subscription, UnusedTime};
