@@ -28,6 +28,7 @@ use crate::security::keys::Keys;
 use crate::security::password::Passwords;
 use crate::security::random::{SharedRng, SystemRng};
 use crate::security::token::{TokenIssuer, TokenSettings};
+use crate::services::keys::KeySignIn;
 use crate::services::{Parts, Ports};
 use crate::store::{Store, StoreOptions};
 
@@ -112,7 +113,12 @@ impl App {
     /// What the server answers.
     pub fn router(&self, limits: graphql::Settings, demo: Option<DemoUser>, cors_origins: Vec<HeaderValue>) -> Router {
         router(Routes {
-            executor: BusinessExecutor { schema: self.schema.clone(), ports: self.ports.clone(), cursors: Arc::clone(&self.cursors) },
+            executor: BusinessExecutor {
+                schema: self.schema.clone(),
+                ports: self.ports.clone(),
+                keys: KeySignIn::new(self.ports.clone()),
+                cursors: Arc::clone(&self.cursors),
+            },
             door: Arc::clone(&self.door),
             limits,
             graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },

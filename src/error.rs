@@ -16,7 +16,7 @@ pub enum Error {
     #[error("Sign in first.")]
     Unauthenticated,
     /// The caller's role or key does not allow it.
-    #[error("Your role does not allow this.")]
+    #[error("Your role or key does not allow this.")]
     Forbidden,
     /// The request is malformed beyond what a payload could say.
     #[error("{0}")]

@@ -127,6 +127,10 @@ kinds! {
     CreditNoteLine, CreditNoteLineId, "cnl";
     /// A movement of account credit.
     CreditEntry, CreditEntryId, "cre";
+    /// A key that a business's programs sign in by.
+    ApiKey, ApiKeyId, "key";
+    /// A key that a product's own programs sign in by.
+    ServiceKey, ServiceKeyId, "skey";
     /// A refund.
     Refund, RefundId, "ref";
     /// An audit event.

@@ -67,6 +67,10 @@
 //!     tests: `weaknesses_are_named`, `production_serves_as_the_readme_sets_it_up_and_refuses_a_login_that_is_too_strong`
 //! 22. The printed schema is the schema.
 //!     test: `the_printed_schema_is_the_schema`
+//! 23. Who may do what is one reviewed table, and a new field is in it or fails.
+//!     tests: `the_matrix_of_who_may_do_what_is_as_it_was_agreed`, `every_object_with_an_id_is_walked_or_readable_as_a_whole`
+//! 24. A key's text is stored nowhere, and a key does what its scopes say and nothing else.
+//!     tests: `a_key_is_shown_once_and_its_text_is_stored_nowhere`, `no_key_manages_keys_sessions_or_passwords`
 //!
 //! # Global by design
 //!
@@ -75,6 +79,8 @@
 //! - `users`: a person may work for several businesses. A tenant sees those who are its members, without the hash of the password.
 //! - `sessions`: found at refresh before anybody is known. A tenant reads its own; the system alone writes.
 //! - `refresh_tokens`: found by their hash before anybody is known; for the system alone.
+//! - `api_key_hashes`: a key of a business is found by its hash before anybody is known; for the system alone.
+//! - `service_keys`: keys of the platform's own products; for the system alone.
 //! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
 //!   everybody reads and the system alone writes.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
@@ -82,7 +88,7 @@
 //!
 //! # Glossary
 //!
-//! - **Access**: a caller whose session and membership were found good in the transaction at hand.
+//! - **Access**: a caller whose session and membership, or whose key, were found good in the transaction at hand.
 //! - **Account credit**: money that the business has with the seller; it pays the next invoice.
 //! - **Anchor**: the local date from which the boundaries of periods are counted, so that they do not drift.
 //! - **Boundary**: where one period ends and the next begins.
@@ -99,6 +105,8 @@
 //! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.
 //! - **Fault**: what a person cannot put right: logged with its cause, answered as a code.
 //! - **Snapshot**: the one state of the database that a whole request reads.
+//! - **Scope**: what a key was made for, e.g. READ. (A `TenantScope` is something else: the business a caller acts for.)
+//! - **Service key**: a key of one of the platform's own products, for a few fields about the business that a request names.
 //! - **Standing**: a subscription with its plan and running period, as an operation holds it.
 //! - **Tenant**: a business, and the capability to touch its rows.
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! What must always hold of the billing rules, tried on random inputs.
+//! What must always hold of the billing rules, and of what comes in from outside, tried on random inputs.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use evolve_business::billing::change::{
@@ -19,6 +19,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rust_decimal::Decimal;
 
+#[path = "properties/access_keys.rs"]
+mod access_keys;
 #[path = "properties/scenario.rs"]
 mod scenario;
 

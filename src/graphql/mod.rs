@@ -7,4 +7,5 @@ pub mod errors;
 pub mod front_door;
 pub mod loaders;
 pub mod page;
+pub mod root_fields;
 pub mod scalars;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Response, Value};
+use async_graphql::{PathSegment, Response, ServerError, Value};
 use http::request::Parts;
 
 use super::graphql::Executor;
@@ -11,9 +11,12 @@ use crate::error::Error;
 use crate::graphql::business::Schema;
 use crate::graphql::context::RequestContext;
 use crate::graphql::front_door::Admitted;
+use crate::graphql::root_fields::root_fields;
 use crate::security::cursor::CursorKey;
 use crate::services::Ports;
+use crate::services::access::{Caller, service_key_may};
 use crate::services::customers::CustomerService;
+use crate::services::keys::KeySignIn;
 
 /// The business API's executor.
 pub struct BusinessExecutor {
@@ -21,14 +24,22 @@ pub struct BusinessExecutor {
     pub schema: Schema,
     /// What its services need.
     pub ports: Ports,
+    /// Turns keys into callers.
+    pub keys: KeySignIn,
     /// Seals paging cursors.
     pub cursors: Arc<CursorKey>,
 }
 
 impl Executor for BusinessExecutor {
-    async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
+    async fn execute(&self, parts: &Parts, mut admitted: Admitted) -> Result<Response, Error> {
         let customers = CustomerService::new(self.ports.clone());
-        let caller = guard::caller(&customers, &parts.headers)?;
+        let caller = guard::caller(&customers, &self.keys, &parts.headers).await?;
+        if let Caller::Service { .. } = caller {
+            let refused = beyond_a_service_key(&mut admitted)?;
+            if !refused.is_empty() {
+                return Ok(Response::from_errors(refused));
+            }
+        }
         let context =
             Arc::new(RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), guard::user_agent(&parts.headers)));
         let mut response = self.schema.execute(admitted.request.data(Arc::clone(&context))).await;
@@ -39,4 +50,17 @@ impl Executor for BusinessExecutor {
         }
         Ok(response)
     }
+}
+
+/// An error for each root field that a product's key may not ask for, what is public among them: the key is for a few
+/// fields about businesses, and is worth nothing elsewhere to whoever finds it. Where there is one, nothing runs.
+fn beyond_a_service_key(admitted: &mut Admitted) -> Result<Vec<ServerError>, Error> {
+    let document = admitted.request.parsed_query().map_err(|_| Error::Corrupt("an admitted request has no document".into()))?;
+    let beyond = root_fields(document).into_iter().filter(|field| !service_key_may(&field.name));
+    let errors = beyond.map(|field| {
+        let mut error = ServerError::new(Error::Forbidden.to_string(), Some(field.at));
+        error.source = Some(Arc::new(Error::Forbidden));
+        error.with_path(vec![PathSegment::Field(field.key.to_string())])
+    });
+    Ok(errors.collect())
 }

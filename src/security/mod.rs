@@ -4,6 +4,7 @@
 //! from [`keys::Keys`], randomness from the [`random::Rng`] port, the present instant as an argument. Nothing here
 //! says why something secret was refused: each error is one opaque type.
 
+pub mod access_key;
 pub mod cursor;
 pub mod envelope;
 pub mod keys;

@@ -49,7 +49,7 @@ pub async fn claim<T: DeserializeOwned>(
     let hash = Sha256::digest(serde_json::to_vec(&(operation, input)).map_err(|error| Error::Task(Box::new(error)))?).to_vec();
     let row = ports.ids.next();
     let new =
-        work::NewIdempotencyKey { id: row, actor: access.user.uuid(), key, operation, input_hash: hash.clone(), at: ports.now().into() };
+        work::NewIdempotencyKey { id: row, actor: access.actor_uuid(), key, operation, input_hash: hash.clone(), at: ports.now().into() };
     match work::claim_idempotency_key(tenant, new).await {
         Ok(None) => Ok(Claim::New(Claimed { row })),
         Ok(Some(found)) if found.operation == operation && found.input_hash == hash => {

@@ -26,6 +26,7 @@ pub mod billing;
 pub mod catalog;
 pub mod customers;
 pub mod idempotency;
+pub mod keys;
 pub mod payments;
 pub mod subscriptions;
 

@@ -12,6 +12,7 @@ pub(crate) mod entity;
 pub mod fault;
 pub mod invoices;
 pub mod jobs;
+pub mod keys;
 pub mod page;
 pub mod payments;
 pub mod reads;

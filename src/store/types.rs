@@ -112,6 +112,8 @@ column_value!([] Day, chrono::NaiveDate, ArrayType::ChronoDate, ColumnType::Date
 column_value!([] Currency, String, ArrayType::String, ColumnType::String(StringLen::None), |currency: Currency| currency.code().to_owned(), |raw: String| Currency::from_code(&raw));
 column_value!([] Rate, String, ArrayType::String, ColumnType::String(StringLen::None), |rate: Rate| rate.to_string(), rate_from_column);
 
+column_value!([] Scopes, String, ArrayType::String, ColumnType::String(StringLen::None), scopes_to_column, scopes_from_column);
+
 /// A plain decimal. It may have a digit more than a client may send: a third has 28 behind the point.
 #[expect(clippy::needless_pass_by_value, reason = "the columns' macro hands over what was read")]
 fn rate_from_column(raw: String) -> Option<Rate> {
@@ -176,6 +178,45 @@ macro_rules! closed_list {
     };
 }
 
+/// The scopes of a key: a set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// With one more.
+    #[must_use]
+    pub const fn with(self, scope: ApiScope) -> Self {
+        Self(self.0 | 1 << scope as u8)
+    }
+
+    /// Whether it is among them.
+    pub const fn has(self, scope: ApiScope) -> bool {
+        self.0 & 1 << scope as u8 != 0
+    }
+
+    /// Each, in the order of the list.
+    pub fn iter(self) -> impl Iterator<Item = ApiScope> {
+        ApiScope::ALL.iter().copied().filter(move |scope| self.has(*scope))
+    }
+}
+
+impl FromIterator<ApiScope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = ApiScope>>(scopes: I) -> Self {
+        scopes.into_iter().fold(Self::default(), Self::with)
+    }
+}
+
+/// Their names, with a space between them.
+fn scopes_to_column(scopes: Scopes) -> String {
+    scopes.iter().map(ApiScope::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// What [`scopes_to_column`] wrote; a name that is not of the list makes it none.
+#[expect(clippy::needless_pass_by_value, reason = "the columns' macro hands over what was read")]
+fn scopes_from_column(raw: String) -> Option<Scopes> {
+    raw.split_whitespace().map(ApiScope::parse).collect()
+}
+
 text_column!(Interval, Granularity, TaxBehavior, LineKind, SubscriptionStatus, InvoiceStatus, PaymentStatus);
 
 closed_list! {
@@ -189,6 +230,23 @@ closed_list! {
         Billing = "BILLING",
         /// Reads profile, subscription, usage and its own notifications; opens tickets.
         Member = "MEMBER",
+    }
+    /// What a key of a business lets a program do.
+    ApiScope {
+        /// The queries.
+        Read = "READ",
+        /// `featureAccess` and `usage` alone.
+        AccessRead = "ACCESS_READ",
+        /// The mutations of subscriptions, payment methods and payments.
+        BillingWrite = "BILLING_WRITE",
+        /// Recording usage.
+        UsageWrite = "USAGE_WRITE",
+        /// Changing the profile.
+        ProfileWrite = "PROFILE_WRITE",
+        /// Opening and answering tickets.
+        SupportWrite = "SUPPORT_WRITE",
+        /// Changing webhooks.
+        WebhookWrite = "WEBHOOK_WRITE",
     }
     /// How many people work in a business.
     CompanySize {

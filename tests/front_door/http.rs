@@ -236,7 +236,7 @@ async fn errors_of_fields_are_200_and_masked() {
         })
         .collect();
     let ours = "Something went wrong on our side; name the request's id when you report it.";
-    assert_eq!(told["forbidden"], ("FORBIDDEN", "Your role does not allow this."));
+    assert_eq!(told["forbidden"], ("FORBIDDEN", "Your role or key does not allow this."));
     assert_eq!(told["broken"], ("INTERNAL", ours));
     assert_eq!(told["coded"], ("BAD_USER_INPUT", "Say less."));
     assert_eq!(told["maybe"], ("INTERNAL", ours));

@@ -52,8 +52,8 @@ async fn registering_makes_a_business_its_owner_and_a_session(db: TestDatabase) 
     assert_eq!(made.business.time_zone, "Africa/Nairobi", "the country's");
     assert_eq!(made.business.currency.code(), "USD", "nothing is sold in shillings");
     assert_eq!(made.user.email, "Wanjiru@Baraka.example");
-    let access = world.access(made.caller).await.unwrap();
-    assert_eq!((access.user, access.role), (made.user.id, Role::Owner));
+    let person = world.access(made.caller).await.unwrap().person().unwrap();
+    assert_eq!((person.user, person.role), (made.user.id, Role::Owner));
     assert_eq!(world.accounts().authenticate(made.tokens.access_token.expose_secret()).unwrap(), made.caller);
     let expiry = (made.tokens.access_token_expires_at.to_string(), made.tokens.refresh_token_expires_at.to_string());
     assert_eq!(expiry, ("2027-01-31T09:15:00Z".to_owned(), "2027-03-02T09:00:00Z".to_owned()));
@@ -195,7 +195,7 @@ async fn signing_in_chooses_among_the_persons_own_businesses(db: TestDatabase) {
     assert_eq!(parts(wanjiru(BusinessChoice::FirstJoined).await.unwrap().caller).1, parts(first.caller).1);
     let there = wanjiru(BusinessChoice::This(Some(parts(second.caller).1))).await.unwrap().caller;
     assert_eq!(parts(there).1, parts(second.caller).1);
-    assert_eq!(world.access(there).await.unwrap().role, Role::Billing);
+    assert_eq!(world.access(there).await.unwrap().role(), Some(Role::Billing));
     let names = world.accounts().memberships(there).await.unwrap();
     assert_eq!(names.iter().map(|found| found.role).collect::<Vec<_>>(), [Role::Owner, Role::Billing]);
 

@@ -1,6 +1,7 @@
 //! Hostile and wrong requests, over real HTTP: each is answered with its status and code, tells nothing of the inside,
 //! and changes nothing.
 
+mod keys;
 mod texts;
 mod tokens;
 

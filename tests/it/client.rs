@@ -35,7 +35,7 @@ impl Server {
 
     /// A client of nobody in particular.
     pub(crate) fn client(&self) -> Client {
-        Client { url: format!("{}/graphql", self.url), token: None, http: reqwest::Client::new() }
+        Client { url: format!("{}/graphql", self.url), token: None, about: None, http: reqwest::Client::new() }
     }
 }
 
@@ -50,6 +50,8 @@ impl Drop for Server {
 pub(crate) struct Client {
     url: String,
     pub(crate) token: Option<String>,
+    /// The business that the header `Evolve-Business` names.
+    pub(crate) about: Option<String>,
     http: reqwest::Client,
 }
 
@@ -69,6 +71,9 @@ impl Client {
             .header("x-request-id", request_id);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(business) = &self.about {
+            request = request.header("evolve-business", business);
         }
         let answer = request.json(&json!({ "query": query, "variables": variables })).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())

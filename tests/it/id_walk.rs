@@ -108,6 +108,11 @@ const TRIALS: &[Trial] = &[
         document: "mutation($id: ID!) { revokeSession(input: { sessionId: $id }) { revokedId userErrors { code message field } } }",
     },
     Trial {
+        argument: "RevokeApiKeyInput.apiKeyId",
+        prefixes: &["key"],
+        document: "mutation($id: ID!) { revokeApiKey(input: { apiKeyId: $id }) { revokedId userErrors { code message field } } }",
+    },
+    Trial {
         argument: "SignInInput.businessId",
         prefixes: &["biz"],
         document: "mutation($id: ID!, $email: EmailAddress!, $password: String!) { signIn(input: { email: $email, password: $password, businessId: $id }) { viewer { role } userErrors { code message field } } }",

@@ -252,7 +252,7 @@ async fn a_member_reads_the_profile_but_no_money(db: TestDatabase) {
     let shown = world.ask_accounts(member, "{ profile { businessName } }").await;
     assert_eq!(shown, json!({ "data": { "profile": { "businessName": "Baraka Traders" } } }));
     let shown = world.ask_accounts(member, "{ profile { businessName balance { amount } } }").await;
-    assert_eq!((&shown["data"], messages(&shown)), (&json!({ "profile": null }), vec!["Your role does not allow this."]));
+    assert_eq!((&shown["data"], messages(&shown)), (&json!({ "profile": null }), vec!["Your role or key does not allow this."]));
     let shown = world.ask_accounts(billing, "{ profile { balance { amount } } }").await;
     assert_eq!(shown, json!({ "data": { "profile": { "balance": { "amount": "0.00" } } } }));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use evolve_business::error::{Failure, Outcome, UserError, UserErrorCode};
 use evolve_business::ids::{IdGen as _, JobId, SystemIds};
 use evolve_business::services::Ports;
-use evolve_business::services::access::Access;
+use evolve_business::services::access::{Access, Person, Who};
 use evolve_business::services::idempotency::{self, Claim};
 use evolve_business::store::jobs::{self, Finish, Job, NewJob};
 use evolve_business::store::types::Role;
@@ -144,7 +144,8 @@ async fn thirty_two_transactions_with_one_key_act_once(db: TestDatabase) {
     let scope = raw.business().await;
     let world = World::at(db, NOW).await;
     let (user, session) = (SystemIds.next_uuid().into(), SystemIds.next_uuid().into());
-    let access = Access { user, session, role: Role::Owner, business_suspended: false };
+    let person = Person { user, session, role: Role::Owner };
+    let access = Access { who: Who::Person(person), business_suspended: false };
     let (is_first, acted) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..32 {
@@ -163,7 +164,8 @@ async fn thirty_two_transactions_with_one_key_act_once(db: TestDatabase) {
     assert_eq!(written, made.iter().map(|number| format!("act of {number}")).collect::<Vec<_>>());
 
     // Another input under the same key, and the same key of another person.
-    let (ports, other) = (world.ports.clone(), Access { user: SystemIds.next_uuid().into(), ..access });
+    let other = Access { who: Who::Person(Person { user: SystemIds.next_uuid().into(), ..person }), ..access };
+    let ports = world.ports.clone();
     let reuse = move |tenant: Tenant| {
         let ports = ports.clone();
         async move { idempotency::claim::<u32>(&tenant, &ports, &access, "one", "changePlan", &"another").await.map(drop) }

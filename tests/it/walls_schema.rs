@@ -18,6 +18,9 @@ const GLOBAL_KEYS: &[(&str, &str)] = &[
     ("invoice_register", "numbers are gapless across all businesses; the primary key is (series, year, number)"),
 ];
 
+/// Tables with a `business_id` that are for the system alone, each with why.
+const SYSTEM_ALONE: &[(&str, &str)] = &[("api_key_hashes", "a key is found by its hash before its business is known")];
+
 /// Tables that the application may read every row of, or none by its role alone, since they have no tenant.
 const CATALOGUE: &[&str] = &["products", "plans", "plan_versions", "plan_prices", "plan_features", "tax_rates", "sellers"];
 
@@ -54,12 +57,16 @@ async fn table(connection: &mut PgConnection, sql: &'static str) -> Vec<Vec<Stri
     rows.iter().map(|row| (0..row.len()).map(|column| row.get::<String, _>(column)).collect()).collect()
 }
 
-/// Each table with a `business_id`.
+/// Each table with a `business_id` that a tenant has rows of its own in.
 async fn tenant_tables(connection: &mut PgConnection) -> Vec<String> {
     let sql = "select c.table_name::text from information_schema.columns c
                join information_schema.tables t on t.table_schema = c.table_schema and t.table_name = c.table_name
                where c.table_schema = 'public' and c.column_name = 'business_id' and t.table_type = 'BASE TABLE' order by 1";
-    let found: Vec<String> = table(connection, sql).await.into_iter().flatten().collect();
+    let mut found: Vec<String> = table(connection, sql).await.into_iter().flatten().collect();
+    for (name, reason) in SYSTEM_ALONE {
+        assert!(found.iter().any(|found| found == name), "{name} is gone: take it off the list ({reason})");
+    }
+    found.retain(|found| SYSTEM_ALONE.iter().all(|(name, _)| found != name));
     assert!(found.len() >= 19, "{found:?}");
     found
 }
@@ -223,9 +230,19 @@ async fn no_secret_is_read(db: TestDatabase) {
     let raw = Raw::open(&db).await;
     let business = raw.business().await.business().uuid();
     let mut application = PgConnection::connect(&db.url).await.unwrap();
-    for statement in ["select password_hash from users", "select email_key from users", "select * from users", "select from refresh_tokens"]
-    {
+    for statement in [
+        "select password_hash from users",
+        "select email_key from users",
+        "select * from users",
+        "select from refresh_tokens",
+        "select from service_keys",
+    ] {
         assert_eq!(as_role(&mut application, "evolve_app", Some(business), statement).await, Err(REFUSED.into()), "{statement}");
+    }
+    for (name, _) in SYSTEM_ALONE {
+        for statement in [format!("select from {name}"), format!("delete from {name}")] {
+            assert_eq!(as_role(&mut application, "evolve_app", Some(business), &statement).await, Err(REFUSED.into()), "{statement}");
+        }
     }
     for statement in ["select id, email, full_name from users", "select user_id from members", "select id from sessions"] {
         assert_eq!(as_role(&mut application, "evolve_app", Some(business), statement).await, Ok(0), "{statement}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evolve_business::clock::SystemClock;
 use evolve_business::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use evolve_business::ids::{AuditEventId, IdGen as _, IdempotencyKeyId, JobId, SystemIds};
-use evolve_business::services::access::Access;
+use evolve_business::services::access::{Access, Person, Who};
 use evolve_business::services::idempotency;
 use evolve_business::store::jobs::{self, NewJob};
 use evolve_business::store::types::Role;
@@ -270,13 +270,13 @@ async fn lock_is_held(db: TestDatabase) {
     let mut holder = PgConnection::connect(&db.migration_url).await.unwrap();
     let world = World::at(db, NOW).await;
     let ports = world.ports.clone();
-    let access =
-        Access { user: SystemIds.next_uuid().into(), session: SystemIds.next_uuid().into(), role: Role::Owner, business_suspended: false };
+    let person = Person { user: SystemIds.next_uuid().into(), session: SystemIds.next_uuid().into(), role: Role::Owner };
+    let access = Access { who: Who::Person(person), business_suspended: false };
     let mut held = holder.begin().await.unwrap();
     let lock = "select from businesses where business_id = $1 for update";
     sqlx::query(lock).bind(scope.business().uuid()).execute(&mut *held).await.unwrap();
     let claim = "insert into idempotency_keys select $1, gen_random_uuid(), $2, 'one', 'changePlan', '\\x00', '1', now()";
-    sqlx::query(claim).bind(keyed.business().uuid()).bind(access.user.uuid()).execute(&mut *held).await.unwrap();
+    sqlx::query(claim).bind(keyed.business().uuid()).bind(access.actor_uuid()).execute(&mut *held).await.unwrap();
 
     let began = std::time::Instant::now();
     let locks = world.ports.store.write(scope, |tenant| async move { Ok(customers::lock_business(&tenant).await.map(drop)?) });

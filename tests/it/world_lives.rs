@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::client::{Client, Server};
 use crate::world::World;
+use crate::world_keys::make_key;
 
 /// A business, its owner's client, and the ids of all that is its own.
 pub(crate) struct Life {
@@ -61,6 +62,7 @@ impl Life {
         ids.push(own["viewer"]["user"]["id"].as_str().unwrap().to_owned());
         ids.push(own["sessions"][0]["id"].as_str().unwrap().to_owned());
         ids.push(own["profile"]["members"]["nodes"][0]["id"].as_str().unwrap().to_owned());
+        ids.push(make_key(&client, &["READ"]).await.0);
         Self {
             client,
             email: address(name),

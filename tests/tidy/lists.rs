@@ -61,6 +61,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
 pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/register.rs", "the business that is being made"),
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
+    ("src/services/keys/sign_in.rs", "a key that was found by its hash, and the business that a product's key asks about"),
     ("src/worker/dispatch.rs", "the business of a job's claimed row"),
 ];
 
@@ -71,6 +72,9 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/customers/passwords.rs", "people belong to no business"),
     ("src/services/customers/register.rs", "a business that is being made"),
     ("src/services/customers/sessions.rs", "sign-in and refresh, before anybody is known"),
+    ("src/services/keys/api_keys.rs", "a key's hash, by which it is found before its business is known"),
+    ("src/services/keys/service_keys.rs", "keys of products belong to no business"),
+    ("src/services/keys/sign_in.rs", "keys are looked up before anybody is known"),
     ("src/services/payments/protocol.rs", "a gateway's word, whose business its payment tells"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::api_keys::ApiKey;
 use super::profile::{Business, CompanySize, service_of};
 use crate::error::{self, Error};
 use crate::graphql::context::{RequestContext, nullable, request};
@@ -160,16 +161,15 @@ impl Membership {
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer {
     caller: Caller,
-    user: UserId,
     business: BusinessId,
 }
 
 impl Viewer {
     /// The viewer of a caller; none for nobody.
     pub const fn new(caller: Caller) -> Option<Self> {
-        match caller {
-            Caller::Anonymous => None,
-            Caller::User { user, scope, .. } => Some(Self { caller, user, business: scope.business() }),
+        match caller.scope() {
+            None => None,
+            Some(scope) => Some(Self { caller, business: scope.business() }),
         }
     }
 }
@@ -179,11 +179,23 @@ impl Viewer {
 impl Viewer {
     /// The person who is signed in.
     async fn user(&self, context: &Context<'_>) -> Option<Result<User>> {
-        nullable(async { Ok(request(context).view().loaders.users.load(self.user).await?.map(User::new)) }).await
+        nullable(async {
+            let Caller::User { user, .. } = self.caller else { return Ok(None) };
+            Ok(request(context).view().loaders.users.load(user).await?.map(User::new))
+        })
+        .await
+    }
+    /// The key that is calling.
+    async fn api_key(&self, context: &Context<'_>) -> Option<Result<ApiKey>> {
+        nullable(async {
+            let Caller::Key { key, .. } = self.caller else { return Ok(None) };
+            Ok(ApiKey::by_id(request(context), key).await?)
+        })
+        .await
     }
     /// Null for a key: it has scopes.
     async fn role(&self, context: &Context<'_>) -> Option<Result<Role>> {
-        nullable(async { Ok(Some(request(context).access().await?.role.into())) }).await
+        nullable(async { Ok(request(context).access().await?.role().map(Into::into)) }).await
     }
     /// The business they act for.
     async fn business(&self, context: &Context<'_>) -> Result<Business> {
@@ -394,7 +406,7 @@ impl AccountQuery {
             let request = request(context);
             let viewer = Viewer::new(request.caller);
             if viewer.is_some() {
-                request.access().await?;
+                request.require(Need::Read).await?;
             }
             Ok(viewer)
         })
@@ -403,7 +415,7 @@ impl AccountQuery {
     /// Where the caller is signed in to this business, newest first.
     async fn sessions(&self, context: &Context<'_>) -> Option<Result<Vec<UserSession>>> {
         nullable(async {
-            request(context).require(Need::Read).await?;
+            request(context).require(Need::OwnAccount).await?;
             let request = request(context);
             let found = service_of(context).sessions(&request.tenant().await?, request.caller).await?;
             Ok(Some(found.into_iter().map(|row| UserSession { row }).collect()))

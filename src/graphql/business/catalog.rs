@@ -15,6 +15,7 @@ use crate::graphql::page::{PageArguments, connection};
 use crate::graphql::scalars::{BigInt, CurrencyCode, Decimal, Money, show_id};
 use crate::ids::{PlanId, ProductId};
 use crate::money::Currency;
+use crate::services::access::Need;
 use crate::store::catalog::{self, PlanView, price_of};
 use crate::store::types;
 
@@ -133,9 +134,10 @@ async fn default_currency(request: &RequestContext) -> Result<Option<Currency>, 
     let view = request.view();
     if request.caller.scope().is_some() {
         match request.access().await {
-            Ok(_) => return view.loaders.business_currency.load(()).await,
-            // A session that is over makes the caller anybody: what is public is public to them too.
-            Err(Error::Unauthenticated) => {}
+            Ok(access) if access.allows(Need::Read) => return view.loaders.business_currency.load(()).await,
+            // A session that is over makes the caller anybody, and so does a key that may not read: what is public is
+            // public to them too.
+            Ok(_) | Err(Error::Unauthenticated) => {}
             Err(error) => return Err(error),
         }
     }

@@ -11,7 +11,7 @@ use super::profile::Business;
 use super::subscriptions::{Period, Subscription};
 use crate::billing::{invoice as rules, lifecycle};
 use crate::error::Error;
-use crate::graphql::context::{RequestContext, nullable, request};
+use crate::graphql::context::{Allow, RequestContext, nullable, request};
 use crate::graphql::page::{Count, PageArguments, connection};
 use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, stored_money};
 use crate::ids::{InvoiceId, SubscriptionId};
@@ -87,6 +87,7 @@ impl Invoice {
         self.row.status.into()
     }
     /// Whom it bills.
+    #[graphql(guard = "Allow(Need::Read)")]
     async fn business(&self, context: &Context<'_>) -> Result<Business> {
         Ok(Business::of_caller(request(context)).await?)
     }

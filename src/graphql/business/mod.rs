@@ -2,6 +2,7 @@
 #![expect(clippy::unused_async, reason = "a resolver is async whether it waits or not")]
 
 pub mod account;
+pub mod api_keys;
 pub mod catalog;
 pub mod credit_notes;
 pub mod invoices;
@@ -36,6 +37,7 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     account::AccountMutation,
+    api_keys::ApiKeyMutation,
     profile::ProfileMutation,
     subscription_mutations::SubscriptionMutation,
     money_mutations::MoneyMutation,

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Interface, Object, Result};
 
 use super::account::{User, UserSession};
+use super::api_keys::ApiKey;
 use super::catalog::{Plan, Product};
 use super::credit_notes::CreditNote;
 use super::invoices::Invoice;
@@ -12,7 +13,8 @@ use super::subscriptions::Subscription;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId, SubscriptionId, UserId,
+    ApiKeyId, BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId, SubscriptionId,
+    UserId,
 };
 use crate::services::access::Need;
 use crate::store::reads::{invoices, payments, subscriptions};
@@ -32,6 +34,8 @@ pub enum Node {
     UserSession(UserSession),
     /// A person's place in a business.
     Member(Member),
+    /// A key of the business.
+    ApiKey(ApiKey),
     /// A product.
     Product(Product),
     /// A plan.
@@ -75,7 +79,7 @@ impl NodeQuery {
     }
 }
 
-/// The thing of an id. What the caller's role may not read answers as what does not exist.
+/// The thing of an id. What the caller may not read answers as what does not exist.
 async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error> {
     if let Some(id) = ProductId::parse(id) {
         return Ok(Product::by_id(request, id).await?.map(Node::Product));
@@ -88,6 +92,12 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     }
     let access = request.access().await?;
     let tenant = request.tenant().await?;
+    if let Some(id) = ApiKeyId::parse(id) {
+        return Ok(ApiKey::by_id(request, id).await?.map(Node::ApiKey));
+    }
+    if !access.allows(Need::Read) {
+        return Ok(None);
+    }
     if let Some(id) = BusinessId::parse(id) {
         return Ok(if id == tenant.business() { Some(Node::Business(Business::of_caller(request).await?)) } else { None });
     }
@@ -103,7 +113,7 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = SubscriptionId::parse(id) {
         return Ok(subscriptions::by_id(&tenant, id).await?.map(Subscription::new).map(Node::Subscription));
     }
-    if !Need::ReadMoney.allows(access.role) {
+    if !access.allows(Need::ReadMoney) {
         return Ok(None);
     }
     if let Some(id) = InvoiceId::parse(id) {

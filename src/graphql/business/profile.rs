@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::account::{Role, User};
+use super::api_keys::ApiKey;
 use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
@@ -141,6 +142,7 @@ impl Business {
         CurrencyCode(self.row.currency)
     }
     /// The worst among the live subscriptions, from worst: SUSPENDED, PAST_DUE, INCOMPLETE, TRIALING, ACTIVE; without one CANCELED if there was one ever, else NONE.
+    #[graphql(guard = "Allow(Need::Read)")]
     async fn subscription_status(&self, context: &Context<'_>) -> Result<BusinessSubscriptionStatus> {
         let view = request(context).view();
         let statuses = view.loaders.subscription_statuses.load(self.row.business_id).await?.ok_or(Error::Unauthenticated)?;
@@ -156,6 +158,7 @@ impl Business {
         Ok(stored_money(self.row.balance_minor, self.row.currency)?)
     }
     /// Its people, who joined last first.
+    #[graphql(guard = "Allow(Need::Read)")]
     async fn members(
         &self,
         context: &Context<'_>,
@@ -177,6 +180,11 @@ impl Business {
         });
         let page = Page { rows, has_next: page.has_next, has_previous: page.has_previous };
         Ok(MemberConnection::of(request, LIST, page, count))
+    }
+    /// Its live keys, the newest first. For owners and admins.
+    #[graphql(guard = "Allow(Need::Manage)")]
+    async fn api_keys(&self, context: &Context<'_>) -> Result<Vec<ApiKey>> {
+        Ok(ApiKey::of_business(request(context)).await?)
     }
     /// When it was registered.
     async fn created_at(&self) -> DateTime {

@@ -55,7 +55,10 @@ line! {
 }
 
 /// One line of 1 to `max` characters that shows as it is written.
-fn line(field: &'static str, text: &str, max: usize) -> Result<String, UserError> {
+///
+/// # Errors
+/// REQUIRED, TOO_LONG or INVALID.
+pub(in crate::services) fn line(field: &'static str, text: &str, max: usize) -> Result<String, UserError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(UserError::at(field, UserErrorCode::Required, "This is needed."));
@@ -143,11 +146,11 @@ pub(super) fn time_zone(field: &'static str, name: &str) -> Result<String, UserE
 
 /// What was read, and all the refusals of what was not.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Vec<UserError>);
+pub(in crate::services) struct Refusals(Vec<UserError>);
 
 impl Refusals {
     /// Takes note of a refusal.
-    pub(super) fn note<T>(&mut self, read: Result<T, UserError>) -> Option<T> {
+    pub(in crate::services) fn note<T>(&mut self, read: Result<T, UserError>) -> Option<T> {
         read.map_err(|error| self.0.push(error)).ok()
     }
 
@@ -167,7 +170,7 @@ impl Refusals {
     }
 
     /// All of them.
-    pub(super) fn into_vec(self) -> Vec<UserError> {
+    pub(in crate::services) fn into_vec(self) -> Vec<UserError> {
         self.0
     }
 }

@@ -12,7 +12,7 @@ use crate::store::{Instant, Tenant, sessions as stored};
 use super::Ports;
 use super::access::{self, Caller};
 
-mod fields;
+pub(super) mod fields;
 mod passwords;
 mod profile;
 mod register;
@@ -54,7 +54,7 @@ impl CustomerService {
     /// The database's fault.
     pub async fn sessions(&self, tenant: &Tenant, caller: Caller) -> Result<Vec<stored::Session>, Error> {
         let access = access::check(tenant, caller).await?;
-        stored::live_sessions(tenant, access.user, self.now()).await
+        stored::live_sessions(tenant, access.person()?.user, self.now()).await
     }
 
     /// The tax id, opened.

@@ -37,11 +37,12 @@ impl CustomerService {
                 let tenant = system.tenant(scope);
                 customers::lock_business(&tenant).await?;
                 let access = access::check(&tenant, caller).await?;
+                let person = access.person()?;
                 // Compared again by its hash: it may have been changed while the new one was hashed.
-                if !customers::replace_password(&system, access.user, &old, &new, now).await? {
+                if !customers::replace_password(&system, person.user, &old, &new, now).await? {
                     return Err(wrong_password().into());
                 }
-                stored::revoke(&system, access.user, Which::Others(access.session), now).await?;
+                stored::revoke(&system, person.user, Which::Others(person.session), now).await?;
                 let actor = access.actor();
                 let act = Act { action: "user.password_changed", actor: &actor, subject: &actor, details: json!({}) };
                 Ok(audit::record(&tenant, &service.ports, act).await?)
@@ -55,8 +56,8 @@ impl CustomerService {
         let scope = caller.require_scope()?;
         let found = self.ports.store.read_system(move |system| async move {
             let tenant = system.tenant(scope);
-            let access = access::check(&tenant, caller).await?;
-            let user = customers::user(&system, access.user).await?.ok_or(Error::Unauthenticated)?;
+            let person = access::check(&tenant, caller).await?.person()?;
+            let user = customers::user(&system, person.user).await?.ok_or(Error::Unauthenticated)?;
             Ok((user, customers::business(&tenant).await?))
         });
         found.await.map_err(fault)

@@ -82,7 +82,7 @@ impl CustomerService {
             async move {
                 let mut row = customers::lock_business(&tenant).await?;
                 // Who may not, is not told what is wrong with the input.
-                let access = access::check_change(&tenant, caller, Need::Manage).await?;
+                let access = access::check_change(&tenant, caller, Need::ChangeProfile).await?;
                 let changes = parsed.map_err(Failure::Refused)?;
                 if changes.given.is_empty() {
                     return Ok(row);

@@ -301,9 +301,9 @@ impl CustomerService {
     pub async fn sign_out(&self, caller: Caller, everywhere: bool) -> Outcome<()> {
         let (scope, now) = (caller.require_scope()?, self.now());
         let ended = self.ports.store.write_system(move |system| async move {
-            let access = access::check(&system.tenant(scope), caller).await?;
-            let which = if everywhere { Which::All } else { Which::One(access.session) };
-            Ok(stored::revoke(&system, access.user, which, now).await?)
+            let person = access::check(&system.tenant(scope), caller).await?.person()?;
+            let which = if everywhere { Which::All } else { Which::One(person.session) };
+            Ok(stored::revoke(&system, person.user, which, now).await?)
         });
         ended.await
     }
@@ -317,10 +317,10 @@ impl CustomerService {
         let refusal = || UserError::at("sessionId", UserErrorCode::NotFound, "You are not signed in there.");
         let ended = self.ports.store.write_system(move |system| async move {
             let tenant = system.tenant(scope);
-            let access = access::check(&tenant, caller).await?;
+            let person = access::check(&tenant, caller).await?.person()?;
             let session = session.ok_or_else(refusal)?;
-            stored::live_session(&tenant, session, access.user, now).await?.ok_or_else(refusal)?;
-            stored::revoke(&system, access.user, Which::One(session), now).await?;
+            stored::live_session(&tenant, session, person.user, now).await?.ok_or_else(refusal)?;
+            stored::revoke(&system, person.user, Which::One(session), now).await?;
             Ok(session)
         });
         ended.await
