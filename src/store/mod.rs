@@ -5,6 +5,7 @@
 
 #![deny(clippy::missing_docs_in_private_items)]
 
+pub mod account_links;
 pub mod catalog;
 pub mod connection;
 pub mod customers;
@@ -12,6 +13,9 @@ pub(crate) mod entity;
 pub mod fault;
 pub mod invoices;
 pub mod jobs;
+pub mod mails;
+pub mod notifications;
+pub mod outbox;
 pub mod page;
 pub mod payments;
 pub mod reads;

@@ -18,6 +18,7 @@ macro_rules! both {
     )+ };
 }
 
+mod account_links;
 mod accounts;
 mod bad_input;
 mod billing_boundaries;
@@ -30,7 +31,10 @@ mod database;
 mod errors;
 mod harness;
 mod id_walk;
+mod mails;
 mod main_job;
+mod notifications;
+mod outbox;
 mod payment_methods;
 mod payments;
 mod pool;
@@ -38,6 +42,7 @@ mod pooler;
 mod postgres;
 mod profile;
 mod sandbox_action;
+mod smtp;
 mod statements;
 mod subscriptions;
 mod traps;
@@ -53,6 +58,7 @@ mod world;
 mod world_accounts;
 mod world_catalog;
 mod world_lives;
+mod world_mail;
 mod world_payments;
 mod world_rows;
 mod world_subscriptions;

@@ -2,10 +2,12 @@
 #![expect(clippy::unused_async, reason = "a resolver is async whether it waits or not")]
 
 pub mod account;
+pub mod account_links;
 pub mod catalog;
 pub mod invoices;
 pub mod money_mutations;
 pub mod node;
+pub mod notifications;
 pub mod payments;
 pub mod preview;
 pub mod profile;
@@ -28,15 +30,18 @@ pub struct Query(
     preview::PreviewQuery,
     invoices::InvoiceQuery,
     payments::PaymentQuery,
+    notifications::NotificationQuery,
 );
 
 /// Every mutation.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     account::AccountMutation,
+    account_links::AccountLinkMutation,
     profile::ProfileMutation,
     subscription_mutations::SubscriptionMutation,
     money_mutations::MoneyMutation,
+    notifications::NotificationMutation,
 );
 
 /// The business schema.

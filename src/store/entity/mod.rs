@@ -43,6 +43,8 @@ pub(crate) use {catalogue_entity, system_entity, tenant_entity};
 pub(crate) mod catalog;
 pub(crate) mod customers;
 pub(crate) mod invoices;
+pub(crate) mod notifications;
+pub(crate) mod outbox;
 pub(crate) mod payments;
 pub(crate) mod subscriptions;
 pub(crate) mod work;
