@@ -148,7 +148,7 @@ fn mailer(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Mailer>, C
     };
     let authority = smtp.ca_file.map(read).transpose()?;
     let server = SmtpServer { host: smtp.host, port: smtp.port, tls: smtp.tls, login: smtp.login, authority };
-    Ok(Arc::new(SmtpMailer::new(server, &from, Arc::clone(clock))?))
+    Ok(Arc::new(SmtpMailer::new(&server, &from, Arc::clone(clock))?))
 }
 
 /// The front door's limits as the settings give them.

@@ -49,7 +49,7 @@ impl SmtpMailer {
     ///
     /// # Errors
     /// Where a certificate or the sender's address is none.
-    pub fn new(server: SmtpServer, from: &MailAddress, clock: SharedClock) -> Result<Self, Cause> {
+    pub fn new(server: &SmtpServer, from: &MailAddress, clock: SharedClock) -> Result<Self, Cause> {
         let parameters = || -> Result<TlsParameters, Cause> {
             let mut parameters = TlsParameters::builder(server.host.clone());
             if let Some(pem) = &server.authority {

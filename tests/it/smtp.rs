@@ -1,7 +1,7 @@
 //! Mail goes to a real mail server (aiosmtpd, in a process of its own): what it takes, refuses for now and for good, and
 //! connections that cannot be trusted.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -40,7 +40,10 @@ impl Aiosmtpd {
         let found = Command::new(&python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
             assert!(std::env::var_os("CI").is_none(), "no aiosmtpd under CI: {python} does not know it");
-            eprintln!("SKIPPED: {python} has no aiosmtpd; name one that has by EVOLVE_TEST_PYTHON to test mail by SMTP");
+            let line = format!(
+                "\n!!! SKIPPED: a test of mail by SMTP did nothing: {python} has no aiosmtpd; name one that has by EVOLVE_TEST_PYTHON.\n\n"
+            );
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
             return None;
         }
         let mut command = Command::new(python);
@@ -57,7 +60,7 @@ impl Aiosmtpd {
         let login = password.map(|password| ("evolve".to_owned(), password.into()));
         let server = SmtpServer { host: "localhost".to_owned(), port: self.port, tls, login, authority };
         let clock = Arc::new(ManualClock::at(NOW.parse().unwrap()));
-        SmtpMailer::new(server, &MailAddress::parse("billing@evolve.test").unwrap(), clock).unwrap()
+        SmtpMailer::new(&server, &MailAddress::parse("billing@evolve.test").unwrap(), clock).unwrap()
     }
 
     /// The next mail that it took.

@@ -177,7 +177,14 @@ impl Event {
 
     /// The version of what it tells.
     pub const fn version(&self) -> i32 {
-        1
+        match self {
+            Self::BusinessRegistered(_)
+            | Self::Subscription(..)
+            | Self::InvoiceIssued(_)
+            | Self::InvoicePaid(_)
+            | Self::PaymentSucceeded(_)
+            | Self::PaymentFailed(_) => 1,
+        }
     }
 
     /// What it happened to: events of one are delivered in their order.
