@@ -296,10 +296,10 @@ fn sample(what: SubscriptionWhat, facts: &SubscriptionFacts) -> SubscriptionFact
             facts.pending_plan_name = Some("Starter".to_owned());
         }
         SubscriptionWhat::CancellationScheduled => facts.cancel_at = Some(facts.period_end.clone()),
-        SubscriptionWhat::PastDue => facts.status = "PAST_DUE".to_owned(),
-        SubscriptionWhat::Suspended => facts.status = "SUSPENDED".to_owned(),
-        SubscriptionWhat::Canceled => facts.status = "CANCELED".to_owned(),
-        SubscriptionWhat::Expired => facts.status = "EXPIRED".to_owned(),
+        SubscriptionWhat::PastDue => "PAST_DUE".clone_into(&mut facts.status),
+        SubscriptionWhat::Suspended => "SUSPENDED".clone_into(&mut facts.status),
+        SubscriptionWhat::Canceled => "CANCELED".clone_into(&mut facts.status),
+        SubscriptionWhat::Expired => "EXPIRED".clone_into(&mut facts.status),
         _ => {}
     }
     facts

@@ -22,9 +22,9 @@ struct Words {
 
 /// The words of a language.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Language {
     footer: String,
-    #[serde(flatten)]
     kinds: BTreeMap<String, Words>,
 }
 

@@ -49,9 +49,9 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
         let (ports, kind, key) = (outside.clone(), kind.clone(), key.clone());
         async move {
             if kind == IN_APP.job_kind {
-                notify(&tenant, &ports, &key).await?
+                notify(&tenant, &ports, &key).await?;
             } else {
-                mails::write(&tenant, &ports, &key).await?
+                mails::write(&tenant, &ports, &key).await?;
             }
             Ok(Finish::Done)
         }
