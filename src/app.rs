@@ -1,6 +1,5 @@
 //! The composition root: builds store, adapters, services and schema once. `serve`, `worker`, `seed` and the tests share it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,11 @@ use http::HeaderValue;
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
-use crate::adapters::mail::{FileMailer, MailAddress};
+use crate::adapters::mail::{FileMailer, MailAddress, Mailer};
 use crate::adapters::payment::PaymentGateway;
 use crate::adapters::payment::closed::ClosedGateway;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
+use crate::adapters::smtp::{SmtpMailer, SmtpServer};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Mode, Settings};
 use crate::error::{Cause, Error};
@@ -34,8 +34,6 @@ use crate::store::{Store, StoreOptions};
 
 /// Who the access tokens are for.
 const TOKEN_AUDIENCE: &str = "evolve-business";
-/// Whom mail comes from until an operator says otherwise.
-const MAIL_FROM: &str = "billing@localhost.localdomain";
 
 /// The house, built.
 pub struct App {
@@ -81,7 +79,8 @@ impl App {
             previews: keys.cursor.clone(),
             master: keys.master,
             gateway,
-            mailer: mailer(&settings.data_dir, &clock, &ids)?,
+            mailer: mailer(settings, &clock)?,
+            app_url: settings.mail.app_url.clone(),
             refresh_lifetime: settings.sessions.refresh_lifetime(),
             sandbox: settings.mode == Mode::Sandbox,
             work: Notify::new(),
@@ -144,10 +143,18 @@ async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option
     Ok(Some(SandboxGateway::open(&settings.data_dir, Arc::clone(clock), options).await?))
 }
 
-/// Mail, as files in the data directory.
-fn mailer(data_dir: &Path, clock: &SharedClock, ids: &SharedIdGen) -> Result<Arc<FileMailer>, Cause> {
-    let from = MailAddress::parse(MAIL_FROM).ok_or(Error::Corrupt("the sender's address is none".into()))?;
-    Ok(Arc::new(FileMailer::open(data_dir, from, Arc::clone(clock), Arc::clone(ids))?))
+/// Mail: by the server that the settings name, or as files in the data directory.
+fn mailer(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Mailer>, Cause> {
+    let from = MailAddress::parse(&settings.mail.from).ok_or("EVOLVE_MAIL_FROM is no address of mail.")?;
+    let Some(smtp) = settings.mail.smtp.clone() else {
+        return Ok(Arc::new(FileMailer::open(&settings.data_dir, from, Arc::clone(clock))?));
+    };
+    let read = |path: std::path::PathBuf| {
+        std::fs::read(&path).map_err(|error| format!("EVOLVE_SMTP_CA_FILE names {}, which cannot be read: {error}.", path.display()))
+    };
+    let authority = smtp.ca_file.map(read).transpose()?;
+    let server = SmtpServer { host: smtp.host, port: smtp.port, tls: smtp.tls, login: smtp.login, authority };
+    Ok(Arc::new(SmtpMailer::new(&server, &from, Arc::clone(clock))?))
 }
 
 /// The front door's limits as the settings give them.

@@ -34,6 +34,18 @@ pub enum Mode {
     Production,
 }
 
+/// How a connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// By TLS from the first byte.
+    Implicit,
+    /// By STARTTLS; a server without it is not given a mail.
+    Starttls,
+    /// Not at all.
+    None,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,6 +77,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// The keys that the operator gave.
     pub keys: KeySettings,
+    /// Mail.
+    pub mail: MailSettings,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
     /// What a password's hash costs.
@@ -88,6 +102,32 @@ pub struct DatabaseSettings {
     pub readers: u32,
     /// Connections for writing; SQLite has one.
     pub writers: u32,
+}
+
+/// Mail.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// The server; without one, mails are files.
+    pub smtp: Option<SmtpSettings>,
+    /// Whom mail comes from.
+    pub from: String,
+    /// Where links lead, without a slash at the end.
+    pub app_url: String,
+}
+
+/// The mail server.
+#[derive(Debug, Clone)]
+pub struct SmtpSettings {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: SmtpTls,
+    /// As whom to sign in, and with what.
+    pub login: Option<(String, SecretString)>,
+    /// A file of certificates to trust.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Logs.

@@ -143,6 +143,14 @@ kinds! {
     InvoiceTax, InvoiceTaxId, "itx";
     /// A job; not shown at the API.
     Job, JobId, "job";
+    /// An event of the outbox; consumers tell two deliveries of one by it.
+    Event, EventId, "evt";
+    /// A notification.
+    Notification, NotificationId, "ntf";
+    /// What a person wants of a kind of notification; not shown at the API.
+    NotificationPreference, NotificationPreferenceId, "npf";
+    /// A mail; not shown at the API.
+    Mail, MailId, "mail";
     /// An idempotency key's row; not shown at the API.
     IdempotencyKey, IdempotencyKeyId, "idk";
 }

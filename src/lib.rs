@@ -71,6 +71,11 @@
 //!     tests: `the_matrix_of_who_may_do_what_is_as_it_was_agreed`, `every_object_with_an_id_is_walked_or_readable_as_a_whole`
 //! 24. A key's text is stored nowhere, and a key does what its scopes say and nothing else.
 //!     tests: `a_key_is_shown_once_and_its_text_is_stored_nowhere`, `no_key_manages_keys_sessions_or_passwords`
+//! 25. An event is committed with what it tells of, or not at all, and reaches each consumer in its aggregate's order, at least once.
+//!     tests: `an_event_of_a_transaction_that_fails_is_none`, `an_event_waits_for_the_one_before_it_and_for_no_other`,
+//!     `a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed`
+//! 26. A link in a mail works once, in its time, for what it is for, and is stored as a hash alone.
+//!     tests: `a_new_password_is_chosen_once_and_ends_every_session`, `a_token_is_stored_as_a_hash_alone`
 //!
 //! # Global by design
 //!
@@ -81,6 +86,8 @@
 //! - `refresh_tokens`: found by their hash before anybody is known; for the system alone.
 //! - `api_key_hashes`: a key of a business is found by its hash before anybody is known; for the system alone.
 //! - `service_keys`: keys of the platform's own products; for the system alone.
+//! - `account_tokens`, `account_requests`: links in mails are found by their hash before anybody is known, and requests for
+//!   them are counted by address, known or not; for the system alone.
 //! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
 //!   everybody reads and the system alone writes.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
@@ -94,12 +101,15 @@
 //! - **Boundary**: where one period ends and the next begins.
 //! - **Capability**: a value whose holder may touch rows: `Tenant`, `System`, `Catalogue`.
 //! - **Credit note**: a numbered document that takes back part of an invoice.
+//! - **Consumer**: who is told of events: the notifications in the application, those by mail.
 //! - **Dunning**: the ladder of a subscription that is not paid: retries, suspension, cancellation.
 //! - **Fence**: a number that grows whenever somebody takes a job or payment in hand; whoever has an older one may write nothing.
 //! - **Idempotency key**: the client's name for an order: sent again, it acts once.
+//! - **Lane**: jobs of one name that are done in their order: one waits for those before it.
 //! - **Lease**: until when a job belongs to the worker that claimed it.
 //! - **Live attempt**: a payment that may still take money: CREATED, SENDING, REQUIRES_ACTION or UNKNOWN.
 //! - **Minor unit**: the smallest unit of a currency, e.g. the cent.
+//! - **Outbox**: the events of a business, each written in the transaction that it tells of.
 //! - **Period**: the time that one charge pays for, from its start up to, not including, its end.
 //! - **Proration**: crediting the unused and charging the remaining part of a period.
 //! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.

@@ -78,6 +78,8 @@ fn command(folder: &Path, database_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evolve-business"));
     command.env_clear().current_dir(folder).stdin(Stdio::null());
     command.env("EVOLVE_MODE", "production").env("EVOLVE_PUBLIC_URL", "https://api.example.com").env("DATABASE_URL", database_url);
+    // A server that is not asked for anything here.
+    command.env("EVOLVE_SMTP_HOST", "smtp.example.com").env("EVOLVE_MAIL_FROM", "billing@example.com");
     for (name, key) in KEYS {
         let file = folder.join(name);
         std::fs::write(&file, key).unwrap();

@@ -9,8 +9,8 @@ use evolve_business::cli::Cli;
 const README: &str = include_str!("../README.md");
 const SCHEMA: &str = include_str!("../schema.graphql");
 
-/// The keys that the environment gives and no flag does, since flags can be read by all.
-const KEYS: [&str; 4] = ["EVOLVE_MASTER_KEY", "EVOLVE_TOKEN_KEY", "EVOLVE_TOKEN_KEY_PREVIOUS", "EVOLVE_CURSOR_KEY"];
+/// The keys and the password that the environment gives and no flag does, since flags can be read by all.
+const KEYS: [&str; 5] = ["EVOLVE_MASTER_KEY", "EVOLVE_TOKEN_KEY", "EVOLVE_TOKEN_KEY_PREVIOUS", "EVOLVE_CURSOR_KEY", "EVOLVE_SMTP_PASSWORD"];
 
 /// The text of the section with that title, down to the next of its kind.
 fn section(title: &str) -> &'static str {

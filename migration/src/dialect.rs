@@ -82,9 +82,10 @@ pub(crate) async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) ->
 }
 
 /// Implements `MigrationTrait` for a unit struct `Migration`: the module's async `up`, and the way back, which drops
-/// the tables named in the order of their making.
+/// the tables named in the order of their making; `before` is run before that.
 macro_rules! migration {
-    ($name:literal, $($table:literal),* $(,)?) => {
+    ($name:literal, $($table:literal),* $(,)?) => { crate::dialect::migration!($name, $($table),*; before: ""); };
+    ($name:literal, $($table:literal),*; before: $before:literal) => {
         /// One step.
         #[derive(Debug)]
         pub(crate) struct Migration;
@@ -102,6 +103,9 @@ macro_rules! migration {
             }
 
             async fn down(&self, manager: &sea_orm_migration::prelude::SchemaManager) -> Result<(), sea_orm_migration::prelude::DbErr> {
+                if !$before.is_empty() {
+                    crate::dialect::run(manager, $before).await?;
+                }
                 crate::dialect::drop_tables(manager, &[$($table),*]).await
             }
 

@@ -15,6 +15,8 @@ mod m0004_subscriptions;
 mod m0005_invoices;
 mod m0006_payments;
 mod m0007_work;
+mod m0009_outbox;
+mod m0010_notifications;
 mod m0011_keys;
 
 use sea_orm_migration::prelude::*;
@@ -35,6 +37,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_invoices::Migration),
             Box::new(m0006_payments::Migration),
             Box::new(m0007_work::Migration),
+            Box::new(m0009_outbox::Migration),
+            Box::new(m0010_notifications::Migration),
             Box::new(m0011_keys::Migration),
         ]
     }

@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use crate::clock::SharedClock;
 use crate::error::Cause;
-use crate::ids::SharedIdGen;
 
 /// The longest address, in bytes (RFC 5321).
 pub const MAX_ADDRESS_BYTES: usize = 254;
@@ -64,6 +63,8 @@ impl Subject {
 /// A mail to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
+    /// Names it, however often it is sent: the one of two copies that comes later can be told by it.
+    pub id: Uuid,
     /// To whom.
     pub to: MailAddress,
     /// About what.
@@ -106,7 +107,6 @@ pub struct FileMailer {
     directory: PathBuf,
     from: MailAddress,
     clock: SharedClock,
-    ids: SharedIdGen,
 }
 
 impl FileMailer {
@@ -114,19 +114,18 @@ impl FileMailer {
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub fn open(data_dir: &Path, from: MailAddress, clock: SharedClock, ids: SharedIdGen) -> std::io::Result<Self> {
+    pub fn open(data_dir: &Path, from: MailAddress, clock: SharedClock) -> std::io::Result<Self> {
         let directory = data_dir.join(DIRECTORY);
         std::fs::create_dir_all(&directory)?;
-        Ok(Self { directory, from, clock, ids })
+        Ok(Self { directory, from, clock })
     }
 }
 
 #[async_trait]
 impl Mailer for FileMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        let id = self.ids.next_uuid();
-        let at = self.clock.now();
-        let content = render(mail, &self.from, at, id);
+        let (id, at) = (mail.id, self.clock.now());
+        let content = render(mail, &self.from, at);
         let name = format!("{}-{id}.eml", at.strftime("%Y%m%dT%H%M%S.%6fZ"));
         let directory = self.directory.clone();
         let written = tokio::task::spawn_blocking(move || write_whole(&directory, &name, content.as_bytes())).await;
@@ -163,7 +162,8 @@ fn write_new(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// The mail as RFC 5322 and MIME write it, in UTF-8 and readable without a decoder.
-fn render(mail: &Mail, from: &MailAddress, at: jiff::Timestamp, id: Uuid) -> String {
+fn render(mail: &Mail, from: &MailAddress, at: jiff::Timestamp) -> String {
+    let id = mail.id;
     let date = at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000");
     let domain = from.0.split_once('@').map_or("localhost", |(_, domain)| domain);
     let head = format!(
@@ -215,10 +215,10 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
-    use crate::ids::SystemIds;
 
     fn mail(subject: &str, text: &str, html: Option<&str>) -> Mail {
         Mail {
+            id: Uuid::from_u128(u128::from(subject.len() as u64)),
             to: MailAddress::parse("amina@example.co.ke").unwrap(),
             subject: Subject::parse(subject).unwrap(),
             text: text.to_owned(),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn mailer(dir: &Path, clock: Arc<ManualClock>) -> FileMailer {
-        FileMailer::open(dir, MailAddress::parse("no-reply@evolve.example").unwrap(), clock, Arc::new(SystemIds)).unwrap()
+        FileMailer::open(dir, MailAddress::parse("no-reply@evolve.example").unwrap(), clock).unwrap()
     }
 
     fn files(dir: &Path) -> Vec<PathBuf> {
@@ -293,7 +293,8 @@ mod tests {
     fn a_mail_with_html_offers_both_forms() {
         let from = MailAddress::parse("a@b").unwrap();
         let mail = mail("Hi", "plain", Some("<p>rich</p>"));
-        let text = render(&mail, &from, "2027-01-31T09:00:00Z".parse().unwrap(), Uuid::nil());
+        let mail = Mail { id: Uuid::nil(), ..mail };
+        let text = render(&mail, &from, "2027-01-31T09:00:00Z".parse().unwrap());
         let zeros = "0".repeat(32);
         let body = text.split_once("MIME-Version: 1.0\r\n").unwrap().1;
         let expected = format!(

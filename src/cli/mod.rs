@@ -2,6 +2,7 @@
 //! into an exit code. Holds no rule of the business.
 
 mod demo;
+mod mail;
 mod migrate;
 mod schema;
 mod seed;
@@ -32,7 +33,8 @@ Keys come from the environment or from files, never from flags (anyone on the ma
   EVOLVE_TOKEN_KEY           signs access tokens
   EVOLVE_TOKEN_KEY_PREVIOUS  the token key in use before this one (after a rotation)
   EVOLVE_CURSOR_KEY          authenticates paging cursors
-Each is 32 bytes in base64: make one with `openssl rand -base64 32`. A sandbox makes its own in <data-dir>/keys.";
+Each is 32 bytes in base64: make one with `openssl rand -base64 32`. A sandbox makes its own in <data-dir>/keys.
+The mail server's password comes the same way: EVOLVE_SMTP_PASSWORD.";
 
 /// The customer-facing backend of a software platform: subscriptions, billing and accounts as a GraphQL API.
 ///
@@ -74,6 +76,28 @@ pub enum Command {
     },
     /// Print the GraphQL schema
     Schema,
+    /// Look at what is mailed
+    Mail {
+        /// What to do
+        #[command(subcommand)]
+        action: MailAction,
+    },
+}
+
+/// What `mail` does.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum MailAction {
+    /// Print a mail as it goes out, filled with a sample
+    Preview {
+        /// Which, e.g. `invoice.issued`; an unknown one lists them all
+        kind: String,
+        /// In the language of this locale
+        #[arg(long, default_value = "en", value_name = "LOCALE")]
+        locale: String,
+        /// The HTML instead of the text
+        #[arg(long)]
+        html: bool,
+    },
 }
 
 /// What `migrate` does.
@@ -94,6 +118,9 @@ pub async fn run(cli: Cli) -> ExitCode {
     if command == Command::Schema {
         return finish(schema::run());
     }
+    if let Command::Mail { action: MailAction::Preview { kind, locale, html } } = &command {
+        return finish(mail::preview(kind, locale, *html));
+    }
     let settings = match Settings::load(cli.settings) {
         Ok(settings) => settings,
         Err(problems) => return fail(&problems.to_string(), WRONG_SETTINGS),
@@ -107,6 +134,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Migrate { action } => migrate::run(settings, action).await,
         Command::Seed { file, demo } => seed::run(settings, file, demo).await,
         Command::Schema => schema::run(),
+        Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
     })
 }
 
@@ -155,6 +183,8 @@ mod tests {
         assert_eq!(command(&["migrate", "down"]), Some(Command::Migrate { action: MigrateAction::Down }));
         assert_eq!(command(&["seed", "my.toml", "--demo"]), Some(Command::Seed { file: Some("my.toml".into()), demo: true }));
         assert_eq!(command(&["schema"]), Some(Command::Schema));
+        let action = MailAction::Preview { kind: "invoice.issued".into(), locale: "sw".into(), html: true };
+        assert_eq!(command(&["mail", "preview", "invoice.issued", "--locale", "sw", "--html"]), Some(Command::Mail { action }));
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use clap::builder::BoolishValueParser;
 use secrecy::SecretString;
 
-use super::{LogFormat, Mode};
+use super::{LogFormat, Mode, SmtpTls};
 
 const SERVER: &str = "Server";
 const DATABASE: &str = "Database";
 const KEYS: &str = "Keys and passwords";
+const MAIL: &str = "Mail";
 const LIMITS: &str = "Limits";
 const LOGS: &str = "Logs";
 
@@ -130,6 +131,33 @@ given! {
     /// Password hashes that wait; any more are refused [default: 64]
     #[arg(long, global = true, env = "EVOLVE_PASSWORDS_WAITING", value_name = "COUNT", help_heading = KEYS)]
     passwords_waiting: u32,
+
+    /// The mail server (SMTP); a sandbox without one writes mails to files in <data-dir>/mail
+    #[arg(long, global = true, env = "EVOLVE_SMTP_HOST", value_name = "HOST", help_heading = MAIL)]
+    smtp_host: String,
+    /// Its port [default: 465 for implicit, 587 for starttls, 25 for none]
+    #[arg(long, global = true, env = "EVOLVE_SMTP_PORT", value_name = "PORT", help_heading = MAIL)]
+    smtp_port: u16,
+    /// How the connection to it is protected; none is for a sandbox's server on this machine alone [default: starttls]
+    #[arg(long, global = true, env = "EVOLVE_SMTP_TLS", value_name = "MODE", help_heading = MAIL)]
+    smtp_tls: SmtpTls,
+    /// A file of certificates (PEM) to trust beside the public ones
+    #[arg(long, global = true, env = "EVOLVE_SMTP_CA_FILE", value_name = "PATH", help_heading = MAIL)]
+    smtp_ca_file: PathBuf,
+    /// As whom to sign in to it [default: nobody]
+    #[arg(long, global = true, env = "EVOLVE_SMTP_USER", value_name = "USER", help_heading = MAIL)]
+    smtp_user: String,
+    #[arg(skip)]
+    smtp_password: SecretString,
+    /// A file with the password for that
+    #[arg(long, global = true, env = "EVOLVE_SMTP_PASSWORD_FILE", value_name = "PATH", help_heading = MAIL)]
+    smtp_password_file: PathBuf,
+    /// Whom mail comes from [default: billing@localhost.localdomain, in a sandbox]
+    #[arg(long, global = true, env = "EVOLVE_MAIL_FROM", value_name = "ADDRESS", help_heading = MAIL)]
+    mail_from: String,
+    /// Where links in mails lead: the application's address [default: the public URL]
+    #[arg(long, global = true, env = "EVOLVE_APP_URL", value_name = "URL", help_heading = MAIL)]
+    app_url: String,
 
     /// The longest body of a request [default: 1048576]
     #[arg(long, global = true, env = "EVOLVE_BODY_BYTES", value_name = "BYTES", help_heading = LIMITS)]

@@ -10,14 +10,16 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    DatabaseSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, Mode, PasswordSettings, SessionSettings, Settings,
-    SettingsArgs,
+    DatabaseSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
+    SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
 };
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "evolve.toml";
 /// No file of settings or key is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Whom a sandbox's mail comes from until an operator says otherwise.
+const SANDBOX_FROM: &str = "billing@localhost.localdomain";
 
 /// Everything that is wrong with the settings, a sentence each. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,21 +58,28 @@ impl Settings {
     pub fn resolve(given: Given) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let keys = keys_of(&given, &mut problems);
-        let settings = Self::with_defaults(given, keys);
+        let smtp = smtp_of(&given, &mut problems);
+        let settings = Self::with_defaults(given, keys, smtp);
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
         if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
     }
 
-    fn with_defaults(given: Given, keys: KeySettings) -> Self {
+    fn with_defaults(given: Given, keys: KeySettings, smtp: Option<SmtpSettings>) -> Self {
         let listen = given.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("./data"));
         let url = given.database_url.unwrap_or_else(|| SecretString::from(sqlite_url(&data_dir.join("evolve.db"))));
+        let public_url = given.public_url.map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned());
         Self {
             mode: given.mode.unwrap_or(Mode::Sandbox),
             listen,
-            public_url: given.public_url.map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned()),
+            mail: MailSettings {
+                smtp,
+                from: given.mail_from.unwrap_or_else(|| SANDBOX_FROM.to_owned()),
+                app_url: given.app_url.map_or_else(|| public_url.clone(), |url| url.trim_end_matches('/').to_owned()),
+            },
+            public_url,
             data_dir,
             database: DatabaseSettings {
                 url,
@@ -123,6 +132,7 @@ pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Give
         token_key: of("EVOLVE_TOKEN_KEY"),
         token_key_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS"),
         cursor_key: of("EVOLVE_CURSOR_KEY"),
+        smtp_password: of("EVOLVE_SMTP_PASSWORD"),
         ..Given::default()
     }
 }
@@ -140,6 +150,45 @@ fn keys_of(given: &Given, problems: &mut Vec<String>) -> KeySettings {
         token_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS", &given.token_key_previous, &given.token_key_previous_file),
         cursor: of("EVOLVE_CURSOR_KEY", &given.cursor_key, &given.cursor_key_file),
     }
+}
+
+/// The mail server, where there is one; a password without a user or a server is a mistake worth a word.
+fn smtp_of(given: &Given, problems: &mut Vec<String>) -> Option<SmtpSettings> {
+    let password = match (&given.smtp_password, &given.smtp_password_file) {
+        (Some(_), Some(_)) => {
+            problems.push("EVOLVE_SMTP_PASSWORD and EVOLVE_SMTP_PASSWORD_FILE are both given: leave one out.".to_owned());
+            None
+        }
+        (Some(password), None) => Some(password.clone()),
+        (None, Some(path)) => match read(path) {
+            Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(error) => {
+                problems.push(format!("EVOLVE_SMTP_PASSWORD_FILE names {}, which cannot be read: {error}.", path.display()));
+                None
+            }
+        },
+        (None, None) => None,
+    };
+    let login = match (given.smtp_user.clone(), password) {
+        (Some(user), Some(password)) => Some((user, password)),
+        (None, None) => None,
+        (Some(_), None) => {
+            problems.push("EVOLVE_SMTP_PASSWORD is missing: EVOLVE_SMTP_USER needs it.".to_owned());
+            None
+        }
+        (None, Some(_)) => {
+            problems.push("EVOLVE_SMTP_USER is missing: the password is for nobody.".to_owned());
+            None
+        }
+    };
+    let tls = given.smtp_tls.unwrap_or(SmtpTls::Starttls);
+    let port = match tls {
+        SmtpTls::Implicit => 465,
+        SmtpTls::Starttls => 587,
+        SmtpTls::None => 25,
+    };
+    let host = given.smtp_host.clone()?;
+    Some(SmtpSettings { host, port: given.smtp_port.unwrap_or(port), tls, login, ca_file: given.smtp_ca_file.clone() })
 }
 
 fn key_of(name: &str, text: Option<&SecretString>, file: Option<&Path>) -> Result<Option<KeyMaterial>, String> {

@@ -42,7 +42,9 @@ fn from_file(text: &str) -> Given {
 fn production() -> Given {
     let environment = [("EVOLVE_MASTER_KEY", key(1)), ("EVOLVE_TOKEN_KEY", key(2)), ("EVOLVE_CURSOR_KEY", key(3))];
     let secrets = secrets_of(|name| environment.iter().find(|(other, _)| *other == name).map(|(_, key)| OsString::from(key)));
-    secrets.or(from_file("mode = 'production'\npublic_url = 'https://api.example.com/'"))
+    let file =
+        "mode = 'production'\npublic_url = 'https://api.example.com/'\nsmtp_host = 'smtp.example.com'\nmail_from = 'billing@example.com'";
+    secrets.or(from_file(file))
 }
 
 #[test]
@@ -160,6 +162,8 @@ fn production_says_all_that_it_lacks_at_once() {
             "EVOLVE_TOKEN_KEY is missing: production needs it, or EVOLVE_TOKEN_KEY_FILE with the path of a file that holds it.",
             "EVOLVE_CURSOR_KEY is missing: production needs it, or EVOLVE_CURSOR_KEY_FILE with the path of a file that holds it.",
             "EVOLVE_PUBLIC_URL must begin with https:// in production.",
+            "EVOLVE_SMTP_HOST is missing: production needs a mail server.",
+            "EVOLVE_MAIL_FROM is missing: production needs an address of yours, e.g. billing@example.com.",
             "EVOLVE_CORS_ORIGINS holds \"http://a.example\", and production allows https:// alone.",
             "EVOLVE_ARGON2_MEMORY_KIB is 8 and must be at least 19456 in production.",
             "EVOLVE_ARGON2_ITERATIONS is 1 and must be at least 2 in production.",
@@ -241,6 +245,55 @@ fn each_address_that_is_none_is_one_sentence() {
         let sentence = format!("EVOLVE_CORS_ORIGINS holds {origin:?}, and each must be like https://app.example.com.");
         assert_eq!(problems(Given { cors_origins: Some(Origins(vec![origin.to_owned()])), ..Given::default() }), [sentence]);
     }
+}
+
+#[test]
+fn a_mail_server_is_reached_as_it_is_said() {
+    let of = |file: &str| Settings::resolve(from_file(file)).unwrap().mail;
+    assert!(of("").smtp.is_none(), "mails are files");
+    assert_eq!(of("public_url = 'https://api.example.com'").app_url, "https://api.example.com");
+    assert_eq!(of("app_url = 'https://example.com/app/'").app_url, "https://example.com/app");
+    for (file, port, tls) in [
+        ("smtp_host = 'smtp.example.com'", 587, SmtpTls::Starttls),
+        ("smtp_host = 'smtp.example.com'\nsmtp_tls = 'implicit'", 465, SmtpTls::Implicit),
+        ("smtp_host = 'localhost'\nsmtp_tls = 'none'", 25, SmtpTls::None),
+        ("smtp_host = '127.0.0.1'\nsmtp_tls = 'none'\nsmtp_port = 2525", 2_525, SmtpTls::None),
+    ] {
+        let smtp = of(file).smtp.unwrap();
+        assert_eq!((smtp.port, smtp.tls, smtp.login.is_none()), (port, tls, true), "{file}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("smtp.password");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let given = Given { smtp_password_file: Some(file), ..from_file("smtp_host = 'smtp.example.com'\nsmtp_user = 'evolve'") };
+    let settings = Settings::resolve(given).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let (user, password) = settings.mail.smtp.unwrap().login.unwrap();
+    assert_eq!((user.as_str(), password.expose_secret()), ("evolve", "hunter2"));
+}
+
+#[test]
+fn each_setting_of_mail_that_cannot_be_is_one_sentence() {
+    let cases = [
+        ("smtp_host = 'a b'", "EVOLVE_SMTP_HOST is \"a b\" and must be a name like smtp.example.com."),
+        (
+            "smtp_host = 'smtp.example.com'\nsmtp_tls = 'none'",
+            "EVOLVE_SMTP_TLS is none, which is for a server on this machine alone: choose implicit or starttls.",
+        ),
+        ("smtp_host = 'a.example'\nsmtp_user = 'u'", "EVOLVE_SMTP_PASSWORD is missing: EVOLVE_SMTP_USER needs it."),
+        ("smtp_host = 'a.example'\nsmtp_password = 'p'", "EVOLVE_SMTP_USER is missing: the password is for nobody."),
+        ("app_url = 'example.com'", "EVOLVE_APP_URL is \"example.com\" and must be like https://app.example.com."),
+        ("app_url = 'https://a.example/#x'", "EVOLVE_APP_URL is \"https://a.example/#x\" and must be like https://app.example.com."),
+    ];
+    for (file, sentence) in cases {
+        assert_eq!(problems(from_file(file)), [sentence]);
+    }
+    let in_production = |file: &str| problems(from_file(file).or(production()));
+    assert_eq!(
+        in_production("smtp_host = 'localhost'\nsmtp_tls = 'none'"),
+        ["EVOLVE_SMTP_TLS is none and must be implicit or starttls in production."]
+    );
+    assert_eq!(in_production("app_url = 'http://app.example.com'"), ["EVOLVE_APP_URL must begin with https:// in production."]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use http::Uri;
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
-use super::{ACCESS_TOKEN_SECONDS_MAX, KeyMaterial, Mode, Settings};
+use super::{ACCESS_TOKEN_SECONDS_MAX, KeyMaterial, Mode, Settings, SmtpTls};
 
 /// The least that a password's hash may cost in production.
 const PRODUCTION_MEMORY_KIB_MIN: u32 = 19_456;
@@ -23,6 +23,7 @@ impl Settings {
         self.check_ranges(&mut problems);
         self.check_urls(&mut problems);
         self.check_keys_differ(&mut problems);
+        self.check_mail(&mut problems);
         if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
             problems.push(format!("EVOLVE_LOG is no filter: {error}."));
         }
@@ -75,6 +76,21 @@ impl Settings {
         }
     }
 
+    fn check_mail(&self, problems: &mut Vec<String>) {
+        // Without one of its own it is the public URL, which is checked already.
+        let is_own = self.mail.app_url != self.public_url;
+        if is_own && !is_application(&self.mail.app_url) {
+            problems.push(format!("EVOLVE_APP_URL is {:?} and must be like https://app.example.com.", self.mail.app_url));
+        }
+        let Some(smtp) = &self.mail.smtp else { return };
+        if smtp.host.is_empty() || smtp.host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') {
+            problems.push(format!("EVOLVE_SMTP_HOST is {:?} and must be a name like smtp.example.com.", smtp.host));
+        }
+        if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
+            problems.push("EVOLVE_SMTP_TLS is none, which is for a server on this machine alone: choose implicit or starttls.".to_owned());
+        }
+    }
+
     /// One key in two places would let the holder of one thing forge another.
     fn check_keys_differ(&self, problems: &mut Vec<String>) {
         let keys = self.named_keys();
@@ -95,6 +111,19 @@ impl Settings {
         }
         if !self.public_url.starts_with("https://") {
             problems.push("EVOLVE_PUBLIC_URL must begin with https:// in production.".to_owned());
+        }
+        match &self.mail.smtp {
+            None => problems.push("EVOLVE_SMTP_HOST is missing: production needs a mail server.".to_owned()),
+            Some(smtp) if smtp.tls == SmtpTls::None => {
+                problems.push("EVOLVE_SMTP_TLS is none and must be implicit or starttls in production.".to_owned());
+            }
+            Some(_) => {}
+        }
+        if self.mail.from.ends_with(".localdomain") {
+            problems.push("EVOLVE_MAIL_FROM is missing: production needs an address of yours, e.g. billing@example.com.".to_owned());
+        }
+        if self.mail.app_url != self.public_url && !self.mail.app_url.starts_with("https://") {
+            problems.push("EVOLVE_APP_URL must begin with https:// in production.".to_owned());
         }
         for origin in self.cors_origins.iter().filter(|origin| origin.starts_with("http://")) {
             problems.push(format!("EVOLVE_CORS_ORIGINS holds {origin:?}, and production allows https:// alone."));
@@ -133,6 +162,18 @@ fn database_kind(url: &str) -> Option<&'static str> {
         "postgres" | "postgresql" => Some("postgres"),
         _ => None,
     }
+}
+
+/// Whether a host is this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Where an application is: as an origin, and it may stand below a path.
+fn is_application(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let bare = uri.query().is_none() && !text.ends_with('/') && !text.contains(['@', '#']);
+    bare && uri.host().is_some_and(|host| !host.is_empty()) && matches!(uri.scheme_str(), Some("http" | "https"))
 }
 
 /// Scheme, host and port, and nothing more.

@@ -25,8 +25,10 @@ pub mod audit;
 pub mod billing;
 pub mod catalog;
 pub mod customers;
+pub mod events;
 pub mod idempotency;
 pub mod keys;
+pub mod notifications;
 pub mod payments;
 pub mod subscriptions;
 
@@ -59,6 +61,8 @@ pub struct Parts {
     pub gateway: Arc<dyn PaymentGateway>,
     /// Outgoing mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Where links in mails lead: the application's address, without a slash at the end.
+    pub app_url: String,
     /// How long a refresh token is good.
     pub refresh_lifetime: Duration,
     /// Whether sandbox payment methods and demo data are allowed.
@@ -76,7 +80,7 @@ impl Ports {
     /// The same outside at another time, with the gateway of that time: for living through the past as demo data.
     #[must_use]
     pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
-        let Parts { store, previews, ids, rng, passwords, tokens, master, mailer, refresh_lifetime, sandbox, .. } = &*self.inner;
+        let Parts { store, previews, ids, rng, passwords, tokens, master, mailer, app_url, refresh_lifetime, sandbox, .. } = &*self.inner;
         Self::new(Parts {
             store: store.clone(),
             clock,
@@ -88,6 +92,7 @@ impl Ports {
             master: master.clone(),
             gateway,
             mailer: Arc::clone(mailer),
+            app_url: app_url.clone(),
             refresh_lifetime: *refresh_lifetime,
             sandbox: *sandbox,
             work: Notify::new(),

@@ -2,7 +2,7 @@
 //! a fence, and finished only by the claim that holds the fence.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait as _, Condition, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::entity::work::job;
@@ -28,12 +28,35 @@ pub struct NewJob<'a> {
     pub now: Instant,
 }
 
+/// A place in a lane: a job is not claimed while one before it in its lane is still to be done. Places are given in
+/// order and committed in that order, which is for whoever gives them to see to.
+#[derive(Debug, Clone, Copy)]
+pub struct Lane<'a> {
+    /// Which lane of the business.
+    pub name: &'a str,
+    /// Where in it.
+    pub position: i64,
+}
+
 /// Writes a job unless there is one of its kind and key; answers whether it was written.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn schedule(tenant: &Tenant, new: NewJob<'_>) -> Result<bool, Error> {
-    let row = job::ActiveModel {
+    tenant.insert_if_new(row(&new, None)).await
+}
+
+/// As [`schedule`], for a job that waits for those before it in its lane.
+///
+/// # Errors
+/// The database's fault.
+pub async fn schedule_in(tenant: &Tenant, new: NewJob<'_>, lane: Lane<'_>) -> Result<bool, Error> {
+    tenant.insert_if_new(row(&new, Some(lane))).await
+}
+
+/// The row of a new job.
+fn row(new: &NewJob<'_>, lane: Option<Lane<'_>>) -> job::ActiveModel {
+    job::ActiveModel {
         id: Set(new.id),
         kind: Set(new.kind.to_owned()),
         job_key: Set(new.key.to_owned()),
@@ -45,9 +68,25 @@ pub async fn schedule(tenant: &Tenant, new: NewJob<'_>) -> Result<bool, Error> {
         last_error: Set(None),
         created_at: Set(new.now),
         updated_at: Set(new.now),
+        lane: Set(lane.map(|lane| lane.name.to_owned())),
+        lane_position: Set(lane.map(|lane| lane.position)),
         ..Default::default()
-    };
-    tenant.insert_if_new(row).await
+    }
+}
+
+/// Jobs that no earlier one of their lane holds up. Those done or dead hold nothing up, and one that did never comes back.
+fn first_of_its_lane() -> Condition {
+    let earlier = Alias::new("earlier");
+    let of_earlier = |column: job::Column| Expr::col((earlier.clone(), column));
+    let ahead = Query::select()
+        .expr(Expr::val(1))
+        .from_as(job::Entity, earlier.clone())
+        .and_where(of_earlier(job::Column::BusinessId).equals((job::Entity, job::Column::BusinessId)))
+        .and_where(of_earlier(job::Column::Lane).equals((job::Entity, job::Column::Lane)))
+        .and_where(of_earlier(job::Column::LanePosition).lt(Expr::col((job::Entity, job::Column::LanePosition))))
+        .and_where(of_earlier(job::Column::Status).eq(JobStatus::Ready))
+        .take();
+    Condition::any().add(job::Column::Lane.is_null()).add(Expr::exists(ahead).not())
 }
 
 /// Takes back a job that is no longer to be done. One that is being run finds its fence gone.
@@ -73,6 +112,7 @@ pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most
     let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
     let due =
         system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(job::Column::DueAt.lte(now)).filter(free);
+    let due = due.filter(first_of_its_lane());
     let due = due.order_by_asc(job::Column::DueAt).order_by_asc(job::Column::Id).limit(most);
     let mut claimed = due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(system.connection()).await?;
     for found in &mut claimed {
@@ -97,7 +137,7 @@ pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most
 pub async fn next_due(system: &System, now: Instant) -> Result<Option<Instant>, Error> {
     let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
     let waiting = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(free);
-    let waiting = waiting.order_by_asc(job::Column::DueAt);
+    let waiting = waiting.filter(first_of_its_lane()).order_by_asc(job::Column::DueAt);
     Ok(waiting.one(system.connection()).await?.map(|job| job.due_at))
 }
 

@@ -5,6 +5,7 @@
 
 #![deny(clippy::missing_docs_in_private_items)]
 
+pub mod account_links;
 pub mod catalog;
 pub mod connection;
 pub mod customers;
@@ -13,6 +14,9 @@ pub mod fault;
 pub mod invoices;
 pub mod jobs;
 pub mod keys;
+pub mod mails;
+pub mod notifications;
+pub mod outbox;
 pub mod page;
 pub mod payments;
 pub mod reads;

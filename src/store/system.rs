@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ActiveModelBehavior, ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, Select, UpdateMany};
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter as _, Select, UpdateMany,
+};
 
 use super::tenant::Catalogue;
 use super::{Tenant, TenantScope};
@@ -78,6 +80,12 @@ impl System {
         let mut conflict = sea_orm::sea_query::OnConflict::new();
         conflict.do_nothing();
         Ok(E::insert(row).on_conflict(conflict).exec_without_returning(&*self.transaction).await? > 0)
+    }
+
+    /// Deletes the rows that `which` selects.
+    pub(super) async fn delete_where<E: EntityTrait>(&self, which: impl sea_orm::sea_query::IntoCondition + Send) -> Result<(), Error> {
+        E::delete_many().filter(which.into_condition()).exec(&*self.transaction).await?;
+        Ok(())
     }
 
     /// Changes a row.

@@ -129,6 +129,23 @@ impl Tenant {
         Ok(E::insert(row).on_conflict(conflict).exec_without_returning(&*self.transaction).await? > 0)
     }
 
+    /// Inserts rows, but for those with a key that is there, in one statement.
+    pub(crate) async fn insert_new<E, A>(&self, mut rows: Vec<A>) -> Result<(), Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        for row in &mut rows {
+            row.set(E::business_column(), self.business().into());
+        }
+        if !rows.is_empty() {
+            let mut conflict = sea_orm::sea_query::OnConflict::new();
+            conflict.do_nothing();
+            E::insert_many(rows).on_conflict(conflict).exec_without_returning(&*self.transaction).await?;
+        }
+        Ok(())
+    }
+
     /// Changes one row of this business.
     pub(crate) async fn update<E, A>(&self, mut row: A) -> Result<E::Model, Error>
     where

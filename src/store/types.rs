@@ -348,4 +348,27 @@ closed_list! {
         /// Granted by staff.
         GrantedByStaff = "GRANTED_BY_STAFF",
     }
+    /// How word reaches a person.
+    Channel {
+        /// In the application.
+        InApp = "IN_APP",
+        /// By mail.
+        Email = "EMAIL",
+    }
+    /// Where a mail stands.
+    MailStatus {
+        /// Not handed over yet.
+        Queued = "QUEUED",
+        /// Handed over.
+        Sent = "SENT",
+        /// Refused for good, or tried too often.
+        Failed = "FAILED",
+    }
+    /// What a link in a mail lets its holder do.
+    LinkPurpose {
+        /// Confirm that the address is theirs.
+        ConfirmEmail = "CONFIRM_EMAIL",
+        /// Choose a new password.
+        ResetPassword = "RESET_PASSWORD",
+    }
 }

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use jiff::SignedDuration;
 
 use crate::error::{Failure, Outcome};
-use crate::services::{Ports, billing, payments};
+use crate::services::{Ports, billing, notifications, payments};
 use crate::store::TenantScope;
 use crate::store::jobs::{Finish, Job};
 
@@ -53,6 +53,7 @@ pub(super) async fn attempt(ports: &Ports, job: &Job, limit: Duration) -> Finish
 async fn dispatch(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
     match job.kind.as_str() {
         payments::CHARGE | payments::LOOK_UP => payments::run_job(ports, scope, job).await,
+        kind if notifications::JOB_KINDS.contains(&kind) => notifications::run_job(ports, scope, job).await,
         kind if billing::JOB_KINDS.contains(&kind) => billing::run_job(ports, scope, job).await,
         unknown => Ok(Finish::Dead(format!("no service does a job of the kind {unknown}"))),
     }

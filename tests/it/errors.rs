@@ -49,6 +49,7 @@ fn too_busy(ports: &Ports) -> Ports {
         previews: previews.clone(),
         gateway: Arc::clone(gateway),
         mailer: Arc::clone(mailer),
+        app_url: "https://app.evolve.test".to_owned(),
         refresh_lifetime: *refresh_lifetime,
         sandbox: *sandbox,
         work: tokio::sync::Notify::new(),

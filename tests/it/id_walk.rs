@@ -103,6 +103,11 @@ const TRIALS: &[Trial] = &[
         document: "mutation($id: ID!, $open: ID!) { payInvoice(input: { invoiceId: $open, paymentMethodId: $id, idempotencyKey: \"walk\" }) { payment { id } userErrors { code message field } } }",
     },
     Trial {
+        argument: "MarkNotificationsReadInput.ids",
+        prefixes: &["ntf"],
+        document: "mutation($id: ID!) { markNotificationsRead(input: { ids: [$id] }) { unreadCount userErrors { code message field } } }",
+    },
+    Trial {
         argument: "RevokeSessionInput.sessionId",
         prefixes: &["ses"],
         document: "mutation($id: ID!) { revokeSession(input: { sessionId: $id }) { revokedId userErrors { code message field } } }",

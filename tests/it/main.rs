@@ -18,6 +18,7 @@ macro_rules! both {
     )+ };
 }
 
+mod account_links;
 mod accounts;
 mod bad_input;
 mod billing_boundaries;
@@ -32,8 +33,11 @@ mod harness;
 mod id_walk;
 mod keys;
 mod keys_service;
+mod mails;
 mod main_job;
 mod matrix;
+mod notifications;
+mod outbox;
 mod payment_methods;
 mod payments;
 mod pool;
@@ -41,6 +45,7 @@ mod pooler;
 mod postgres;
 mod profile;
 mod sandbox_action;
+mod smtp;
 mod statements;
 mod subscriptions;
 mod traps;
@@ -57,6 +62,7 @@ mod world_accounts;
 mod world_catalog;
 mod world_keys;
 mod world_lives;
+mod world_mail;
 mod world_payments;
 mod world_rows;
 mod world_subscriptions;

@@ -289,6 +289,8 @@ async fn everything_is_found_by_its_id(db: TestDatabase) {
         ("cn", "CreditNote"),
         ("prod", "Product"),
         ("plan", "Plan"),
+        ("key", "ApiKey"),
+        ("ntf", "Notification"),
     ];
     let mut seen = std::collections::BTreeSet::new();
     for id in &ids {

@@ -219,7 +219,7 @@ async fn amounts_are_collected_in_whole_units_of_the_gateway_within_its_bounds(d
     world.run_due_jobs().await;
     let invoice = world.invoice(payer, 9_999).await;
     let (paid, ran) = tokio::join!(service.pay_invoice(payer.caller, world.request(invoice)), async {
-        crate::world_payments::until(async || World::worker(&ports).run_due_jobs().await.unwrap() == 1).await;
+        crate::world_payments::until(async || World::worker(&ports).run_due_jobs().await.unwrap() >= 1).await;
     });
     let ((), paid) = (ran, paid.unwrap());
     assert_eq!(world.payment(payer, paid.payment).await.amount_minor, 10_000);

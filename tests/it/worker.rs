@@ -42,8 +42,10 @@ async fn two_workers_on_one_store_run_each_of_two_hundred_jobs_once(db: TestData
     let (one, two) = (World::worker(&world.ports), World::worker(&world.ports));
     let (one, two) =
         tokio::join!(tokio::spawn(async move { one.run_due_jobs().await }), tokio::spawn(async move { two.run_due_jobs().await }));
-    assert_eq!(one.unwrap().unwrap() + two.unwrap().unwrap(), 200);
-    assert_eq!(world.number("select count(*) from jobs where status = 'DONE' and fence = 1").await, 200);
+    // Each charge, and the notification that its invoice is paid.
+    assert_eq!(one.unwrap().unwrap() + two.unwrap().unwrap(), 400);
+    assert_eq!(world.number("select count(*) from jobs where status = 'DONE' and fence = 1").await, 400);
+    assert_eq!(world.number("select count(*) from notifications where kind = 'invoice.paid'").await, 200);
     assert_eq!(world.number("select count(*) from payments where status = 'SUCCEEDED' and fence = 1").await, 200);
     assert_eq!(world.charges().await, 200);
 }
@@ -79,7 +81,7 @@ async fn a_stop_that_cannot_wait_gives_the_leases_back(db: TestDatabase) {
     worker.await.unwrap();
     assert_eq!(world.number("select count(*) from jobs where leased_until is not null").await, 0);
     // No time has passed: the next worker has the job at once, and the gateway charges nothing anew.
-    assert_eq!(world.run_due_jobs().await, 1);
+    assert_eq!(world.run_due_jobs().await, 2, "the charge, and the notification of it");
     assert_eq!(world.number("select count(*) from payments where status = 'SUCCEEDED'").await, 1);
     assert_eq!(world.charges().await, 1);
 }

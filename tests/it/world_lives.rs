@@ -52,17 +52,25 @@ impl Life {
         let unpaid = subscribe(&plans["payroll"][0], &declining).await;
         assert_eq!(unpaid["invoice"]["status"], "OPEN", "{unpaid:#}");
         worker.cancel();
+        // What the worker has not delivered yet.
+        world.run_due_jobs().await;
         let mut ids = vec![business.clone(), paying, declining];
         for thing in [&paid, &unpaid] {
             for key in ["subscription", "invoice", "payment"] {
                 ids.push(thing[key]["id"].as_str().unwrap().to_owned());
             }
         }
-        let own = client.data("{ viewer { user { id } } sessions { id } profile { members { nodes { id } } } }", json!({})).await;
+        let own = client
+            .data(
+                "{ viewer { user { id } } sessions { id } profile { members { nodes { id } } } notifications { nodes { id } } }",
+                json!({}),
+            )
+            .await;
         ids.push(own["viewer"]["user"]["id"].as_str().unwrap().to_owned());
         ids.push(own["sessions"][0]["id"].as_str().unwrap().to_owned());
         ids.push(own["profile"]["members"]["nodes"][0]["id"].as_str().unwrap().to_owned());
         ids.push(make_key(&client, &["READ"]).await.0);
+        ids.push(own["notifications"]["nodes"][0]["id"].as_str().unwrap().to_owned());
         Self {
             client,
             email: address(name),

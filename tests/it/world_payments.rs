@@ -212,6 +212,7 @@ impl World {
             previews: parts.previews.clone(),
             gateway,
             mailer: parts.mailer.clone(),
+            app_url: parts.app_url.clone(),
             refresh_lifetime: parts.refresh_lifetime,
             sandbox: parts.sandbox,
             work: tokio::sync::Notify::new(),

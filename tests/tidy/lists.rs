@@ -59,6 +59,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
 
 /// Files that make a `TenantScope`: whoever has one may act for that business.
 pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
+    ("src/services/customers/links.rs", "the business that the person of an address or a mailed token joined first"),
     ("src/services/customers/register.rs", "the business that is being made"),
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
     ("src/services/keys/sign_in.rs", "a key that was found by its hash, and the business that a product's key asks about"),
@@ -68,6 +69,7 @@ pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
 /// Files that open the `System` capability, which sees every business.
 pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/catalog/seed.rs", "the catalogue is everybody's"),
+    ("src/services/customers/links.rs", "links in mails, before anybody is known"),
     ("src/services/customers/mod.rs", "a person's businesses, and whether an address is taken"),
     ("src/services/customers/passwords.rs", "people belong to no business"),
     ("src/services/customers/register.rs", "a business that is being made"),
@@ -75,6 +77,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/keys/api_keys.rs", "a key's hash, by which it is found before its business is known"),
     ("src/services/keys/service_keys.rs", "keys of products belong to no business"),
     ("src/services/keys/sign_in.rs", "keys are looked up before anybody is known"),
+    ("src/services/notifications/mails.rs", "the token of a mail's link, which belongs to a person and no business"),
     ("src/services/payments/protocol.rs", "a gateway's word, whose business its payment tells"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];

@@ -2,12 +2,14 @@
 #![expect(clippy::unused_async, reason = "a resolver is async whether it waits or not")]
 
 pub mod account;
+pub mod account_links;
 pub mod api_keys;
 pub mod catalog;
 pub mod credit_notes;
 pub mod invoices;
 pub mod money_mutations;
 pub mod node;
+pub mod notifications;
 pub mod payments;
 pub mod preview;
 pub mod profile;
@@ -31,6 +33,7 @@ pub struct Query(
     invoices::InvoiceQuery,
     credit_notes::CreditNoteQuery,
     payments::PaymentQuery,
+    notifications::NotificationQuery,
 );
 
 /// Every mutation.
@@ -38,9 +41,11 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     api_keys::ApiKeyMutation,
+    account_links::AccountLinkMutation,
     profile::ProfileMutation,
     subscription_mutations::SubscriptionMutation,
     money_mutations::MoneyMutation,
+    notifications::NotificationMutation,
 );
 
 /// The business schema.

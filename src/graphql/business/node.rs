@@ -7,14 +7,15 @@ use super::api_keys::ApiKey;
 use super::catalog::{Plan, Product};
 use super::credit_notes::CreditNote;
 use super::invoices::Invoice;
+use super::notifications::Notification;
 use super::payments::{Payment, PaymentMethod};
 use super::profile::{Business, Member};
 use super::subscriptions::Subscription;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId, SubscriptionId,
-    UserId,
+    ApiKeyId, BusinessId, CreditNoteId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId,
+    SubscriptionId, UserId,
 };
 use crate::services::access::Need;
 use crate::store::reads::{invoices, payments, subscriptions};
@@ -50,6 +51,8 @@ pub enum Node {
     Payment(Payment),
     /// A way to pay.
     PaymentMethod(PaymentMethod),
+    /// Something that a person is told.
+    Notification(Notification),
 }
 
 /// Queries by id.
@@ -110,6 +113,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = MemberId::parse(id) {
         return Ok(Member::by_id(request, id).await?.map(Node::Member));
     }
+    if let Some(id) = NotificationId::parse(id) {
+        return Ok(Notification::by_id(request, id).await?.map(Node::Notification));
+    }
     if let Some(id) = SubscriptionId::parse(id) {
         return Ok(subscriptions::by_id(&tenant, id).await?.map(Subscription::new).map(Node::Subscription));
     }
@@ -130,4 +136,24 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
         return Ok(found.map(PaymentMethod::new).map(Node::PaymentMethod));
     }
     Ok(None)
+}
+
+/// What a notification is about, read together for a whole list of them.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn subject_of(request: &RequestContext, subject: &str) -> Result<Option<Node>, Error> {
+    let loaders = &request.view().loaders;
+    if let Some(id) = BusinessId::parse(subject) {
+        return Ok(loaders.businesses.load(id).await?.map(Business::new).map(Node::Business));
+    }
+    if let Some(id) = SubscriptionId::parse(subject) {
+        return Ok(loaders.subscriptions.load(id).await?.map(Subscription::new).map(Node::Subscription));
+    }
+    match InvoiceId::parse(subject) {
+        Some(id) if request.access().await?.allows(Need::ReadMoney) => {
+            Ok(loaders.invoices.load(id).await?.map(Invoice::new).map(Node::Invoice))
+        }
+        _ => Ok(None),
+    }
 }

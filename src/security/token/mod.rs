@@ -2,6 +2,7 @@
 //! refresh token of which the database knows only the hash.
 
 mod access;
+mod link;
 mod refresh;
 #[cfg(test)]
 mod tests;
@@ -9,4 +10,5 @@ mod tests;
 pub use access::{
     ACCESS_LIFETIME_MAX, ACCESS_TOKEN_BYTES_MAX, AccessClaims, InvalidToken, TokenIssuer, TokenKey, TokenSettings, VerifiedAccess,
 };
+pub use link::LinkToken;
 pub use refresh::{RefreshHash, RefreshToken};

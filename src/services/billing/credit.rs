@@ -1,7 +1,7 @@
 //! Account credit and credit notes: every movement is an entry with the balance that it leaves.
 
 use super::account::Account;
-use super::issue::credit_note_number;
+use super::issue::{credit_note_number, tell_if_paid};
 use super::rule;
 use super::standing::Standing;
 use crate::billing::collect::{Collection, GatewayAmounts, collect};
@@ -85,6 +85,7 @@ pub async fn use_on_open(tenant: &Tenant, ports: &Ports, account: &mut Account) 
         }
         take_off(account, &mut invoice, used_minor, |invoice| &mut invoice.credit_applied_minor)?;
         invoices::save(tenant, &invoice).await?;
+        tell_if_paid(tenant, ports, &invoice).await?;
         let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(invoice.id), credit_note: None };
         post(tenant, ports, account, difference(0, used_minor).map_err(rule)?, used).await?;
         if invoice.amount_due_minor == 0 {
@@ -111,6 +112,7 @@ pub async fn write_off_rest(tenant: &Tenant, ports: &Ports, account: &mut Accoun
     post(tenant, ports, account, difference(0, due_minor).map_err(rule)?, movement(CreditReason::AppliedToInvoice)).await?;
     take_off(account, invoice, due_minor, |invoice| &mut invoice.credit_applied_minor)?;
     invoices::save(tenant, invoice).await?;
+    tell_if_paid(tenant, ports, invoice).await?;
     Ok(true)
 }
 
@@ -202,6 +204,7 @@ pub async fn issue_notes(
             let Some(due) = open.get_mut(index) else { continue };
             take_off(account, due, amount_minor, |invoice| &mut invoice.amount_credited_minor)?;
             invoices::save(tenant, due).await?;
+            tell_if_paid(tenant, ports, due).await?;
         }
         if place.to_credit_minor > 0 {
             let granted = Movement { reason: CreditReason::CreditNote, invoice: Some(invoice.id), credit_note: Some(made.id) };

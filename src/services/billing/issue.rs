@@ -13,7 +13,9 @@ use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus};
 use crate::billing::tax::TaxBehavior;
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::{InvoiceId, SubscriptionId};
+use crate::money::Money;
 use crate::services::Ports;
+use crate::services::events::{self, Event, InvoiceFacts};
 use crate::store::invoices::{Invoice, InvoiceLine, InvoiceTax, next_number};
 use crate::store::types::CreditReason;
 use crate::store::{Tenant, invoices, subscriptions};
@@ -95,7 +97,35 @@ async fn issue(
         let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(id), credit_note: None };
         post(tenant, ports, account, difference(0, totals.credit_applied_minor).map_err(rule)?, used).await?;
     }
+    events::emit(tenant, ports, &Event::InvoiceIssued(facts(&invoice)?)).await?;
+    tell_if_paid(tenant, ports, &invoice).await?;
     Ok(Some(invoice))
+}
+
+/// Tells that an invoice is paid, where it is: after whatever took the last of it off.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn tell_if_paid(tenant: &Tenant, ports: &Ports, invoice: &Invoice) -> Result<(), Error> {
+    if invoice.status == InvoiceStatus::Paid {
+        events::emit(tenant, ports, &Event::InvoicePaid(facts(invoice)?)).await?;
+    }
+    Ok(())
+}
+
+/// An invoice, for an event.
+fn facts(invoice: &Invoice) -> Result<InvoiceFacts, Error> {
+    let shown = |minor: i64| Money::new(minor, invoice.currency).map(Money::amount);
+    let too_large = |_| Error::Corrupt("an amount is too large".into());
+    Ok(InvoiceFacts {
+        invoice_id: invoice.id.to_string(),
+        number: invoice.number.clone().unwrap_or_default(),
+        subscription_id: invoice.subscription_id.map(|id| id.to_string()),
+        status: invoice.status.as_str().to_owned(),
+        currency: invoice.currency.code().to_owned(),
+        total: shown(invoice.total_minor).map_err(too_large)?,
+        amount_due: shown(invoice.amount_due_minor).map_err(too_large)?,
+    })
 }
 
 /// The invoice's own row. It never changes but in what is paid and credited.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::account::Account;
 use super::collect::{collect, overdue};
 use super::credit::{Movement, post, take_off, use_on_open};
-use super::issue::bill;
+use super::issue::{bill, tell_if_paid};
 use super::lines::DraftLine;
 use super::renew::bill_due_boundaries;
 use super::rule;
@@ -39,6 +39,7 @@ pub async fn settle_payment(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, 
         take_off(&account, &mut invoice, used_minor, |invoice| &mut invoice.amount_paid_minor)?;
         invoice.next_attempt_at = invoice.next_attempt_at.filter(|_| invoice.amount_due_minor > 0);
         invoices::save(tenant, &invoice).await?;
+        tell_if_paid(tenant, ports, &invoice).await?;
     }
     let over_minor = difference(paid.minor(), used_minor).map_err(rule)?;
     if over_minor > 0 {

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::ids::SubscriptionId;
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
+use crate::services::events::{self, Event, SubscriptionFacts, SubscriptionWhat};
 use crate::store::catalog::{PlanView, plan_versions};
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::subscriptions::{NewChange, Period as PeriodRow, Subscription};
@@ -170,7 +171,7 @@ impl Standing {
         self.write_down(tenant, ports, change).await
     }
 
-    /// Writes a change of the present version down in the subscription's history and in the audit trail.
+    /// Writes a change of the present version down in the subscription's history and in the audit trail, and tells of it.
     ///
     /// # Errors
     /// The database's fault.
@@ -185,8 +186,35 @@ impl Standing {
             details: details.to_string(),
         };
         subscriptions::insert_change(tenant, new).await?;
+        let what = SubscriptionWhat::of_change(change.kind).ok_or_else(|| Error::Corrupt("a change has no event".into()))?;
+        events::emit(tenant, ports, &Event::Subscription(what, self.facts(tenant, change.at).await?)).await?;
         let action = format!("subscription.{}", change.kind);
         record(tenant, ports, Act { action: &action, actor: change.actor, subject: &self.row.id.to_string(), details }).await
+    }
+}
+
+impl Standing {
+    /// How it stands, for an event.
+    async fn facts(&self, tenant: &Tenant, at: Timestamp) -> Result<SubscriptionFacts, Error> {
+        let row = &self.row;
+        let pending = match row.pending_plan_id.zip(row.pending_plan_version) {
+            Some(key) => Some(version(tenant, key).await?),
+            None => None,
+        };
+        Ok(SubscriptionFacts {
+            subscription_id: row.id.to_string(),
+            version: row.version,
+            product: self.plan.product.code.clone(),
+            plan_id: self.plan.id.to_string(),
+            plan_name: self.plan.name.clone(),
+            interval: row.billing_interval.as_str().to_owned(),
+            status: row.status.as_str().to_owned(),
+            period_end: row.period_end.get().to_string(),
+            cancel_at: row.cancel_at.map(|at| at.get().to_string()),
+            pending_plan_id: pending.as_ref().map(|plan| plan.id.to_string()),
+            pending_plan_name: pending.map(|plan| plan.name.clone()),
+            at: at.to_string(),
+        })
     }
 }
 

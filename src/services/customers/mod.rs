@@ -13,6 +13,7 @@ use super::Ports;
 use super::access::{self, Caller};
 
 pub(super) mod fields;
+mod links;
 mod passwords;
 mod profile;
 mod register;

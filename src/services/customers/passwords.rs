@@ -9,11 +9,13 @@ use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::security::password::Verdict;
 use crate::services::access::{self, Caller};
 use crate::services::audit::{self, Act};
+use crate::store::account_links;
 use crate::store::customers::{self, Business, User};
 use crate::store::sessions::{self as stored, Which};
+use crate::store::types::LinkPurpose;
 
 impl CustomerService {
-    /// Replaces the caller's password and ends every other session of theirs, in any business.
+    /// Replaces the caller's password and ends every other session of theirs, in any business, and every link to a new one.
     ///
     /// # Errors
     /// INVALID_CREDENTIALS for a wrong present password, WEAK_PASSWORD or TOO_LONG for the new one;
@@ -43,6 +45,7 @@ impl CustomerService {
                     return Err(wrong_password().into());
                 }
                 stored::revoke(&system, person.user, Which::Others(person.session), now).await?;
+                account_links::spend(&system, person.user, LinkPurpose::ResetPassword, now).await?;
                 let actor = access.actor();
                 let act = Act { action: "user.password_changed", actor: &actor, subject: &actor, details: json!({}) };
                 Ok(audit::record(&tenant, &service.ports, act).await?)

@@ -13,6 +13,7 @@ use crate::security::envelope::BusinessKey;
 use crate::services::access::Caller;
 use crate::services::audit::{self, Act};
 use crate::services::catalog::countries::Country;
+use crate::services::events::{self, Event, RegisteredFacts};
 use crate::store::customers::{self, Business, Member, User, UserView};
 use crate::store::types::{CompanySize, Role, VerificationStatus};
 use crate::store::{Instant, System, TenantScope};
@@ -209,6 +210,12 @@ impl CustomerService {
     async fn write_registration(&self, system: &System, rows: (Business, User, Member), opening: &Opening) -> Outcome<()> {
         let (business, user, member) = rows;
         let (owner, registered) = (user.id.to_string(), business.business_id.to_string());
+        let facts = RegisteredFacts {
+            business_id: registered.clone(),
+            owner_id: owner.clone(),
+            country: business.country.clone(),
+            currency: business.currency.code().to_owned(),
+        };
         let details = json!({ "country": business.country, "currency": business.currency.code(), "timeZone": business.time_zone });
         // Two who ask for one address at once: the second waits here, and finds it taken.
         match customers::insert_user(system, user).await {
@@ -219,6 +226,7 @@ impl CustomerService {
         customers::insert_business(&tenant, business).await?;
         customers::insert_member(&tenant, member).await?;
         opening.write(system).await?;
+        events::emit(&tenant, &self.ports, &Event::BusinessRegistered(facts)).await?;
         let act = Act { action: "business.registered", actor: &owner, subject: &registered, details };
         Ok(audit::record(&tenant, &self.ports, act).await?)
     }

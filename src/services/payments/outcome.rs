@@ -8,8 +8,9 @@ use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
 use crate::error::{Error, Outcome};
 use crate::services::audit::{self, Act};
 use crate::services::billing;
+use crate::services::events::{self, Event, PaymentFacts};
 use crate::store::payments::{self, Payment, PaymentAction, PaymentChange};
-use crate::store::{Instant, Tenant, TenantScope, customers, jobs};
+use crate::store::{Instant, Tenant, TenantScope, customers, invoices, jobs};
 
 /// What is known of an attempt after a call to the gateway.
 #[derive(Debug, Clone)]
@@ -103,17 +104,34 @@ async fn succeed(tenant: &Tenant, ports: &Ports, held: &Payment, success: Succes
     };
     let standing = change_to(tenant, ports, held, PaymentEvent::Succeeded, change).await?;
     record(tenant, ports, held, "payment.succeeded", "system").await?;
+    events::emit(tenant, ports, &Event::PaymentSucceeded(facts(tenant, held, None).await?)).await?;
     billing::settle_payment(tenant, ports, held.invoice_id, held.amount()?).await?;
     Ok(standing)
 }
 
 /// No money was taken.
 async fn fail(tenant: &Tenant, ports: &Ports, held: &Payment, decline: Decline) -> Result<Standing, Error> {
+    let facts = facts(tenant, held, Some(decline.code.clone())).await?;
     let change = PaymentChange { failure: Some((decline.code, decline.message, decline.hard)), ..PaymentChange::default() };
     let standing = change_to(tenant, ports, held, PaymentEvent::Failed, change).await?;
     record(tenant, ports, held, "payment.failed", "system").await?;
+    events::emit(tenant, ports, &Event::PaymentFailed(facts)).await?;
     billing::charge_failed(tenant, ports, held.invoice_id, decline.hard).await?;
     Ok(standing)
+}
+
+/// An attempt, for an event.
+async fn facts(tenant: &Tenant, held: &Payment, failure_code: Option<String>) -> Result<PaymentFacts, Error> {
+    let invoice = invoices::find(tenant, held.invoice_id).await?.ok_or_else(|| Error::Corrupt("an invoice is gone".into()))?;
+    let amount = held.amount()?;
+    Ok(PaymentFacts {
+        payment_id: held.id.to_string(),
+        invoice_id: held.invoice_id.to_string(),
+        invoice_number: invoice.number.unwrap_or_default(),
+        currency: amount.currency().code().to_owned(),
+        amount: amount.amount(),
+        failure_code,
+    })
 }
 
 /// The customer must act; the gateway is asked meanwhile whether that has happened.

@@ -44,6 +44,8 @@ pub(crate) mod catalog;
 pub(crate) mod customers;
 pub(crate) mod invoices;
 pub(crate) mod keys;
+pub(crate) mod notifications;
+pub(crate) mod outbox;
 pub(crate) mod payments;
 pub(crate) mod subscriptions;
 pub(crate) mod work;

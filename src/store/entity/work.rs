@@ -24,6 +24,8 @@ pub mod job {
         pub last_error: Option<String>,
         pub created_at: Instant,
         pub updated_at: Instant,
+        pub lane: Option<String>,
+        pub lane_position: Option<i64>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);

@@ -122,11 +122,16 @@ fn good(life: &Life, method: &str) -> Value {
         "changePassword": { "currentPassword": PASSWORD, "newPassword": "some-other-lantern-42" },
         "changePlan": { "subscriptionId": life.subscription, "planId": life.dearer_plan, "idempotencyKey": "good" },
         "changePlanPreview": { "subscriptionId": life.subscription, "planId": life.dearer_plan },
+        "confirmEmail": { "token": "none" },
         "invoices": {},
+        "markNotificationsRead": { "ids": ["none"] },
         "payInvoice": { "invoiceId": life.open_invoice, "paymentMethodId": method, "idempotencyKey": "good" },
         "payments": {},
         "reactivate": { "subscriptionId": life.subscription },
         "refreshSession": { "refreshToken": "none" },
+        "requestPasswordReset": { "email": life.email },
+        "resendConfirmation": { "email": life.email },
+        "resetPassword": { "token": "none", "password": "some-other-lantern-42" },
         "register": {
             "businessName": "New", "businessEmail": "new@example.com", "industry": "Retail", "companySize": "SIZE_1", "country": "KE",
             "postalCode": "00100", "fullName": "New", "email": "new@example.com", "password": PASSWORD,
@@ -134,6 +139,7 @@ fn good(life: &Life, method: &str) -> Value {
         "removePaymentMethod": { "paymentMethodId": method },
         "revokeSession": { "sessionId": "none" },
         "setAutoRenewal": { "subscriptionId": life.subscription, "autoRenewal": false },
+        "setNotificationPreference": { "kind": "invoice.issued", "channel": "EMAIL", "enabled": false },
         "setDefaultPaymentMethod": { "paymentMethodId": method },
         "signIn": { "email": life.email, "password": PASSWORD },
         "subscribe": { "planId": life.fresh_plan, "interval": "MONTHLY", "idempotencyKey": "good" },
@@ -146,6 +152,9 @@ fn good(life: &Life, method: &str) -> Value {
 fn also(place: &Place) -> &'static [&'static str] {
     match place.path.last().unwrap().as_str() {
         _ if place.scalar == "ID" => &["NOT_FOUND"],
+        // Whatever else is wrong, the token is none.
+        _ if place.field == "resetPassword" || place.field == "confirmEmail" => &["TOKEN_EXPIRED"],
+        "kind" => &["NOT_FOUND"],
         "coupon" => &["COUPON_NOT_APPLICABLE"],
         "previewToken" => &["STALE_PREVIEW"],
         "refreshToken" => &["TOKEN_EXPIRED"],

@@ -1,0 +1,347 @@
+//! Every event there is: its name, its version, what it tells, and a sample. Consumers outside of the house will read these
+//! payloads, so a version's fields never change their meaning; what must change becomes a further version.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// What a registration tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegisteredFacts {
+    /// The business.
+    pub business_id: String,
+    /// Its first owner.
+    pub owner_id: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// How a subscription stands after something happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubscriptionFacts {
+    /// The subscription.
+    pub subscription_id: String,
+    /// Which of its versions this is.
+    pub version: i32,
+    /// The product's code.
+    pub product: String,
+    /// The plan in force.
+    pub plan_id: String,
+    /// What it is called.
+    pub plan_name: String,
+    /// MONTH or YEAR.
+    pub interval: String,
+    /// Its state.
+    pub status: String,
+    /// The end of the running period.
+    pub period_end: String,
+    /// When it is to end, where that is scheduled.
+    pub cancel_at: Option<String>,
+    /// The plan that waits for the end of the period.
+    pub pending_plan_id: Option<String>,
+    /// What that is called.
+    pub pending_plan_name: Option<String>,
+    /// When it took effect.
+    pub at: String,
+}
+
+/// An invoice as it was when something happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InvoiceFacts {
+    /// The invoice.
+    pub invoice_id: String,
+    /// As it is printed.
+    pub number: String,
+    /// What it bills.
+    pub subscription_id: Option<String>,
+    /// Its state.
+    pub status: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// With tax.
+    pub total: String,
+    /// What is still to be paid.
+    pub amount_due: String,
+}
+
+/// An attempt to pay when it was over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentFacts {
+    /// The payment.
+    pub payment_id: String,
+    /// What it pays.
+    pub invoice_id: String,
+    /// The invoice's number.
+    pub invoice_number: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// How much.
+    pub amount: String,
+    /// The gateway's word for a failure.
+    pub failure_code: Option<String>,
+}
+
+/// What may happen to a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionWhat {
+    /// It began.
+    Created,
+    /// Its first invoice was settled.
+    Activated,
+    /// Another plan waits for the end of the period.
+    PlanChangeScheduled,
+    /// That was taken back.
+    PlanChangeWithdrawn,
+    /// Another plan is in force.
+    PlanChanged,
+    /// It will end with the period.
+    CancellationScheduled,
+    /// That was taken back.
+    Reactivated,
+    /// An invoice is overdue.
+    PastDue,
+    /// Access is off until it is paid.
+    Suspended,
+    /// It was paid after all.
+    Recovered,
+    /// It ended.
+    Canceled,
+    /// Its first invoice was never settled.
+    Expired,
+}
+
+impl SubscriptionWhat {
+    /// Each of them, with the event's name and with what the subscription's history calls it.
+    pub const ALL: [(Self, &'static str, &'static str); 12] = [
+        (Self::Created, "subscription.created", "created"),
+        (Self::Activated, "subscription.activated", "activated"),
+        (Self::PlanChangeScheduled, "subscription.plan_change_scheduled", "change_scheduled"),
+        (Self::PlanChangeWithdrawn, "subscription.plan_change_withdrawn", "change_withdrawn"),
+        (Self::PlanChanged, "subscription.plan_changed", "plan_changed"),
+        (Self::CancellationScheduled, "subscription.cancellation_scheduled", "cancellation_scheduled"),
+        (Self::Reactivated, "subscription.reactivated", "reactivated"),
+        (Self::PastDue, "subscription.past_due", "past_due"),
+        (Self::Suspended, "subscription.suspended", "suspended"),
+        (Self::Recovered, "subscription.recovered", "recovered"),
+        (Self::Canceled, "subscription.canceled", "canceled"),
+        (Self::Expired, "subscription.expired", "expired"),
+    ];
+
+    /// The one that a subscription's history calls so.
+    pub fn of_change(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, _, change)| *change == kind).map(|(what, ..)| what)
+    }
+
+    /// The event's name.
+    fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(what, ..)| *what == self).map_or("subscription.changed", |(_, name, _)| name)
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// `business.registered`.
+    BusinessRegistered(RegisteredFacts),
+    /// `subscription.…`.
+    Subscription(SubscriptionWhat, SubscriptionFacts),
+    /// `invoice.issued`.
+    InvoiceIssued(InvoiceFacts),
+    /// `invoice.paid`: nothing of it is due any more, by whatever means.
+    InvoicePaid(InvoiceFacts),
+    /// `payment.succeeded`.
+    PaymentSucceeded(PaymentFacts),
+    /// `payment.failed`.
+    PaymentFailed(PaymentFacts),
+}
+
+impl Event {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BusinessRegistered(_) => "business.registered",
+            Self::Subscription(what, _) => what.name(),
+            Self::InvoiceIssued(_) => "invoice.issued",
+            Self::InvoicePaid(_) => "invoice.paid",
+            Self::PaymentSucceeded(_) => "payment.succeeded",
+            Self::PaymentFailed(_) => "payment.failed",
+        }
+    }
+
+    /// The version of what it tells.
+    pub const fn version(&self) -> i32 {
+        match self {
+            Self::BusinessRegistered(_)
+            | Self::Subscription(..)
+            | Self::InvoiceIssued(_)
+            | Self::InvoicePaid(_)
+            | Self::PaymentSucceeded(_)
+            | Self::PaymentFailed(_) => 1,
+        }
+    }
+
+    /// What it happened to: events of one are delivered in their order.
+    pub fn aggregate(&self) -> String {
+        match self {
+            Self::BusinessRegistered(facts) => facts.business_id.clone(),
+            Self::Subscription(_, facts) => facts.subscription_id.clone(),
+            Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => facts.invoice_id.clone(),
+            Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => facts.payment_id.clone(),
+        }
+    }
+
+    /// What it tells, as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], never for these types.
+    pub fn payload(&self) -> Result<String, Error> {
+        let written = match self {
+            Self::BusinessRegistered(facts) => serde_json::to_string(facts),
+            Self::Subscription(_, facts) => serde_json::to_string(facts),
+            Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => serde_json::to_string(facts),
+            Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => serde_json::to_string(facts),
+        };
+        written.map_err(|_| Error::Corrupt("an event cannot be written".into()))
+    }
+
+    /// The event of a name, a version and a payload.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where the catalogue knows none such.
+    pub fn read(name: &str, version: i32, payload: &str) -> Result<Self, Error> {
+        let unknown = || Error::Corrupt("an event is not of the catalogue".into());
+        if version != 1 {
+            return Err(unknown());
+        }
+        if let Some((what, ..)) = SubscriptionWhat::ALL.into_iter().find(|(_, known, _)| *known == name) {
+            return Ok(Self::Subscription(what, facts(payload)?));
+        }
+        match name {
+            "business.registered" => Ok(Self::BusinessRegistered(facts(payload)?)),
+            "invoice.issued" => Ok(Self::InvoiceIssued(facts(payload)?)),
+            "invoice.paid" => Ok(Self::InvoicePaid(facts(payload)?)),
+            "payment.succeeded" => Ok(Self::PaymentSucceeded(facts(payload)?)),
+            "payment.failed" => Ok(Self::PaymentFailed(facts(payload)?)),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// One of each, for previews, documentation and tests.
+    pub fn samples() -> Vec<Self> {
+        let text = str::to_owned;
+        let registered = RegisteredFacts {
+            business_id: text("biz_01k2x3y4z5e8f9g0h1j2k3m4n5"),
+            owner_id: text("usr_01k2x3y4z5e8f9g0h1j2k3m4n6"),
+            country: text("KE"),
+            currency: text("KES"),
+        };
+        let subscription = SubscriptionFacts {
+            subscription_id: text("sub_01k2x3y4z5e8f9g0h1j2k3m4n7"),
+            version: 2,
+            product: text("erp"),
+            plan_id: text("pln_01k2x3y4z5e8f9g0h1j2k3m4n8"),
+            plan_name: text("Business"),
+            interval: text("MONTH"),
+            status: text("ACTIVE"),
+            period_end: text("2027-02-28T09:00:00Z"),
+            cancel_at: None,
+            pending_plan_id: None,
+            pending_plan_name: None,
+            at: text("2027-01-31T09:00:00Z"),
+        };
+        let issued = InvoiceFacts {
+            invoice_id: text("inv_01k2x3y4z5e8f9g0h1j2k3m4n9"),
+            number: text("INV-2027-000042"),
+            subscription_id: Some(subscription.subscription_id.clone()),
+            status: text("OPEN"),
+            currency: text("KES"),
+            total: text("4990.00"),
+            amount_due: text("4990.00"),
+        };
+        let succeeded = PaymentFacts {
+            payment_id: text("pay_01k2x3y4z5e8f9g0h1j2k3m4na"),
+            invoice_id: issued.invoice_id.clone(),
+            invoice_number: issued.number.clone(),
+            currency: text("KES"),
+            amount: text("4990.00"),
+            failure_code: None,
+        };
+        let paid = InvoiceFacts { status: text("PAID"), amount_due: text("0.00"), ..issued.clone() };
+        let failed = PaymentFacts { failure_code: Some(text("insufficient_funds")), ..succeeded.clone() };
+        let mut samples = vec![Self::BusinessRegistered(registered)];
+        samples.extend(SubscriptionWhat::ALL.into_iter().map(|(what, ..)| Self::Subscription(what, sample(what, &subscription))));
+        samples.extend([
+            Self::InvoiceIssued(issued),
+            Self::InvoicePaid(paid),
+            Self::PaymentSucceeded(succeeded),
+            Self::PaymentFailed(failed),
+        ]);
+        samples
+    }
+}
+
+/// A subscription as it stands after `what`.
+fn sample(what: SubscriptionWhat, facts: &SubscriptionFacts) -> SubscriptionFacts {
+    let mut facts = facts.clone();
+    match what {
+        SubscriptionWhat::PlanChangeScheduled => {
+            facts.pending_plan_id = Some("pln_01k2x3y4z5e8f9g0h1j2k3m4nb".to_owned());
+            facts.pending_plan_name = Some("Starter".to_owned());
+        }
+        SubscriptionWhat::CancellationScheduled => facts.cancel_at = Some(facts.period_end.clone()),
+        SubscriptionWhat::PastDue => "PAST_DUE".clone_into(&mut facts.status),
+        SubscriptionWhat::Suspended => "SUSPENDED".clone_into(&mut facts.status),
+        SubscriptionWhat::Canceled => "CANCELED".clone_into(&mut facts.status),
+        SubscriptionWhat::Expired => "EXPIRED".clone_into(&mut facts.status),
+        _ => {}
+    }
+    facts
+}
+
+/// What a payload tells.
+fn facts<T: DeserializeOwned>(payload: &str) -> Result<T, Error> {
+    serde_json::from_str(payload).map_err(|_| Error::Corrupt("an event tells what its version does not know".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_sample_reads_back_as_itself() {
+        for sample in Event::samples() {
+            let payload = sample.payload().unwrap();
+            assert_eq!(Event::read(sample.name(), sample.version(), &payload).unwrap(), sample);
+        }
+    }
+
+    #[test]
+    fn no_two_events_have_one_name() {
+        let names: Vec<&str> = Event::samples().iter().map(Event::name).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        assert_eq!(names.len(), 17);
+    }
+
+    #[test]
+    fn what_the_catalogue_does_not_know_is_no_event() {
+        let payload = Event::samples()[0].payload().unwrap();
+        for (name, version, payload) in [
+            ("business.sold", 1, payload.as_str()),
+            ("business.registered", 2, &payload),
+            ("business.registered", 1, "{}"),
+            ("business.registered", 1, "no JSON"),
+            ("invoice.paid", 1, &payload),
+        ] {
+            assert!(Event::read(name, version, payload).is_err(), "{name} {version} {payload}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Events: what happened to a business, written in the transaction that makes it happen, and brought to each consumer
+//! by a job in the order of its aggregate, at least once.
+//!
+//! A consumer tells two deliveries of one event by the event's id, and may never call the network inside a transaction.
+
+use crate::error::Error;
+use crate::ids::EventId;
+use crate::services::Ports;
+use crate::store::jobs::{self, Lane, NewJob};
+use crate::store::outbox::{self, StoredEvent};
+use crate::store::{Instant, Tenant};
+
+mod catalogue;
+
+pub use catalogue::{Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat};
+
+/// Who is told of events: the kind of the job that brings one, and which events it wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Consumer {
+    /// The kind of job; its key is the event's id.
+    pub job_kind: &'static str,
+    /// Whether it wants an event of that name.
+    pub wants: fn(&str) -> bool,
+}
+
+/// Every consumer. A further channel (webhooks, live updates) is a further one.
+const CONSUMERS: &[Consumer] = &[super::notifications::IN_APP, super::notifications::BY_MAIL];
+
+/// Writes an event, and a delivery for each consumer that wants it. The business's row is locked by this transaction, or
+/// made by it: that keeps the events of an aggregate in their order.
+///
+/// # Errors
+/// The database's fault.
+pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<EventId, Error> {
+    let (id, now) = (ports.ids.next::<crate::ids::kind::Event>(), Instant::from(ports.now()));
+    let (aggregate, name) = (event.aggregate(), event.name());
+    let sequence = outbox::next_sequence(tenant, &aggregate).await?;
+    let row = StoredEvent {
+        business_id: tenant.business(),
+        id,
+        aggregate,
+        sequence,
+        name: name.to_owned(),
+        version: event.version(),
+        payload: event.payload()?,
+        created_at: now,
+    };
+    let aggregate = row.aggregate.clone();
+    outbox::insert(tenant, row).await?;
+    for consumer in CONSUMERS.iter().filter(|consumer| (consumer.wants)(name)) {
+        let (key, lane) = (id.to_string(), format!("{}/{aggregate}", consumer.job_kind));
+        let job = NewJob { id: ports.ids.next(), kind: consumer.job_kind, key: &key, due_at: now, now };
+        jobs::schedule_in(tenant, job, Lane { name: &lane, position: sequence }).await?;
+    }
+    Ok(id)
+}
+
+/// The event that a job of a consumer brings.
+///
+/// # Errors
+/// [`Error::Corrupt`] for a key that names none, and for an event that the catalogue does not know; the database's fault.
+pub async fn brought(tenant: &Tenant, key: &str) -> Result<(StoredEvent, Event), Error> {
+    let gone = || Error::Corrupt("a delivery names no event".into());
+    let stored = outbox::find(tenant, EventId::parse(key).ok_or_else(gone)?).await?.ok_or_else(gone)?;
+    let event = Event::read(&stored.name, stored.version, &stored.payload)?;
+    Ok((stored, event))
+}

@@ -1,0 +1,93 @@
+//! Which events people are told of: who, by what, and whether they may say no.
+
+use crate::services::events::Event;
+use crate::store::types::{Channel, Role};
+
+/// Those who deal with money.
+const MONEY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
+/// The owners alone.
+const OWNERS: &[Role] = &[Role::Owner];
+
+/// A kind of notification: an event that people are told of, by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// The event's name.
+    pub name: &'static str,
+    /// Who is told.
+    pub roles: &'static [Role],
+    /// By mail too, and not in the application alone.
+    pub by_mail: bool,
+    /// Those who cannot refuse the mail.
+    pub mandatory_for: &'static [Role],
+    /// Mailed to the business's own address too.
+    pub to_business: bool,
+}
+
+/// Every kind.
+pub const KINDS: &[Kind] = &[
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("business.registered", OWNERS) },
+    Kind::in_app("subscription.created", MONEY),
+    Kind { by_mail: true, ..Kind::in_app("subscription.plan_changed", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app("subscription.plan_change_scheduled", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app("subscription.cancellation_scheduled", MONEY) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("subscription.canceled", MONEY) },
+    Kind { by_mail: true, to_business: true, ..Kind::in_app("invoice.issued", MONEY) },
+    Kind::in_app("invoice.paid", MONEY),
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("payment.failed", MONEY) },
+];
+
+impl Kind {
+    /// A kind that is told in the application alone.
+    const fn in_app(name: &'static str, roles: &'static [Role]) -> Self {
+        Self { name, roles, by_mail: false, mandatory_for: &[], to_business: false }
+    }
+
+    /// The kind of that name.
+    pub fn of(name: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// Whether it comes by this channel at all.
+    pub const fn comes_by(&self, channel: Channel) -> bool {
+        matches!(channel, Channel::InApp) || self.by_mail
+    }
+
+    /// Whether somebody with this role cannot refuse it there.
+    pub fn is_mandatory(&self, channel: Channel, role: Role) -> bool {
+        channel == Channel::Email && self.by_mail && self.mandatory_for.contains(&role)
+    }
+}
+
+/// What a notification of an event is about: what the reader wants to open.
+pub(super) fn subject(event: &Event) -> String {
+    match event {
+        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => facts.invoice_id.clone(),
+        other => other.aggregate(),
+    }
+}
+
+/// Where in the application that is, below its address.
+pub(super) fn path(event: &Event) -> String {
+    match event {
+        Event::BusinessRegistered(_) => String::new(),
+        Event::Subscription(_, facts) => format!("/subscriptions/{}", facts.subscription_id),
+        Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
+        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::notifications::letters;
+
+    #[test]
+    fn every_kind_is_an_event_and_has_words() {
+        let names: Vec<&str> = Event::samples().iter().map(Event::name).collect();
+        for kind in KINDS {
+            assert!(names.contains(&kind.name), "{} is no event", kind.name);
+            assert!(letters::is_known(kind.name), "{} has no words", kind.name);
+            assert!(kind.mandatory_for.iter().all(|role| kind.by_mail && kind.roles.contains(role)), "{}", kind.name);
+        }
+    }
+}

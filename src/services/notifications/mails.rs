@@ -1,0 +1,243 @@
+//! Mails: written down by the consumer of events or by a request of a person, sent each by a job of its own.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{BY_MAIL, Kind, kinds, letters, names, told, values};
+use crate::adapters::mail::{Mail, MailAddress, MailError};
+use crate::error::{Error, Failure, Outcome};
+use crate::ids::{MailId, UserId};
+use crate::security::token::LinkToken;
+use crate::services::Ports;
+use crate::services::events::brought;
+use crate::store::account_links::{self, AccountToken};
+use crate::store::customers::{self, UserView};
+use crate::store::jobs::{self, Finish, Job, Lane, NewJob};
+use crate::store::mails::{self as rows, StoredMail};
+use crate::store::types::{Channel, Instant, LinkPurpose, MailStatus};
+use crate::store::{Tenant, TenantScope};
+
+/// The kind of the job that sends a mail; its key is the mail's id.
+pub const SEND_MAIL: &str = "send_mail";
+/// The mail that asks whether an address is its owner's, once more.
+pub const CONFIRM_EMAIL: &str = "confirm.email";
+/// The mail that lets somebody choose a new password.
+pub const RESET_PASSWORD: &str = "reset.password";
+/// How often a mail is tried: over some four hours.
+const MOST_ATTEMPTS: i32 = 15;
+/// The most characters of what a server said that are kept.
+const ERROR_CHARS: usize = 500;
+
+/// How long a link is good, from when its mail is sent.
+const fn lifetime(purpose: LinkPurpose) -> SignedDuration {
+    match purpose {
+        LinkPurpose::ConfirmEmail => SignedDuration::from_hours(72),
+        LinkPurpose::ResetPassword => SignedDuration::from_mins(30),
+    }
+}
+
+/// What the link of a mail of that kind lets its holder do; `None` where it only leads somewhere.
+fn purpose(kind: &str) -> Option<LinkPurpose> {
+    match kind {
+        "business.registered" | CONFIRM_EMAIL => Some(LinkPurpose::ConfirmEmail),
+        RESET_PASSWORD => Some(LinkPurpose::ResetPassword),
+        _ => None,
+    }
+}
+
+/// Writes down the mails of an event that are not written yet, with the jobs that send them.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn write(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
+    let (stored, event) = brought(tenant, key).await?;
+    let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
+    let has_one = rows::people_of_event(tenant, stored.id).await?;
+    let mut people = told(tenant, kind, Channel::Email).await?;
+    let addressed = people.iter().map(|person| person.user_id).collect();
+    people.retain(|person| !has_one.contains(&Some(person.user_id)));
+    let business = customers::business(tenant).await?;
+    let names = names(tenant, &people).await?;
+    let mut mails = Vec::with_capacity(people.len());
+    for (person, name) in people.iter().zip(names) {
+        let details = json!({ "values": values(&event, &business, &name)?, "path": kinds::path(&event) });
+        mails.push(row(tenant, ports, (Some(person.user_id), kind.name), &details, Some(stored.id)));
+    }
+    if kind.to_business && !has_one.contains(&None) && !is_one_of(tenant, addressed, &business.business_email).await? {
+        let details = json!({ "values": values(&event, &business, &business.business_name)?, "path": kinds::path(&event) });
+        mails.push(row(tenant, ports, (None, kind.name), &details, Some(stored.id)));
+    }
+    let jobs: Vec<(MailId, String)> =
+        mails.iter().map(|mail| (mail.id, format!("{}/{}/{}", BY_MAIL.job_kind, reader(mail), stored.aggregate))).collect();
+    rows::insert(tenant, mails).await?;
+    for (mail, lane) in jobs {
+        schedule(tenant, ports, mail, Some(Lane { name: &lane, position: stored.sequence })).await?;
+    }
+    Ok(())
+}
+
+/// Who reads a mail, for the name of its lane.
+fn reader(mail: &StoredMail) -> String {
+    mail.user_id.map_or_else(|| mail.business_id.to_string(), |user| user.to_string())
+}
+
+/// Whether an address is that of one of these people, who has the mail already.
+async fn is_one_of(tenant: &Tenant, people: Vec<UserId>, address: &str) -> Result<bool, Error> {
+    Ok(customers::users(tenant, people).await?.iter().any(|user| user.email.eq_ignore_ascii_case(address)))
+}
+
+/// Writes down a mail that a person asked for, with the job that sends it.
+///
+/// # Errors
+/// The database's fault.
+pub async fn queue(tenant: &Tenant, ports: &Ports, user: UserId, kind: &str) -> Result<(), Error> {
+    let business = customers::business(tenant).await?;
+    let name = customers::users(tenant, vec![user]).await?.pop().map(|user| user.full_name).unwrap_or_default();
+    let details = json!({ "values": { "business": business.business_name, "name": name }, "path": "" });
+    let mail = row(tenant, ports, (Some(user), kind), &details, None);
+    let id = mail.id;
+    rows::insert(tenant, vec![mail]).await?;
+    schedule(tenant, ports, id, None).await
+}
+
+/// A mail that waits.
+fn row(
+    tenant: &Tenant,
+    ports: &Ports,
+    (user, kind): (Option<UserId>, &str),
+    details: &Value,
+    event: Option<crate::ids::EventId>,
+) -> StoredMail {
+    let now = Instant::from(ports.now());
+    StoredMail {
+        business_id: tenant.business(),
+        id: ports.ids.next(),
+        event_id: event,
+        user_id: user,
+        kind: kind.to_owned(),
+        details: details.to_string(),
+        status: MailStatus::Queued,
+        error: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// The job that sends a mail.
+async fn schedule(tenant: &Tenant, ports: &Ports, mail: MailId, lane: Option<Lane<'_>>) -> Result<(), Error> {
+    let (key, now) = (mail.to_string(), Instant::from(ports.now()));
+    let job = NewJob { id: ports.ids.next(), kind: SEND_MAIL, key: &key, due_at: now, now };
+    match lane {
+        Some(lane) => jobs::schedule_in(tenant, job, lane).await?,
+        None => jobs::schedule(tenant, job).await?,
+    };
+    Ok(())
+}
+
+/// Sends a mail, unless that has happened. Its token is made now, so that it is good for its whole time, and committed as a hash
+/// before the mail is handed over.
+///
+/// # Errors
+/// The database's fault; [`Error::Adapter`] where the server may take the mail later.
+pub(super) async fn send(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
+    let id = MailId::parse(&job.job_key).ok_or_else(|| Error::Corrupt("a job names no mail".into()))?;
+    let mail = match prepare(ports, scope, id).await? {
+        Prepared::Mail(mail) => mail,
+        Prepared::Over => return Ok(Finish::Done),
+        Prepared::Unfit(why) => {
+            conclude(ports, scope, id, MailStatus::Failed, Some(why.to_owned())).await?;
+            return Ok(Finish::Done);
+        }
+    };
+    match ports.mailer.send(&mail).await {
+        Ok(()) => {
+            conclude(ports, scope, id, MailStatus::Sent, None).await?;
+            Ok(Finish::Done)
+        }
+        Err(error) if error.transient && job.attempts < MOST_ATTEMPTS => Err(Failure::Fault(Error::Adapter(Box::new(error)))),
+        Err(error) => {
+            let said = said(&error);
+            conclude(ports, scope, id, MailStatus::Failed, Some(said.clone())).await?;
+            if error.transient {
+                return Ok(Finish::Dead(said));
+            }
+            tracing::warn!(mail = %id, error = said, "a mail was refused for good");
+            Ok(Finish::Done)
+        }
+    }
+}
+
+/// What a server said, cut, and in one line.
+fn said(error: &MailError) -> String {
+    error.cause.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(ERROR_CHARS).collect()
+}
+
+/// What there is to send.
+enum Prepared {
+    /// This.
+    Mail(Mail),
+    /// Nothing any more.
+    Over,
+    /// A mail that cannot be sent.
+    Unfit(&'static str),
+}
+
+/// Puts a mail together, with the token of its link.
+async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepared> {
+    let read = ports.store.read_system(move |system| async move {
+        let tenant = system.tenant(scope);
+        let Some(row) = rows::find(&tenant, id).await?.filter(|row| row.status == MailStatus::Queued) else { return Ok(None) };
+        let business = customers::business(&tenant).await?;
+        let user = customers::users(&tenant, row.user_id.into_iter().collect()).await?.pop();
+        Ok(Some((row, business.business_email, user)))
+    });
+    let Some((row, business_email, user)) = read.await? else { return Ok(Prepared::Over) };
+    if row.user_id.is_some() && user.is_none() {
+        return Ok(Prepared::Unfit("the person has left the business"));
+    }
+    let address = user.as_ref().map_or(business_email, |user| user.email.clone());
+    let Some(to) = MailAddress::parse(&address) else { return Ok(Prepared::Unfit("the address cannot be one")) };
+    let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
+    let link = match (purpose(&row.kind), &user) {
+        (Some(purpose), Some(user)) => token_link(ports, user, purpose).await?,
+        _ => format!("{}{}", ports.app_url, details["path"].as_str().unwrap_or_default()),
+    };
+    let locale = user.map(|user| user.locale).unwrap_or_default();
+    let letter = letters::letter(&row.kind, &locale, &details["values"], &link)?;
+    Ok(Prepared::Mail(Mail { id: id.uuid(), to, subject: letter.subject, text: letter.text, html: Some(letter.html) }))
+}
+
+/// A link with a new token, whose hash is stored. The token stands behind `#`: no server on the way sees or logs it.
+async fn token_link(ports: &Ports, user: &UserView, purpose: LinkPurpose) -> Outcome<String> {
+    let token = LinkToken::generate(ports.rng.as_ref());
+    let now = ports.now();
+    let row = AccountToken {
+        hash: token.hash().to_vec(),
+        user_id: user.id,
+        purpose,
+        email_key: user.email.to_lowercase(),
+        created_at: now.into(),
+        expires_at: now.saturating_add(lifetime(purpose)).unwrap_or(jiff::Timestamp::MAX).into(),
+        spent_at: None,
+    };
+    let write = ports.store.write_system(move |system| {
+        let row = row.clone();
+        async move { Ok(account_links::insert(&system, row).await?) }
+    });
+    write.await?;
+    let page = match purpose {
+        LinkPurpose::ConfirmEmail => "confirm-email",
+        LinkPurpose::ResetPassword => "reset-password",
+    };
+    Ok(format!("{}/{page}#token={}", ports.app_url, *token.reveal()))
+}
+
+/// Writes what became of a mail.
+async fn conclude(ports: &Ports, scope: TenantScope, id: MailId, status: MailStatus, error: Option<String>) -> Outcome<()> {
+    let now = Instant::from(ports.now());
+    let write = move |tenant: Tenant| {
+        let error = error.clone();
+        async move { Ok(rows::conclude(&tenant, id, status, error, now).await?) }
+    };
+    ports.store.write(scope, write).await
+}

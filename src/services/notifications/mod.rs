@@ -1,0 +1,224 @@
+//! Word to people: an event becomes one notification and one mail for each who should know, by role and by what they want.
+//!
+//! A channel is a consumer of events: it writes down, in one transaction, what is to be told to whom. A mail is then sent by a
+//! job of its own, outside any transaction, in the order of its aggregate. It must never log what a mail says, nor keep a
+//! link's token but as a hash.
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
+use crate::ids::NotificationId;
+use crate::services::Ports;
+use crate::services::access::{self, Caller};
+use crate::services::billing::account::zone;
+use crate::services::events::{Consumer, Event, brought};
+use crate::store::customers::{self, Business};
+use crate::store::jobs::{Finish, Job};
+use crate::store::notifications::{self as rows, NewPreference, Notification, PreferencesOf, Recipient};
+use crate::store::types::{Channel, Instant, Role};
+use crate::store::{Tenant, TenantScope};
+
+mod kinds;
+pub mod letters;
+mod mails;
+pub mod preview;
+
+pub use kinds::{KINDS, Kind};
+pub use mails::{CONFIRM_EMAIL, RESET_PASSWORD, SEND_MAIL, queue};
+
+/// Tells people in the application.
+pub const IN_APP: Consumer = Consumer { job_kind: "notify_in_app", wants: |name| Kind::of(name).is_some() };
+/// Writes mails to people.
+pub const BY_MAIL: Consumer =
+    Consumer { job_kind: "notify_by_mail", wants: |name| Kind::of(name).is_some_and(|kind| kind.comes_by(Channel::Email)) };
+/// Every kind of job that [`run_job`] runs.
+pub const JOB_KINDS: [&str; 3] = [IN_APP.job_kind, BY_MAIL.job_kind, SEND_MAIL];
+/// The most ids that are marked as read at once.
+const MAX_IDS: usize = 100;
+
+/// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
+///
+/// # Errors
+/// The database's fault, or the mail server's where it may take the mail later.
+pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
+    if job.kind == SEND_MAIL {
+        return mails::send(ports, scope, job).await;
+    }
+    let (outside, kind, key) = (ports.clone(), job.kind.clone(), job.job_key.clone());
+    let write = move |tenant: Tenant| {
+        let (ports, kind, key) = (outside.clone(), kind.clone(), key.clone());
+        async move {
+            if kind == IN_APP.job_kind {
+                notify(&tenant, &ports, &key).await?;
+            } else {
+                mails::write(&tenant, &ports, &key).await?;
+            }
+            Ok(Finish::Done)
+        }
+    };
+    ports.store.write(scope, write).await
+}
+
+/// Tells each who should know of an event in the application, once.
+async fn notify(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
+    let (stored, event) = brought(tenant, key).await?;
+    let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
+    let business = customers::business(tenant).await?;
+    let people = told(tenant, kind, Channel::InApp).await?;
+    let names = names(tenant, &people).await?;
+    let mut notifications = Vec::with_capacity(people.len());
+    for (person, name) in people.into_iter().zip(names) {
+        let note = letters::note(kind.name, &person.locale, &values(&event, &business, &name)?)?;
+        notifications.push(Notification {
+            business_id: tenant.business(),
+            id: ports.ids.next(),
+            event_id: stored.id,
+            user_id: person.user_id,
+            kind: kind.name.to_owned(),
+            title: note.title,
+            body: note.body,
+            subject: Some(kinds::subject(&event)),
+            created_at: Instant::from(ports.now()),
+            read_at: None,
+        });
+    }
+    rows::insert_new(tenant, notifications).await
+}
+
+/// Who is told of a kind by a channel: those of its roles who have not said no, and those who cannot.
+async fn told(tenant: &Tenant, kind: &Kind, channel: Channel) -> Result<Vec<Recipient>, Error> {
+    let mut people = rows::recipients(tenant, kind.roles).await?;
+    let preferences = rows::preferences(tenant, PreferencesOf::Kind(kind.name, channel)).await?;
+    people.retain(|person| {
+        let refused = preferences.iter().any(|preference| preference.user_id == person.user_id && !preference.enabled);
+        !refused || kind.is_mandatory(channel, person.role)
+    });
+    Ok(people)
+}
+
+/// What the people are called.
+async fn names(tenant: &Tenant, people: &[Recipient]) -> Result<Vec<String>, Error> {
+    let found = customers::users(tenant, people.iter().map(|person| person.user_id).collect()).await?;
+    let name = |person: &Recipient| found.iter().find(|user| user.id == person.user_id).map(|user| user.full_name.clone());
+    Ok(people.iter().map(|person| name(person).unwrap_or_default()).collect())
+}
+
+/// What the words of an event may name: what it tells, with instants as days in the business's zone, the business, and the
+/// person's name.
+fn values(event: &Event, business: &Business, name: &str) -> Result<Value, Error> {
+    let told: Value = serde_json::from_str(&event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
+    let mut values = json!({ "business": business.business_name, "name": name });
+    let zone = zone(&business.time_zone)?;
+    for (key, value) in told.as_object().into_iter().flatten() {
+        let day = match (key.as_str(), value.as_str()) {
+            ("periodEnd" | "cancelAt" | "at", Some(text)) => text.parse().ok().map(|at| zone.date_of(at).to_string()),
+            _ => None,
+        };
+        values[key] = day.map_or_else(|| value.clone(), Value::from);
+    }
+    Ok(values)
+}
+
+/// What a person wants of a kind by a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preference {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// The channel.
+    pub channel: Channel,
+    /// Whether it comes.
+    pub enabled: bool,
+    /// Whether it comes whatever they want.
+    pub mandatory: bool,
+}
+
+/// People's own notifications.
+#[derive(Clone)]
+pub struct NotificationService {
+    /// What it needs of the outside.
+    ports: Ports,
+}
+
+impl NotificationService {
+    /// The service on `ports`.
+    pub const fn new(ports: Ports) -> Self {
+        Self { ports }
+    }
+
+    /// Marks notifications of the caller's as read: these, or all. An id that names none of theirs is refused, and nothing
+    /// is marked.
+    ///
+    /// # Errors
+    /// NOT_FOUND, TOO_LARGE or REQUIRED at `ids`, INVALID for both; [`Error::Unauthenticated`] or the database's fault.
+    pub async fn mark_read(&self, caller: Caller, ids: Option<Vec<Option<NotificationId>>>, all: bool) -> Outcome<()> {
+        let (scope, now) = (caller.require_scope()?, Instant::from(self.ports.now()));
+        let refuse = |code, sentence: &str| Err(UserError::at("ids", code, sentence).into());
+        match (&ids, all) {
+            (Some(_), true) => return refuse(UserErrorCode::Invalid, "Give `ids` or `all`, not both."),
+            (None, false) => return refuse(UserErrorCode::Required, "Give `ids`, or `all: true`."),
+            (Some(ids), _) if ids.len() > MAX_IDS => return refuse(UserErrorCode::TooLarge, "At most 100 are marked at once."),
+            _ => {}
+        }
+        let write = move |tenant: Tenant| {
+            let ids = ids.clone();
+            async move {
+                let person = access::check(&tenant, caller).await?.person()?;
+                let Some(ids) = ids else { return Ok(rows::mark_read(&tenant, person.user, None, now).await?) };
+                let missing = || UserError::at("ids", UserErrorCode::NotFound, "There is no such notification.");
+                let mut named = ids.into_iter().collect::<Option<Vec<NotificationId>>>().ok_or_else(missing)?;
+                named.sort_unstable();
+                named.dedup();
+                if rows::of_ids(&tenant, person.user, &named).await?.len() != named.len() {
+                    return Err(missing().into());
+                }
+                Ok(rows::mark_read(&tenant, person.user, Some(&named), now).await?)
+            }
+        };
+        self.ports.store.write(scope, write).await
+    }
+
+    /// What the caller wants of each kind that their role is told of, by each channel it comes by.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] or the database's fault.
+    pub async fn preferences(&self, tenant: &Tenant, caller: Caller) -> Result<Vec<Preference>, Error> {
+        let person = access::check(tenant, caller).await?.person()?;
+        let said = rows::preferences(tenant, PreferencesOf::User(person.user)).await?;
+        Ok(offered(person.role)
+            .map(|(kind, channel)| {
+                let refused = said.iter().any(|row| row.kind == kind.name && row.channel == channel && !row.enabled);
+                let mandatory = kind.is_mandatory(channel, person.role);
+                Preference { kind: kind.name, channel, enabled: mandatory || !refused, mandatory }
+            })
+            .collect())
+    }
+
+    /// Sets what the caller wants of a kind by a channel.
+    ///
+    /// # Errors
+    /// NOT_FOUND at `kind` for one that they are not told of there, NOT_ALLOWED at `enabled` for refusing a mandatory one;
+    /// [`Error::Unauthenticated`] or the database's fault.
+    pub async fn set_preference(&self, caller: Caller, kind: &str, channel: Channel, enabled: bool) -> Outcome<()> {
+        let (scope, now, id) = (caller.require_scope()?, Instant::from(self.ports.now()), self.ports.ids.next());
+        let kind = Kind::of(kind);
+        let write = move |tenant: Tenant| async move {
+            let person = access::check(&tenant, caller).await?.person()?;
+            let known = kind.filter(|kind| kind.roles.contains(&person.role) && kind.comes_by(channel));
+            let Some(kind) = known else {
+                return Err(UserError::at("kind", UserErrorCode::NotFound, "You are told of no such thing there.").into());
+            };
+            if !enabled && kind.is_mandatory(channel, person.role) {
+                return Err(UserError::at("enabled", UserErrorCode::NotAllowed, "This mail cannot be switched off.").into());
+            }
+            let new = NewPreference { id, user: person.user, kind: kind.name, channel, enabled, now };
+            Ok(rows::set_preference(&tenant, new).await?)
+        };
+        self.ports.store.write(scope, write).await
+    }
+}
+
+/// The kinds that a role is told of, with each channel that they come by.
+fn offered(role: Role) -> impl Iterator<Item = (&'static Kind, Channel)> {
+    let of_role = KINDS.iter().filter(move |kind| kind.roles.contains(&role));
+    of_role.flat_map(|kind| Channel::ALL.iter().copied().filter(|channel| kind.comes_by(*channel)).map(move |channel| (kind, channel)))
+}

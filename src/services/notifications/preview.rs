@@ -1,0 +1,57 @@
+//! Mails as they look, with the samples of the catalogue of events: for whoever writes the words.
+
+use serde_json::{Value, json};
+
+use super::letters::{self, Letter};
+use super::{CONFIRM_EMAIL, KINDS, RESET_PASSWORD, kinds};
+use crate::error::Error;
+use crate::services::events::Event;
+
+/// Every kind of mail, by the name that [`mail`] takes.
+pub fn kinds() -> Vec<&'static str> {
+    KINDS.iter().filter(|kind| kind.by_mail).map(|kind| kind.name).chain([CONFIRM_EMAIL, RESET_PASSWORD]).collect()
+}
+
+/// A mail of a kind; `None` for one that there is not.
+///
+/// # Errors
+/// As [`letters::letter`].
+pub fn mail(kind: &str, locale: &str, app_url: &str) -> Result<Option<Letter>, Error> {
+    if !kinds().contains(&kind) {
+        return Ok(None);
+    }
+    let mut values = json!({ "business": "Baraka Traders", "name": "Wanjiru Kamau" });
+    let mut path = "/…#token=…".to_owned();
+    if let Some(event) = Event::samples().into_iter().find(|event| event.name() == kind) {
+        path = kinds::path(&event);
+        let told: Value = serde_json::from_str(&event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
+        for (key, value) in told.as_object().into_iter().flatten() {
+            // The samples' instants, as days.
+            let is_instant = matches!(key.as_str(), "periodEnd" | "cancelAt" | "at");
+            let day = value.as_str().filter(|_| is_instant).and_then(|text| text.get(..10)).map(Value::from);
+            values[key] = day.unwrap_or_else(|| value.clone());
+        }
+    }
+    letters::letter(kind, locale, &values, &format!("{app_url}{path}")).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_mail_is_printed_in_every_language() {
+        for kind in kinds() {
+            let mails = ["en", "sw"].map(|locale| mail(kind, locale, "https://app.example").unwrap().unwrap());
+            assert_ne!(mails[0], mails[1], "{kind}");
+            for mail in mails {
+                assert!(
+                    mail.text.contains("https://app.example") && mail.html.contains("https:&#x2f;&#x2f;app.example"),
+                    "{kind}: {}",
+                    mail.html
+                );
+            }
+        }
+        assert_eq!(mail("no.such", "en", "").unwrap(), None);
+    }
+}
