@@ -38,20 +38,20 @@ const SHORT_LEASE: (&str, &str) = ("EVOLVE_LEASE_SECONDS", "2");
 const DELIVERED_WITHIN: Duration = Duration::from_secs(180);
 
 mod a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed {
-    use super::{Kind, database, delivered};
+    use super::{Kind, database};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn sqlite() {
-        database::run(Kind::Sqlite, delivered).await;
+        database::run(Kind::Sqlite, super::a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn postgres() {
-        database::run(Kind::Postgres, delivered).await;
+        database::run(Kind::Postgres, super::a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed).await;
     }
 }
 
-async fn delivered(db: TestDatabase) {
+async fn a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed(db: TestDatabase) {
     seed(&db);
     let subscriptions = write_events(&db).await;
     let is_shared = db.kind == Kind::Postgres;

@@ -63,11 +63,11 @@ fn the_settings_table_has_every_flag_with_its_variable_and_default_and_no_other(
 fn every_flag_that_the_readme_names_is_one() {
     let mut command = Cli::command();
     command.build();
-    let of =
-        |command: &clap::Command| command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect::<Vec<_>>();
-    let mut real: BTreeSet<String> = of(&command).into_iter().collect();
-    for subcommand in command.get_subcommands() {
-        real.extend(of(subcommand));
+    let mut real = BTreeSet::new();
+    let mut commands = vec![&command];
+    while let Some(command) = commands.pop() {
+        real.extend(command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)));
+        commands.extend(command.get_subcommands());
     }
     // Cargo's own, in the commands to type.
     real.extend(["example", "release"].map(str::to_owned));

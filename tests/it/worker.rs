@@ -128,7 +128,7 @@ async fn a_job_that_panics_is_tried_again(db: TestDatabase) {
     assert_eq!(world.status(payer, payment).await, "SENDING");
     assert_eq!(world.number("select count(*) from jobs where last_error = 'it panicked' and leased_until is null").await, 1);
     world.advance(SignedDuration::from_secs(1));
-    assert_eq!(worker.run_due_jobs().await.unwrap(), 1);
+    assert_eq!(worker.run_due_jobs().await.unwrap(), 2, "the charge, and the notification of it");
     assert_eq!(world.status(payer, payment).await, "SUCCEEDED");
 }
 

@@ -181,7 +181,7 @@ impl NotificationQuery {
     ) -> Option<Result<NotificationConnection>> {
         nullable(async {
             let request = request(context);
-            request.require(Need::Read).await?;
+            request.require(Need::OwnAccount).await?;
             let user = request.access().await?.person()?.user;
             let list = format!("notifications/{user}/{unread_only}");
             let window = PageArguments { first, after, last, before }.window(request, &list)?;
@@ -202,7 +202,7 @@ impl NotificationQuery {
     /// What the caller is told of, and how.
     async fn notification_preferences(&self, context: &Context<'_>) -> Option<Result<Vec<NotificationPreference>>> {
         nullable(async {
-            request(context).require(Need::Read).await?;
+            request(context).require(Need::OwnAccount).await?;
             Ok(Some(preferences(context).await?))
         })
         .await

@@ -152,7 +152,7 @@ mod tests {
         assert!(!letter.html.contains("<script>") && !letter.html.contains("<b>Ann"), "{}", letter.html);
         assert!(letter.html.contains("A &amp; &lt;script&gt; is registered."), "{}", letter.html);
         assert_eq!(letter.subject.as_str(), "Welcome to Evolve, <b>Ann</b>  Bcc: eve@example.com");
-        assert!(letter.text.contains("A & <script> is registered.\n"), "{}", letter.text);
+        assert!(letter.text.contains("A & <script> is registered. Choose a plan to begin.\n"), "{}", letter.text);
         assert!(letter.text.contains("Confirm the address:\nhttps://app.example/confirm-email#token=a&b\n"), "{}", letter.text);
     }
 
