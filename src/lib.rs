@@ -65,8 +65,16 @@
 //!     test: `products_with_plans_prices_and_features_take_the_same_statements_for_3_and_for_30_plans`
 //! 21. Production refuses a login that could pass by the walls.
 //!     tests: `weaknesses_are_named`, `production_serves_as_the_readme_sets_it_up_and_refuses_a_login_that_is_too_strong`
-//! 22. The printed schema is the schema.
-//!     test: `the_printed_schema_is_the_schema`
+//! 22. The printed schemas are the schemas, and the business API shows nothing of staff.
+//!     tests: `the_printed_schema_is_the_schema`, `the_printed_staff_schema_is_the_schema`,
+//!     `nothing_of_staff_shows_in_the_business_schema`
+//! 23. A token of one API is nobody's at the other.
+//!     test: `a_token_of_one_api_is_nobodys_at_the_other`
+//! 24. Whoever reads, a thing is shown with its own business's rows, in as many statements for many as for one.
+//!     tests: `everything_is_shown_with_its_own_business`,
+//!     `lists_across_businesses_take_the_same_statements_for_one_and_for_thirty`
+//! 25. A role of staff may do what one table says, and nothing else.
+//!     test: `each_role_may_do_what_the_table_says`
 //!
 //! # Global by design
 //!
@@ -77,6 +85,8 @@
 //! - `refresh_tokens`: found by their hash before anybody is known; for the system alone.
 //! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
 //!   everybody reads and the system alone writes.
+//! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
+//!   own people and what they did that concerns no business; for the system alone.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
 //! - `invoice_register`: which document took which number. A tenant sees its own entries.
 //!
@@ -96,6 +106,7 @@
 //! - **Minor unit**: the smallest unit of a currency, e.g. the cent.
 //! - **Period**: the time that one charge pays for, from its start up to, not including, its end.
 //! - **Proration**: crediting the unused and charging the remaining part of a period.
+//! - **Reader**: what reads rows: one business's as its tenant, or every business's as the system.
 //! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.
 //! - **Fault**: what a person cannot put right: logged with its cause, answered as a code.
 //! - **Snapshot**: the one state of the database that a whole request reads.

@@ -81,10 +81,21 @@ pub(crate) async fn drop_tables(manager: &SchemaManager<'_>, tables: &[&str]) ->
     Ok(())
 }
 
+/// Drops indexes of tables that stay.
+pub(crate) async fn drop_indexes(manager: &SchemaManager<'_>, indexes: &[&str]) -> Result<(), DbErr> {
+    for index in indexes {
+        run(manager, &format!("drop index {index}")).await?;
+    }
+    Ok(())
+}
+
 /// Implements `MigrationTrait` for a unit struct `Migration`: the module's async `up`, and the way back, which drops
-/// the tables named in the order of their making.
+/// the tables named in the order of their making, and the indexes named that it gave to older tables.
 macro_rules! migration {
     ($name:literal, $($table:literal),* $(,)?) => {
+        crate::dialect::migration!($name, $($table),*; indexes);
+    };
+    ($name:literal, $($table:literal),*; indexes $($index:literal),* $(,)?) => {
         /// One step.
         #[derive(Debug)]
         pub(crate) struct Migration;
@@ -102,6 +113,7 @@ macro_rules! migration {
             }
 
             async fn down(&self, manager: &sea_orm_migration::prelude::SchemaManager) -> Result<(), sea_orm_migration::prelude::DbErr> {
+                crate::dialect::drop_indexes(manager, &[$($index),*]).await?;
                 crate::dialect::drop_tables(manager, &[$($table),*]).await
             }
 

@@ -15,6 +15,7 @@ mod m0004_subscriptions;
 mod m0005_invoices;
 mod m0006_payments;
 mod m0007_work;
+mod m0008_staff;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_invoices::Migration),
             Box::new(m0006_payments::Migration),
             Box::new(m0007_work::Migration),
+            Box::new(m0008_staff::Migration),
         ]
     }
 }

@@ -8,3 +8,5 @@ pub mod front_door;
 pub mod loaders;
 pub mod page;
 pub mod scalars;
+pub mod schema;
+pub mod staff;

@@ -5,16 +5,15 @@ use http::header::{AUTHORIZATION, USER_AGENT};
 
 use crate::error::Error;
 use crate::services::access::Caller;
-use crate::services::customers::CustomerService;
 
 /// The most characters of a user agent that are kept.
 const MAX_USER_AGENT_CHARS: usize = 256;
 
-/// Who is calling by the `Authorization` header; anonymous without one.
+/// Who is calling by the `Authorization` header, whose token `authenticate` reads; anonymous without one.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a header that is no bearer token, or whose token is not good: never taken for anonymous.
-pub fn caller(customers: &CustomerService, headers: &HeaderMap) -> Result<Caller, Error> {
+pub fn caller(headers: &HeaderMap, authenticate: impl FnOnce(&str) -> Result<Caller, Error>) -> Result<Caller, Error> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = sent.next() else { return Ok(Caller::Anonymous) };
     if sent.next().is_some() {
@@ -24,7 +23,7 @@ pub fn caller(customers: &CustomerService, headers: &HeaderMap) -> Result<Caller
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Error::Unauthenticated);
     }
-    customers.authenticate(token.trim())
+    authenticate(token.trim())
 }
 
 /// Where the caller says they are, shortened.

@@ -1,7 +1,7 @@
 //! Who is calling, and what their role lets them do.
 
 use crate::error::Error;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{SessionId, StaffId, StaffSessionId, UserId};
 use crate::store::types::Role;
 use crate::store::{Tenant, TenantScope, customers};
 
@@ -19,13 +19,20 @@ pub enum Caller {
         /// The business they act for.
         scope: TenantScope,
     },
+    /// A member of the platform's staff, at the staff API alone.
+    Staff {
+        /// Who.
+        staff: StaffId,
+        /// Where they are signed in.
+        session: StaffSessionId,
+    },
 }
 
 impl Caller {
-    /// The business the caller acts for.
+    /// The business the caller acts for; none for nobody, and for staff, who act for none.
     pub const fn scope(self) -> Option<TenantScope> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Staff { .. } => None,
             Self::User { scope, .. } => Some(scope),
         }
     }

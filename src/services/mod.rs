@@ -27,6 +27,8 @@ pub mod catalog;
 pub mod customers;
 pub mod idempotency;
 pub mod payments;
+pub mod sessions;
+pub mod staff;
 pub mod subscriptions;
 
 /// What services need of the outside, built once by the composition root and shared.

@@ -223,8 +223,17 @@ async fn no_secret_is_read(db: TestDatabase) {
     let raw = Raw::open(&db).await;
     let business = raw.business().await.business().uuid();
     let mut application = PgConnection::connect(&db.url).await.unwrap();
-    for statement in ["select password_hash from users", "select email_key from users", "select * from users", "select from refresh_tokens"]
-    {
+    for statement in [
+        "select password_hash from users",
+        "select email_key from users",
+        "select * from users",
+        "select from refresh_tokens",
+        "select from staff_users",
+        "select from staff_sessions",
+        "select from staff_refresh_tokens",
+        "select from platform_audit_events",
+        "select from platform_audit_heads",
+    ] {
         assert_eq!(as_role(&mut application, "evolve_app", Some(business), statement).await, Err(REFUSED.into()), "{statement}");
     }
     for statement in ["select id, email, full_name from users", "select user_id from members", "select id from sessions"] {

@@ -16,8 +16,9 @@ use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, st
 use crate::ids::{InvoiceId, SubscriptionId};
 use crate::services::access::Need;
 use crate::services::billing::party::Party;
-use crate::store::Tenant;
+use crate::store::Reader;
 use crate::store::page::{Page, Position};
+use crate::store::reads::Of;
 use crate::store::reads::invoices::{self as rows, InvoiceFilter as Filter};
 use crate::store::reads::subscriptions;
 use crate::store::types;
@@ -106,13 +107,13 @@ impl Invoice {
     }
     /// Whom it bills.
     async fn business(&self, context: &Context<'_>) -> Result<Business> {
-        Ok(Business::of_caller(request(context)).await?)
+        Ok(Business::of(request(context), self.row.business_id).await?)
     }
     /// The subscription it bills.
     async fn subscription(&self, context: &Context<'_>) -> Option<Result<Subscription>> {
         nullable(async {
             let Some(id) = self.row.subscription_id else { return Ok(None) };
-            Ok(request(context).view().loaders.subscriptions.load(id).await?.map(Subscription::new))
+            Ok(request(context).view().loaders.subscriptions.load((self.row.business_id, id)).await?.map(Subscription::new))
         })
         .await
     }
@@ -127,7 +128,8 @@ impl Invoice {
     /// Whom it was issued to, as it was then.
     async fn billed_to(&self, context: &Context<'_>) -> Result<InvoiceParty> {
         let request = request(context);
-        Ok(InvoiceParty::from(Party::of_billed(&request.tenant().await?, &request.ports, &self.row).await?))
+        let business = Business::of(request, self.row.business_id).await?;
+        Ok(InvoiceParty::from(Party::of_billed(business.row(), &request.ports, &self.row)?))
     }
     /// Sum of the lines as priced: with tax where the price includes it.
     async fn subtotal(&self) -> Result<Money> {
@@ -195,22 +197,24 @@ impl Invoice {
     }
     /// What it bills, in order.
     async fn lines(&self, context: &Context<'_>) -> Result<Vec<InvoiceLine>> {
-        let lines = request(context).view().loaders.invoice_lines.load(self.row.id).await?.unwrap_or_default();
+        let lines = request(context).view().loaders.invoice_lines.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         Ok(lines.into_iter().map(|row| InvoiceLine { currency: self.row.currency, row }).collect())
     }
     /// Its taxes, one a rate and behaviour.
     async fn taxes(&self, context: &Context<'_>) -> Result<Vec<InvoiceTax>> {
-        let taxes = request(context).view().loaders.invoice_taxes.load(self.row.id).await?.unwrap_or_default();
+        let taxes = request(context).view().loaders.invoice_taxes.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         taxes.into_iter().map(|tax| InvoiceTax::of(tax, self.row.currency)).collect()
     }
     /// Every attempt to pay it, the first first.
     async fn payments(&self, context: &Context<'_>) -> Result<Vec<Payment>> {
-        let payments = request(context).view().loaders.invoice_payments.load(self.row.id).await?.unwrap_or_default();
+        let payments =
+            request(context).view().loaders.invoice_payments.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         Ok(payments.into_iter().map(Payment::new).collect())
     }
     /// Its credit notes, oldest first.
     async fn credit_notes(&self, context: &Context<'_>) -> Result<Vec<CreditNote>> {
-        let notes = request(context).view().loaders.invoice_credit_notes.load(self.row.id).await?.unwrap_or_default();
+        let notes =
+            request(context).view().loaders.invoice_credit_notes.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         Ok(notes.into_iter().map(CreditNote::new).collect())
     }
 }
@@ -346,7 +350,7 @@ impl CreditNote {
     }
     /// What it takes back a part of.
     async fn invoice(&self, context: &Context<'_>) -> Result<Invoice> {
-        let invoice = request(context).view().loaders.invoices.load(self.row.invoice_id).await?;
+        let invoice = request(context).view().loaders.invoices.load((self.row.business_id, self.row.invoice_id)).await?;
         Ok(Invoice::new(invoice.ok_or_else(|| Error::Corrupt("a credit note's invoice is gone".into()))?))
     }
     /// With tax. It went where the three below say, and they add up to it.
@@ -371,7 +375,7 @@ impl CreditNote {
     }
     /// What it credits, in order.
     async fn lines(&self, context: &Context<'_>) -> Result<Vec<CreditNoteLine>> {
-        let lines = request(context).view().loaders.credit_note_lines.load(self.row.id).await?.unwrap_or_default();
+        let lines = request(context).view().loaders.credit_note_lines.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         let show = |line: rows::CreditNoteLine| {
             let amount = self.money(line.amount_minor)?;
             Ok(CreditNoteLine { description: line.description, period: Period::of(line.period_start, line.period_end), amount })
@@ -419,34 +423,39 @@ pub struct InvoiceFilter {
     issued_before: Option<DateTime>,
 }
 
-/// A page of invoices that `filter` leaves; `list` names the list that its cursors belong to.
-pub(super) async fn page(request: &RequestContext, list: &str, filter: Filter, arguments: PageArguments) -> Result<InvoiceConnection> {
+/// A page of those invoices of `reader` that `filter` leaves; `list` names the list that its cursors belong to.
+pub(in crate::graphql) async fn page(
+    request: &RequestContext,
+    reader: Reader,
+    list: &str,
+    filter: Filter,
+    arguments: PageArguments,
+) -> Result<InvoiceConnection> {
     let window = arguments.window(request, list)?;
-    let tenant = request.tenant().await?;
-    let page = rows::page(&tenant, &filter, window).await?;
-    Ok(connection_of(request, list, tenant, filter, page))
+    let page = rows::page(&reader, &filter, window).await?;
+    Ok(connection_of(request, list, reader, filter, page))
 }
 
 /// A page of one subscription's invoices, read together with those of other subscriptions.
 pub(super) async fn page_of_subscription(
     request: &RequestContext,
-    id: SubscriptionId,
+    (business, id): Of<SubscriptionId>,
     arguments: PageArguments,
 ) -> Result<InvoiceConnection> {
     let list = format!("{id}/invoices");
     let window = arguments.window(request, &list)?;
-    let page = request.view().loaders.subscription_invoices.load((id, window)).await?;
+    let page = request.view().loaders.subscription_invoices.load(((business, id), window)).await?;
     let page = page.ok_or_else(|| Error::Corrupt("a page of invoices was not read".into()))?;
     let filter = Filter { subscriptions: Some(vec![id]), ..Filter::default() };
-    Ok(connection_of(request, &list, request.tenant().await?, filter, page))
+    Ok(connection_of(request, &list, request.reader_of(business).await?, filter, page))
 }
 
 /// The connection of a page of invoices that `filter` left.
-fn connection_of(request: &RequestContext, list: &str, tenant: Tenant, filter: Filter, page: Page<rows::Invoice>) -> InvoiceConnection {
+fn connection_of(request: &RequestContext, list: &str, reader: Reader, filter: Filter, page: Page<rows::Invoice>) -> InvoiceConnection {
     let filter = Arc::new(filter);
     let count: Count = Arc::new(move || {
-        let (tenant, filter) = (tenant.clone(), Arc::clone(&filter));
-        Box::pin(async move { rows::count(&tenant, &filter).await })
+        let (reader, filter) = (reader.clone(), Arc::clone(&filter));
+        Box::pin(async move { rows::count(&reader, &filter).await })
     });
     let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Invoice::new(row))).collect();
     InvoiceConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count)
@@ -485,7 +494,7 @@ impl InvoiceQuery {
                     });
                 }
             }
-            page(request, "invoices", chosen, PageArguments { first, after, last, before }).await.map(Some)
+            page(request, request.reader().await?, "invoices", chosen, PageArguments { first, after, last, before }).await.map(Some)
         })
         .await
     }
@@ -495,7 +504,7 @@ impl InvoiceQuery {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let Some(id) = InvoiceId::parse(&id) else { return Ok(None) };
-            Ok(rows::by_id(&request(context).tenant().await?, id).await?.map(Invoice::new))
+            Ok(rows::by_id(&request(context).reader().await?, id).await?.map(Invoice::new))
         })
         .await
     }

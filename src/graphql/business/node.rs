@@ -17,7 +17,7 @@ use crate::services::access::Need;
 use crate::store::reads::{invoices, payments, subscriptions};
 
 /// The most ids that `nodes` takes.
-const MAX_NODES: usize = 100;
+pub(in crate::graphql) const MAX_NODES: usize = 100;
 
 /// A thing with an id.
 #[derive(Interface)]
@@ -88,7 +88,7 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     let access = request.access().await?;
     let tenant = request.tenant().await?;
     if let Some(id) = BusinessId::parse(id) {
-        return Ok(if id == tenant.business() { Some(Node::Business(Business::of_caller(request).await?)) } else { None });
+        return Ok(if id == tenant.business() { Some(Node::Business(Business::of(request, id).await?)) } else { None });
     }
     if let Some(id) = UserId::parse(id) {
         return Ok(User::by_id(request, id).await?.map(Node::User));
@@ -115,8 +115,7 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
         return Ok(payments::by_id(&tenant, id).await?.map(Payment::new).map(Node::Payment));
     }
     if let Some(id) = PaymentMethodId::parse(id) {
-        let found = request.view().loaders.payment_methods.load(id).await?;
-        return Ok(found.map(PaymentMethod::new).map(Node::PaymentMethod));
+        return Ok(payments::method_by_id(&tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));
     }
     Ok(None)
 }

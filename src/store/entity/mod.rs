@@ -44,5 +44,6 @@ pub(crate) mod catalog;
 pub(crate) mod customers;
 pub(crate) mod invoices;
 pub(crate) mod payments;
+pub(crate) mod staff;
 pub(crate) mod subscriptions;
 pub(crate) mod work;
