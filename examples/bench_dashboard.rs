@@ -45,6 +45,10 @@ use tokio::net::TcpListener;
 use crate::database::{Kind, TestDatabase};
 use crate::world::World;
 
+/// Both sides allocate as the server does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DASHBOARD: &str = include_str!("bench_dashboard/dashboard.graphql");
 const SIGN_IN: &str = "mutation($input: SignInInput!) { signIn(input: $input) { session { accessToken } userErrors { message } } }";
 /// Connections of either pool: the server's default.

@@ -103,7 +103,7 @@ impl Peer {
         let products = query(sql.products).fetch_all(&mut *to).await?;
         let erp = products.iter().find(|row| row.get::<&str, _>("code") == "erp").map(|row| row.get::<Uuid, _>("id"));
         let asked = LIVE.iter().fold(query(sql.subscription).bind(business).bind(erp), |query, status| query.bind(*status));
-        let subscription = asked.fetch_one(&mut *to).await?;
+        let subscription = asked.bind(2_i64).fetch_one(&mut *to).await?;
         let invoices = query(sql.invoices).bind(business).bind(i64::try_from(PAGE + 1).unwrap()).fetch_all(&mut *to).await?;
         let profile = query(sql.business).bind(business).bind(business).bind(1_i64).fetch_one(&mut *to).await?;
         let (plan, version): (Uuid, i32) = (subscription.try_get("plan_id")?, subscription.try_get("plan_version")?);

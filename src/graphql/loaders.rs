@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, PlanId, StaffId, SubscriptionId, UserId};
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
-use crate::store::Snapshot;
 use crate::store::catalog::{self, Feature, Plan, PlanHistory, PlanView, Price, VersionKey};
 use crate::store::customers::{self, UserView};
 use crate::store::page::{Page, Window};
@@ -24,6 +23,11 @@ use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, I
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
 use crate::store::staff::{self, StaffView};
+use crate::store::{Reader, Snapshot};
+
+/// How often a loader lets the others go first before it reads. A request is one task, so the fields that are ready
+/// together have all asked after the first time; each time costs every request a turn of the executor.
+const YIELDS: usize = 2;
 
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
@@ -66,7 +70,8 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
     where
         F: Fn(Arc<Snapshot>, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Error>> + Send + Sync + 'static,
     {
-        Self { inner: cached::Loader::new(Batch { snapshot: Arc::clone(snapshot), fetch: Arc::new(fetch) }) }
+        let batch = Batch { snapshot: Arc::clone(snapshot), fetch: Arc::new(fetch) };
+        Self { inner: cached::Loader::new(batch).with_yield_count(YIELDS) }
     }
 
     /// The row of a key, if there is one.
@@ -83,9 +88,9 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
         answer.map_err(Error::Shared)
     }
 
-    /// Puts a row that was read otherwise, so that it is not read again.
-    pub async fn prime(&self, key: K, value: Option<V>) {
-        self.inner.prime(key, Ok(value)).await;
+    /// Puts rows that were read otherwise, so that they are not read again.
+    pub async fn prime_many(&self, rows: impl Iterator<Item = (K, Option<V>)>) {
+        self.inner.prime_many(rows.map(|(key, row)| (key, Ok(row)))).await;
     }
 }
 
@@ -111,7 +116,7 @@ pub struct Loaders {
     /// Invoices by id.
     pub invoices: Loader<Of<InvoiceId>, Invoice>,
     /// Lines by invoice.
-    pub invoice_lines: Loader<Of<InvoiceId>, Vec<InvoiceLine>>,
+    pub invoice_lines: Loader<Of<InvoiceId>, Arc<[InvoiceLine]>>,
     /// Taxes by invoice.
     pub invoice_taxes: Loader<Of<InvoiceId>, Vec<InvoiceTax>>,
     /// Payments by invoice.
@@ -174,7 +179,7 @@ impl Loaders {
             subscriptions: of_reader!(snapshot, subscriptions::by_ids),
             subscription_invoices: Loader::new(snapshot, |snapshot, keys| Box::pin(subscription_invoices(snapshot, keys))),
             invoices: of_reader!(snapshot, invoices::by_ids),
-            invoice_lines: of_reader!(snapshot, invoices::lines_of),
+            invoice_lines: of_reader!(snapshot, lines_of),
             invoice_taxes: of_reader!(snapshot, invoices::taxes_of),
             invoice_payments: of_reader!(snapshot, payments::of_invoices),
             invoice_credit_notes: of_reader!(snapshot, invoices::credit_notes_of),
@@ -213,6 +218,10 @@ async fn subscription_invoices(
         pages.insert(((business, subscription), window), page);
     }
     Ok(pages)
+}
+
+async fn lines_of(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Arc<[InvoiceLine]>>, Error> {
+    Ok(invoices::lines_of(reader, invoices).await?.into_iter().map(|(key, lines)| (key, lines.into())).collect())
 }
 
 async fn offer(snapshot: &Snapshot) -> Result<Option<Arc<Vec<PlanView>>>, Error> {

@@ -72,6 +72,29 @@ impl PageArguments {
     }
 }
 
+/// What a page's rows need to show their cursors, which are made when they are asked for: most answers show none.
+#[derive(Clone)]
+pub struct List {
+    /// Seals cursors.
+    key: Arc<CursorKey>,
+    /// The list's name together with whose it is.
+    scope: Arc<str>,
+}
+
+impl List {
+    /// The list of that name, as the caller has it.
+    pub fn new(request: &RequestContext, list: &str) -> Self {
+        Self { key: Arc::clone(&request.cursors), scope: scope_of(request, list).into() }
+    }
+
+    /// The cursor of a position.
+    pub fn cursor(&self, position: Position) -> String {
+        let mut bytes = position.at.get().as_microsecond().to_be_bytes().to_vec();
+        bytes.extend_from_slice(position.id.as_bytes());
+        self.key.seal(&self.scope, &bytes)
+    }
+}
+
 /// A list's name together with whose it is, so that a cursor fits one list of one business alone.
 fn scope_of(request: &RequestContext, list: &str) -> String {
     match request.view().caller {
@@ -92,13 +115,6 @@ fn open(key: &CursorKey, scope: &str, cursor: &str) -> Result<Position, Error> {
     decode().ok_or_else(|| Error::BadUserInput("The cursor is not one of this list's.".into()))
 }
 
-/// The cursor of a position.
-pub fn seal(request: &RequestContext, list: &str, position: Position) -> String {
-    let mut bytes = position.at.get().as_microsecond().to_be_bytes().to_vec();
-    bytes.extend_from_slice(position.id.as_bytes());
-    request.cursors.seal(&scope_of(request, list), &bytes)
-}
-
 /// Counts a list when it is asked to.
 pub type Count = Arc<dyn Fn() -> BoxFuture<'static, Result<u64, Error>> + Send + Sync>;
 
@@ -113,17 +129,29 @@ macro_rules! connection {
         #[doc = concat!("A page of ", $plural, ".")]
         pub struct $connection {
             edges: Vec<$edge>,
-            page_info: $crate::graphql::page::PageInfo,
+            has_next: bool,
+            has_previous: bool,
             count: $crate::graphql::page::Count,
         }
 
         #[doc = concat!("One of a page of ", $plural, ", with its place in the list.")]
-        #[derive(Clone, async_graphql::SimpleObject)]
+        #[derive(Clone)]
         pub struct $edge {
-            /// Where it stands in the list, for `after` and `before`.
-            cursor: String,
-            /// The thing itself.
+            list: $crate::graphql::page::List,
+            position: $crate::store::page::Position,
             node: $node,
+        }
+
+        #[async_graphql::Object]
+        impl $edge {
+            /// Where it stands in the list, for `after` and `before`.
+            async fn cursor(&self) -> String {
+                self.list.cursor(self.position)
+            }
+            /// The thing itself.
+            async fn node(&self) -> &$node {
+                &self.node
+            }
         }
 
         #[async_graphql::Object]
@@ -137,8 +165,14 @@ macro_rules! connection {
                 self.edges.iter().map(|edge| &edge.node).collect()
             }
             /// Where the page stands in its list.
-            async fn page_info(&self) -> &$crate::graphql::page::PageInfo {
-                &self.page_info
+            async fn page_info(&self) -> $crate::graphql::page::PageInfo {
+                let cursor = |edge: &$edge| edge.list.cursor(edge.position);
+                $crate::graphql::page::PageInfo {
+                    has_next_page: self.has_next,
+                    has_previous_page: self.has_previous,
+                    start_cursor: self.edges.first().map(cursor),
+                    end_cursor: self.edges.last().map(cursor),
+                }
             }
             /// How many there are in all; null past 10,000.
             async fn total_count(&self) -> async_graphql::Result<Option<i32>> {
@@ -154,18 +188,10 @@ macro_rules! connection {
                 page: $crate::store::page::Page<($crate::store::page::Position, $node)>,
                 count: $crate::graphql::page::Count,
             ) -> Self {
-                let edges: Vec<$edge> = page
-                    .rows
-                    .into_iter()
-                    .map(|(position, node)| $edge { cursor: $crate::graphql::page::seal(request, list, position), node })
-                    .collect();
-                let page_info = $crate::graphql::page::PageInfo {
-                    has_next_page: page.has_next,
-                    has_previous_page: page.has_previous,
-                    start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-                    end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-                };
-                Self { edges, page_info, count }
+                let list = $crate::graphql::page::List::new(request, list);
+                let edge = |(position, node)| $edge { list: list.clone(), position, node };
+                let edges = page.rows.into_iter().map(edge).collect();
+                Self { edges, has_next: page.has_next, has_previous: page.has_previous, count }
             }
         }
     };

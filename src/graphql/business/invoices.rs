@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Lookahead, Object, Result, SimpleObject};
 
 use super::catalog::TaxBehavior;
 use super::payments::Payment;
@@ -197,8 +197,11 @@ impl Invoice {
     }
     /// What it bills, in order.
     async fn lines(&self, context: &Context<'_>) -> Result<Vec<InvoiceLine>> {
-        let lines = request(context).view().loaders.invoice_lines.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
-        Ok(lines.into_iter().map(|row| InvoiceLine { currency: self.row.currency, row }).collect())
+        let Some(lines) = request(context).view().loaders.invoice_lines.load((self.row.business_id, self.row.id)).await? else {
+            return Ok(Vec::new());
+        };
+        let line = |index| InvoiceLine { lines: Arc::clone(&lines), index, currency: self.row.currency };
+        Ok((0..lines.len()).map(line).collect())
     }
     /// Its taxes, one a rate and behaviour.
     async fn taxes(&self, context: &Context<'_>) -> Result<Vec<InvoiceTax>> {
@@ -245,55 +248,65 @@ impl From<Party> for InvoiceParty {
 
 /// One line of an invoice.
 pub struct InvoiceLine {
-    row: rows::InvoiceLine,
+    /// All of the invoice's.
+    lines: Arc<[rows::InvoiceLine]>,
+    /// Which of them.
+    index: usize,
     currency: crate::money::Currency,
+}
+
+impl InvoiceLine {
+    /// Its row.
+    fn row(&self) -> &rows::InvoiceLine {
+        &self.lines[self.index]
+    }
 }
 
 #[Object]
 impl InvoiceLine {
     /// Its id.
     async fn id(&self) -> ID {
-        show_id(self.row.id)
+        show_id(self.row().id)
     }
     /// What it is for.
     async fn kind(&self) -> InvoiceLineKind {
-        self.row.kind.into()
+        self.row().kind.into()
     }
     /// In words.
     async fn description(&self) -> &str {
-        &self.row.description
+        &self.row().description
     }
     /// The time it covers.
     async fn period(&self) -> Option<Period> {
-        Period::of(self.row.period_start, self.row.period_end)
+        Period::of(self.row().period_start, self.row().period_end)
     }
     /// How many.
     async fn quantity(&self) -> Decimal {
-        self.row.quantity.into()
+        self.row().quantity.into()
     }
     /// Of one.
     async fn unit_price(&self) -> Decimal {
-        self.row.unit_price.into()
+        self.row().unit_price.into()
     }
     /// Negative for a credit.
     async fn amount(&self) -> Result<Money> {
-        Ok(stored_money(self.row.amount_minor, self.currency)?)
+        Ok(stored_money(self.row().amount_minor, self.currency)?)
     }
     /// This line's share of the discount; zero on proration lines, which are net of it.
     async fn discount(&self) -> Result<Money> {
-        Ok(stored_money(self.row.discount_minor, self.currency)?)
+        Ok(stored_money(self.row().discount_minor, self.currency)?)
     }
     /// This line's share of the tax.
     async fn tax(&self) -> Result<Money> {
-        Ok(stored_money(self.row.tax_minor, self.currency)?)
+        Ok(stored_money(self.row().tax_minor, self.currency)?)
     }
     /// The rate: `0.16`.
     async fn tax_rate(&self) -> Decimal {
-        self.row.tax_rate.into()
+        self.row().tax_rate.into()
     }
     /// Whether the amount includes the tax.
     async fn tax_behavior(&self) -> TaxBehavior {
-        self.row.tax_behavior.into()
+        self.row().tax_behavior.into()
     }
 }
 
@@ -430,9 +443,17 @@ pub(in crate::graphql) async fn page(
     list: &str,
     filter: Filter,
     arguments: PageArguments,
+    asked: Lookahead<'_>,
 ) -> Result<InvoiceConnection> {
     let window = arguments.window(request, list)?;
     let page = rows::page(&reader, &filter, window).await?;
+    if asked.field("nodes").field("lines").exists() || asked.field("edges").field("node").field("lines").exists() {
+        // Every row will ask: read at once, none has to wait for the others to have asked too.
+        let keys: Vec<Of<InvoiceId>> = page.rows.iter().map(|invoice| (invoice.business_id, invoice.id)).collect();
+        let mut lines = rows::lines_of(&reader, &keys).await?;
+        let of = |key: Of<InvoiceId>| (key, lines.remove(&key).map(Arc::from));
+        request.view().loaders.invoice_lines.prime_many(keys.into_iter().map(of)).await;
+    }
     Ok(connection_of(request, list, reader, filter, page))
 }
 
@@ -494,7 +515,8 @@ impl InvoiceQuery {
                     });
                 }
             }
-            page(request, request.reader().await?, "invoices", chosen, PageArguments { first, after, last, before }).await.map(Some)
+            let reader = request.reader().await?;
+            page(request, reader, "invoices", chosen, PageArguments { first, after, last, before }, context.look_ahead()).await.map(Some)
         })
         .await
     }

@@ -88,7 +88,7 @@ impl StaffBusiness {
     ) -> Result<InvoiceConnection> {
         let (request, arguments) = (request(context), PageArguments { first, after, last, before });
         let reader = request.reader_of(self.row.business_id).await?;
-        invoices::page(request, reader, &self.list("invoices"), InvoiceFilter::default(), arguments).await
+        invoices::page(request, reader, &self.list("invoices"), InvoiceFilter::default(), arguments, context.look_ahead()).await
     }
     /// Its payments, newest first.
     async fn payments(

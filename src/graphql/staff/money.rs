@@ -126,7 +126,7 @@ impl MoneyQuery {
                 issued_before: asked.issued_before.map(|at| at.0),
                 subscriptions: None,
             };
-            invoices::page(request, reader, "invoices", filter, arguments).await.map(Some)
+            invoices::page(request, reader, "invoices", filter, arguments, context.look_ahead()).await.map(Some)
         })
         .await
     }

@@ -4,6 +4,7 @@
 //! caller's clock's. A `kid`, `jku`, `x5u` or `jwk` of a token is never followed.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,6 +13,7 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +30,9 @@ pub const ACCESS_TOKEN_BYTES_MAX: usize = 2_048;
 
 /// How far another server's clock may be ahead of ours, in seconds.
 const SKEW_SECS: i64 = 60;
+
+/// How many tokens are remembered.
+const READ_TOKENS_MAX: u64 = 10_000;
 
 /// RFC 9068: keeps any other JWT of ours from passing as an access token.
 const TYP: &str = "at+jwt";
@@ -198,7 +203,30 @@ pub struct TokenIssuer {
     business: Validation,
     /// For staff's.
     staff: Validation,
+    /// What tokens whose signature was found good say, by the hash of the token: an API is asked many times with the same
+    /// one, and the signature is most of what it costs to read it. Times are checked anew each time. Of the business API
+    /// alone: staff are few.
+    read: Cache<[u8; 32], Arc<Read<AccessClaims>>>,
     rng: SharedRng,
+}
+
+/// What a token with a good signature says.
+struct Read<C> {
+    claims: C,
+    /// Seconds since 1970.
+    issued: i64,
+    /// Seconds since 1970.
+    expires: i64,
+    token_id: String,
+}
+
+impl<C: Copy> Read<C> {
+    /// What it says, where it is good at `now`.
+    fn at(&self, now: Timestamp) -> Result<VerifiedAccess<C>, InvalidToken> {
+        check_times(self.issued, self.expires, now.as_second())?;
+        let expires_at = Timestamp::from_second(self.expires).map_err(|_| InvalidToken)?;
+        Ok(VerifiedAccess { claims: self.claims, expires_at, token_id: self.token_id.clone() })
+    }
 }
 
 impl fmt::Debug for TokenIssuer {
@@ -225,7 +253,7 @@ impl TokenIssuer {
     /// Signs with `current`; verifies what `current` or any of `previous` signed.
     pub fn new(settings: TokenSettings, current: TokenKey, previous: Vec<TokenKey>, rng: SharedRng) -> Self {
         let (business, staff) = (settings.validation(Audience::Business), settings.validation(Audience::Staff));
-        Self { settings, current, previous, business, staff, rng }
+        Self { settings, current, previous, business, staff, read: Cache::new(READ_TOKENS_MAX), rng }
     }
 
     /// A token for `claims` at the business API, and when it expires.
@@ -249,7 +277,15 @@ impl TokenIssuer {
     /// # Errors
     /// One opaque error for whatever is wrong with it.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess, InvalidToken> {
-        self.read(token, now)
+        let hash: [u8; 32] = Sha256::digest(bounded(token)?).into();
+        let read = if let Some(read) = self.read.get(&hash) {
+            read
+        } else {
+            let read = Arc::new(self.read(token)?);
+            self.read.insert(hash, Arc::clone(&read));
+            read
+        };
+        read.at(now)
     }
 
     /// What `token` says, where it is good at the staff API at `now`.
@@ -257,7 +293,7 @@ impl TokenIssuer {
     /// # Errors
     /// As [`TokenIssuer::verify`].
     pub fn verify_staff(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess<StaffClaims>, InvalidToken> {
-        self.read(token, now)
+        self.read(bounded(token)?)?.at(now)
     }
 
     fn sign<C: Claims>(&self, claims: &C, now: Timestamp) -> Result<(String, Timestamp), Error> {
@@ -282,10 +318,8 @@ impl TokenIssuer {
         Ok((token, expires_at))
     }
 
-    fn read<C: Claims>(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess<C>, InvalidToken> {
-        if token.len() > ACCESS_TOKEN_BYTES_MAX {
-            return Err(InvalidToken);
-        }
+    /// What `token` says, where one of our keys has signed it for us, whenever it is good.
+    fn read<C: Claims>(&self, token: &str) -> Result<Read<C>, InvalidToken> {
         let header = decode_header(token).map_err(|_| InvalidToken)?;
         if header.typ.as_deref() != Some(TYP) {
             return Err(InvalidToken);
@@ -297,19 +331,20 @@ impl TokenIssuer {
             Audience::Staff => &self.staff,
         };
         let wire: Wire = decode(token, &key.verifying, validation).map_err(|_| InvalidToken)?.claims;
-        check_times(&wire, now.as_second())?;
-        Ok(VerifiedAccess {
-            claims: C::read(&wire.sub, &wire.sid, wire.biz.as_deref()).ok_or(InvalidToken)?,
-            expires_at: Timestamp::from_second(wire.exp).map_err(|_| InvalidToken)?,
-            token_id: wire.jti,
-        })
+        let claims = C::read(&wire.sub, &wire.sid, wire.biz.as_deref()).ok_or(InvalidToken)?;
+        Ok(Read { claims, issued: wire.iat, expires: wire.exp, token_id: wire.jti })
     }
 }
 
+/// The token, where it is not too long to be looked at.
+fn bounded(token: &str) -> Result<&str, InvalidToken> {
+    if token.len() > ACCESS_TOKEN_BYTES_MAX { Err(InvalidToken) } else { Ok(token) }
+}
+
 /// Good from `iat` (less the skew) until `exp`, and never longer than the longest lifetime.
-fn check_times(wire: &Wire, now: i64) -> Result<(), InvalidToken> {
-    let begun = wire.iat <= now.saturating_add(SKEW_SECS);
-    let over = wire.exp <= now;
-    let too_long = wire.exp > wire.iat.saturating_add_unsigned(ACCESS_LIFETIME_MAX.as_secs());
+fn check_times(issued: i64, expires: i64, now: i64) -> Result<(), InvalidToken> {
+    let begun = issued <= now.saturating_add(SKEW_SECS);
+    let over = expires <= now;
+    let too_long = expires > issued.saturating_add_unsigned(ACCESS_LIFETIME_MAX.as_secs());
     if begun && !over && !too_long { Ok(()) } else { Err(InvalidToken) }
 }

@@ -94,6 +94,20 @@ fn a_token_says_who_is_signed_in_until_it_expires() {
 }
 
 #[test]
+fn a_token_that_is_remembered_still_expires_and_vouches_for_no_other() {
+    let issuer = issuer();
+    let (token, expires) = issuer.issue(&claims(), now()).unwrap();
+    assert_eq!(issuer.verify(&token, now()), issuer.verify(&token, now()));
+    assert!(issuer.verify(&token, now()).is_ok());
+    assert_eq!(issuer.verify(&token, expires), Err(InvalidToken));
+    let (unsigned, _) = token.rsplit_once('.').unwrap();
+    let (other, _) = issuer_with([8; 32], &[], Duration::from_mins(10)).issue(&claims(), now()).unwrap();
+    let (_, other_signature) = other.rsplit_once('.').unwrap();
+    assert_eq!(issuer.verify(&format!("{unsigned}.{other_signature}"), now()), Err(InvalidToken));
+    assert_eq!(issuer.verify(&format!("{unsigned}."), now()), Err(InvalidToken));
+}
+
+#[test]
 fn two_tokens_of_one_session_have_different_names() {
     let issuer = issuer();
     let name = || issuer.verify(&issuer.issue(&claims(), now()).unwrap().0, now()).unwrap().token_id;
