@@ -35,7 +35,7 @@ const EVENTS_EACH: usize = 8;
 /// How long a killed worker's jobs stay claimed.
 const SHORT_LEASE: (&str, &str) = ("EVOLVE_LEASE_SECONDS", "2");
 /// How long all of it may take.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(180);
+const DELIVERED_WITHIN: Duration = Duration::from_mins(3);
 
 mod a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed {
     use super::{Kind, database};
