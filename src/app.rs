@@ -18,9 +18,12 @@ use crate::config::{Mode, Settings};
 use crate::error::{Cause, Error};
 use crate::graphql::business::{self, Schema};
 use crate::graphql::front_door::{FrontDoor, Limits};
+use crate::graphql::schema::front_door;
+use crate::graphql::staff;
 use crate::http::business::BusinessExecutor;
 use crate::http::graphiql::{DemoUser, GraphiqlSettings};
 use crate::http::router::{BUSINESS_PATH, Routes, router};
+use crate::http::staff::StaffExecutor;
 use crate::http::{graphql, server::ServerLimits};
 use crate::ids::{SharedIdGen, SystemIds};
 use crate::security::cursor::CursorKey;
@@ -47,6 +50,10 @@ pub struct App {
     schema: Schema,
     /// Its front door.
     door: Arc<FrontDoor>,
+    /// The staff API.
+    staff: staff::Schema,
+    /// Its front door.
+    staff_door: Arc<FrontDoor>,
 }
 
 impl App {
@@ -97,8 +104,10 @@ impl App {
     /// Where the schema is not valid, which a test would have shown.
     pub fn of(ports: Ports, cursors: CursorKey, sandbox: Option<SandboxGateway>, limits: Limits) -> Result<Self, Cause> {
         let schema = business::schema();
-        let door = Arc::new(business::front_door(&schema, limits)?);
-        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door })
+        let door = Arc::new(front_door(&schema, limits)?);
+        let staff = staff::schema();
+        let staff_door = Arc::new(front_door(&staff, limits)?);
+        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door, staff, staff_door })
     }
 
     /// Waits for the transactions under way, and closes the database.
@@ -119,6 +128,8 @@ impl App {
                 cursors: Arc::clone(&self.cursors),
             },
             door: Arc::clone(&self.door),
+            staff: StaffExecutor { schema: self.staff.clone(), ports: self.ports.clone(), cursors: Arc::clone(&self.cursors) },
+            staff_door: Arc::clone(&self.staff_door),
             limits,
             graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },
             cors_origins,

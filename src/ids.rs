@@ -153,6 +153,12 @@ kinds! {
     Mail, MailId, "mail";
     /// An idempotency key's row; not shown at the API.
     IdempotencyKey, IdempotencyKeyId, "idk";
+    /// A member of the platform's staff.
+    Staff, StaffId, "stf";
+    /// A place where a member of staff is signed in; not shown at the API.
+    StaffSession, StaffSessionId, "sts";
+    /// A time for which staff suspended a business; not shown at the API.
+    Suspension, SuspensionId, "sus";
 }
 
 /// Where new ids come from.

@@ -65,10 +65,11 @@
 //!     test: `products_with_plans_prices_and_features_take_the_same_statements_for_3_and_for_30_plans`
 //! 21. Production refuses a login that could pass by the walls.
 //!     tests: `weaknesses_are_named`, `production_serves_as_the_readme_sets_it_up_and_refuses_a_login_that_is_too_strong`
-//! 22. The printed schema is the schema.
-//!     test: `the_printed_schema_is_the_schema`
-//! 23. Who may do what is one reviewed table, and a new field is in it or fails.
-//!     tests: `the_matrix_of_who_may_do_what_is_as_it_was_agreed`, `every_object_with_an_id_is_walked_or_readable_as_a_whole`
+//! 22. The printed schemas are the schemas, and the business API shows nothing of staff.
+//!     tests: `the_printed_schema_is_the_schema`, `the_printed_staff_schema_is_the_schema`,
+//!     `nothing_of_staff_shows_in_the_business_schema`
+//! 23. Who may do what is one reviewed table for each API, and a new field is in it or fails.
+//!     tests: `the_matrix_of_who_may_do_what_is_as_it_was_agreed`, `the_matrix_of_what_staff_may_do_is_as_it_was_agreed`
 //! 24. A key's text is stored nowhere, and a key does what its scopes say and nothing else.
 //!     tests: `a_key_is_shown_once_and_its_text_is_stored_nowhere`, `no_key_manages_keys_sessions_or_passwords`
 //! 25. An event is committed with what it tells of, or not at all, and reaches each consumer in its aggregate's order, at least once.
@@ -76,6 +77,11 @@
 //!     `a_thousand_events_reach_each_consumer_in_order_and_once_though_a_server_is_killed`
 //! 26. A link in a mail works once, in its time, for what it is for, and is stored as a hash alone.
 //!     tests: `a_new_password_is_chosen_once_and_ends_every_session`, `a_token_is_stored_as_a_hash_alone`
+//! 27. A token of one API is nobody's at the other.
+//!     test: `a_token_of_one_api_is_nobodys_at_the_other`
+//! 28. Whoever reads, a thing is shown with its own business's rows, in as many statements for many as for one.
+//!     tests: `everything_is_shown_with_its_own_business`,
+//!     `lists_across_businesses_take_the_same_statements_for_one_and_for_thirty`
 //!
 //! # Global by design
 //!
@@ -90,6 +96,8 @@
 //!   them are counted by address, known or not; for the system alone.
 //! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
 //!   everybody reads and the system alone writes.
+//! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
+//!   own people and what they did that concerns no business; for the system alone.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
 //! - `invoice_register`: which document took which number. A tenant sees its own entries.
 //!
@@ -112,6 +120,7 @@
 //! - **Outbox**: the events of a business, each written in the transaction that it tells of.
 //! - **Period**: the time that one charge pays for, from its start up to, not including, its end.
 //! - **Proration**: crediting the unused and charging the remaining part of a period.
+//! - **Reader**: what reads rows: one business's as its tenant, or every business's as the system.
 //! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.
 //! - **Fault**: what a person cannot put right: logged with its cause, answered as a code.
 //! - **Snapshot**: the one state of the database that a whole request reads.

@@ -106,7 +106,12 @@ fn a_tenant_scope_is_made_in_the_listed_files_alone() {
 
 #[test]
 fn the_system_capability_is_opened_in_the_listed_files_alone() {
-    none(&rules::only_in(&PROGRAM, "system", SYSTEM_OPENED, &[&[".", "write_system", "("], &[".", "read_system", "("]]));
+    none(&rules::only_in(
+        &PROGRAM,
+        "system",
+        SYSTEM_OPENED,
+        &[&[".", "write_system", "("], &[".", "read_system", "("], &["::", "of_system", "("]],
+    ));
 }
 
 #[test]

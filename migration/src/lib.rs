@@ -18,6 +18,7 @@ mod m0007_work;
 mod m0009_outbox;
 mod m0010_notifications;
 mod m0011_keys;
+mod m0012_staff;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_outbox::Migration),
             Box::new(m0010_notifications::Migration),
             Box::new(m0011_keys::Migration),
+            Box::new(m0012_staff::Migration),
         ]
     }
 }

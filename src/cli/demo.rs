@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use super::told;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use crate::app::App;
 use crate::billing::change::{ChangeTiming, Proration};
@@ -159,12 +160,4 @@ async fn beside<T>(worker: &Worker, work: impl Future<Output = Result<T, Failure
     stop.cancel();
     running.await?;
     done
-}
-
-/// A refusal or a fault as a sentence for whoever runs the command.
-fn told(failure: Failure) -> Cause {
-    match failure {
-        Failure::Fault(error) => error.into(),
-        Failure::Refused(errors) => errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ").into(),
-    }
 }

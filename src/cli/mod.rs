@@ -8,6 +8,7 @@ mod schema;
 mod seed;
 mod serve;
 pub mod shutdown;
+mod staff;
 pub mod terminal;
 mod worker;
 
@@ -17,8 +18,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Settings, SettingsArgs};
-use crate::error::Cause;
+use crate::error::{Cause, Failure};
 use crate::telemetry;
+
+pub use staff::StaffAction;
 
 /// The command ran and failed.
 const FAILED: u8 = 1;
@@ -75,12 +78,22 @@ pub enum Command {
         demo: bool,
     },
     /// Print the GraphQL schema
-    Schema,
+    Schema {
+        /// The staff API's instead of the business API's
+        #[arg(long)]
+        staff: bool,
+    },
     /// Look at what is mailed
     Mail {
         /// What to do
         #[command(subcommand)]
         action: MailAction,
+    },
+    /// Add, remove or list the members of staff, who sign in to the staff API
+    Staff {
+        /// What to do
+        #[command(subcommand)]
+        action: StaffAction,
     },
 }
 
@@ -115,8 +128,8 @@ pub enum MigrateAction {
 pub async fn run(cli: Cli) -> ExitCode {
     let command = cli.command.unwrap_or(Command::Serve);
     // The schema is the same whatever the settings.
-    if command == Command::Schema {
-        return finish(schema::run());
+    if let Command::Schema { staff } = command {
+        return finish(schema::run(staff));
     }
     if let Command::Mail { action: MailAction::Preview { kind, locale, html } } = &command {
         return finish(mail::preview(kind, locale, *html));
@@ -133,8 +146,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Worker => worker::run(settings).await,
         Command::Migrate { action } => migrate::run(settings, action).await,
         Command::Seed { file, demo } => seed::run(settings, file, demo).await,
-        Command::Schema => schema::run(),
+        Command::Schema { staff } => schema::run(staff),
         Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
+        Command::Staff { action } => staff::run(settings, action).await,
     })
 }
 
@@ -149,6 +163,14 @@ fn fail(message: &str, code: u8) -> ExitCode {
     // Where stderr is gone too, the exit code is all that is left to say it with.
     match terminal::complain(message) {
         Ok(()) | Err(_) => ExitCode::from(code),
+    }
+}
+
+/// A refusal or a fault as a sentence for whoever runs the command.
+fn told(failure: Failure) -> Cause {
+    match failure {
+        Failure::Fault(error) => error.into(),
+        Failure::Refused(errors) => errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ").into(),
     }
 }
 
@@ -182,9 +204,15 @@ mod tests {
         assert_eq!(command(&["migrate", "status"]), Some(Command::Migrate { action: MigrateAction::Status }));
         assert_eq!(command(&["migrate", "down"]), Some(Command::Migrate { action: MigrateAction::Down }));
         assert_eq!(command(&["seed", "my.toml", "--demo"]), Some(Command::Seed { file: Some("my.toml".into()), demo: true }));
-        assert_eq!(command(&["schema"]), Some(Command::Schema));
         let action = MailAction::Preview { kind: "invoice.issued".into(), locale: "sw".into(), html: true };
         assert_eq!(command(&["mail", "preview", "invoice.issued", "--locale", "sw", "--html"]), Some(Command::Mail { action }));
+        assert_eq!(command(&["schema"]), Some(Command::Schema { staff: false }));
+        assert_eq!(command(&["schema", "--staff"]), Some(Command::Schema { staff: true }));
+        for role in ["ADMIN", "admin"] {
+            let added = command(&["staff", "add", "ann@example.com", "--role", role, "--name", "Ann"]);
+            assert!(matches!(added, Some(Command::Staff { action: StaffAction::Add(_) })), "{role}: {added:?}");
+        }
+        assert!(Cli::try_parse_from(["evolve-business", "staff", "add", "ann@example.com"]).is_err(), "a role is needed");
     }
 
     #[test]

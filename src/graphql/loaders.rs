@@ -11,16 +11,20 @@ use futures::future::BoxFuture;
 
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, SubscriptionId, UserId};
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId, UserId};
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
-use crate::store::catalog::{self, Feature, Plan, PlanView, Price, VersionKey};
+use crate::store::catalog::{self, Feature, Plan, PlanHistory, PlanView, Price, Product, VersionKey};
 use crate::store::customers::{self, UserView};
 use crate::store::page::{Page, Window};
+use crate::store::reads::Of;
+use crate::store::reads::businesses::{self, Suspension};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceFilter, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
-use crate::store::{Snapshot, Tenant};
+use crate::store::staff::{self, StaffView};
+use crate::store::tenant::Catalogue;
+use crate::store::{Reader, Snapshot};
 
 /// How often a loader lets the others go first before it reads. A request is one task, so the fields that are ready
 /// together have all asked after the first time; each time costs every request a turn of the executor.
@@ -93,6 +97,8 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
 
 /// The loaders of one view.
 pub struct Loaders {
+    /// Products by id.
+    pub products: Loader<ProductId, Arc<Product>>,
     /// Versions of plans.
     pub plans: Loader<VersionKey, Plan>,
     /// Prices by version of a plan.
@@ -106,36 +112,44 @@ pub struct Loaders {
     /// The currency of the caller's business.
     pub business_currency: Loader<(), Currency>,
     /// Subscriptions by id.
-    pub subscriptions: Loader<SubscriptionId, Subscription>,
+    pub subscriptions: Loader<Of<SubscriptionId>, Subscription>,
     /// Pages of a subscription's invoices. A statement each, but read together: what the invoices of all of them lead to
     /// is then asked for at once.
-    pub subscription_invoices: Loader<(SubscriptionId, Window), Page<Invoice>>,
+    pub subscription_invoices: Loader<(Of<SubscriptionId>, Window), Page<Invoice>>,
     /// Invoices by id.
-    pub invoices: Loader<InvoiceId, Invoice>,
+    pub invoices: Loader<Of<InvoiceId>, Invoice>,
     /// Lines by invoice.
-    pub invoice_lines: Loader<InvoiceId, Arc<[InvoiceLine]>>,
+    pub invoice_lines: Loader<Of<InvoiceId>, Arc<[InvoiceLine]>>,
     /// Taxes by invoice.
-    pub invoice_taxes: Loader<InvoiceId, Vec<InvoiceTax>>,
+    pub invoice_taxes: Loader<Of<InvoiceId>, Vec<InvoiceTax>>,
     /// Payments by invoice.
-    pub invoice_payments: Loader<InvoiceId, Vec<Payment>>,
+    pub invoice_payments: Loader<Of<InvoiceId>, Vec<Payment>>,
     /// Credit notes by invoice.
-    pub invoice_credit_notes: Loader<InvoiceId, Vec<CreditNote>>,
+    pub invoice_credit_notes: Loader<Of<InvoiceId>, Vec<CreditNote>>,
     /// Lines by credit note.
-    pub credit_note_lines: Loader<CreditNoteId, Vec<CreditNoteLine>>,
+    pub credit_note_lines: Loader<Of<CreditNoteId>, Vec<CreditNoteLine>>,
     /// Methods that are not removed, by id.
-    pub payment_methods: Loader<PaymentMethodId, PaymentMethod>,
-    /// The caller's business, by its id.
+    pub payment_methods: Loader<Of<PaymentMethodId>, PaymentMethod>,
+    /// Businesses by id.
     pub businesses: Loader<BusinessId, customers::Business>,
     /// The states of a business's subscriptions, each once.
     pub subscription_statuses: Loader<BusinessId, Vec<SubscriptionStatus>>,
-    /// People of the caller's business.
+    /// The suspensions that stand, by business.
+    pub suspensions: Loader<BusinessId, Suspension>,
+    /// What plans were sold for.
+    pub plan_histories: Loader<PlanId, PlanHistory>,
+    /// How many live subscriptions have a plan, of the businesses that the view shows.
+    pub live_subscriptions: Loader<PlanId, i64>,
+    /// Members of staff, for staff.
+    pub staff: Loader<StaffId, StaffView>,
+    /// People of the businesses that the view shows.
     pub users: Loader<UserId, UserView>,
 }
 
-/// A loader that reads this tenant's rows by one function of the store.
-macro_rules! of_tenant {
+/// A loader that reads the rows that the view shows by one function of the store.
+macro_rules! of_reader {
     ($snapshot:expr, $read:path) => {
-        Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.tenant().await?, &keys).await }))
+        Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.reader().await?, &keys).await }))
     };
 }
 
@@ -159,37 +173,36 @@ impl Loaders {
     /// Loaders that read from `snapshot`.
     pub fn new(snapshot: &Arc<Snapshot>) -> Self {
         Self {
+            products: of_catalogue!(snapshot, products),
             plans: of_catalogue!(snapshot, catalog::plans),
             plan_prices: of_catalogue!(snapshot, catalog::plan_prices),
             plan_features: of_catalogue!(snapshot, catalog::plan_features),
             offer: only!(snapshot, offer),
             platform_currency: only!(snapshot, platform_currency),
             business_currency: only!(snapshot, business_currency),
-            subscriptions: of_tenant!(snapshot, subscriptions::by_ids),
+            subscriptions: of_reader!(snapshot, subscriptions::by_ids),
             subscription_invoices: Loader::new(snapshot, |snapshot, keys| Box::pin(subscription_invoices(snapshot, keys))),
-            invoices: of_tenant!(snapshot, invoices::by_ids),
-            invoice_lines: of_tenant!(snapshot, lines_of),
-            invoice_taxes: of_tenant!(snapshot, invoices::taxes_of),
-            invoice_payments: of_tenant!(snapshot, payments::of_invoices),
-            invoice_credit_notes: of_tenant!(snapshot, invoices::credit_notes_of),
-            credit_note_lines: of_tenant!(snapshot, invoices::credit_note_lines_of),
-            payment_methods: of_tenant!(snapshot, payments::methods_by_ids),
-            // A view shows one business: whatever ids are asked for, the one that is found is the caller's.
-            businesses: Loader::new(snapshot, |snapshot, _| {
+            invoices: of_reader!(snapshot, invoices::by_ids),
+            invoice_lines: of_reader!(snapshot, lines_of),
+            invoice_taxes: of_reader!(snapshot, invoices::taxes_of),
+            invoice_payments: of_reader!(snapshot, payments::of_invoices),
+            invoice_credit_notes: of_reader!(snapshot, invoices::credit_notes_of),
+            credit_note_lines: of_reader!(snapshot, invoices::credit_note_lines_of),
+            payment_methods: of_reader!(snapshot, payments::methods_by_ids),
+            plan_histories: of_catalogue!(snapshot, catalog::histories),
+            live_subscriptions: of_reader!(snapshot, catalog::live_subscriptions),
+            businesses: of_reader!(snapshot, businesses::by_ids),
+            subscription_statuses: of_reader!(snapshot, businesses::subscription_statuses),
+            suspensions: of_reader!(snapshot, businesses::standing_suspensions),
+            staff: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
-                    let found = customers::business(&snapshot.tenant().await?).await?;
-                    Ok(HashMap::from([(found.business_id, found)]))
-                })
-            }),
-            subscription_statuses: Loader::new(snapshot, |snapshot, _| {
-                Box::pin(async move {
-                    let tenant = snapshot.tenant().await?;
-                    Ok(HashMap::from([(tenant.business(), customers::subscription_statuses(&tenant).await?)]))
+                    let found = staff::staff_by_ids(&snapshot.system().await?, &ids).await?;
+                    Ok(found.into_iter().map(|staff| (staff.id, staff)).collect())
                 })
             }),
             users: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
-                    let found = customers::users(&snapshot.tenant().await?, ids).await?;
+                    let found = customers::users(&snapshot.reader().await?, ids).await?;
                     Ok(found.into_iter().map(|user| (user.id, user)).collect())
                 })
             }),
@@ -199,20 +212,25 @@ impl Loaders {
 
 async fn subscription_invoices(
     snapshot: Arc<Snapshot>,
-    keys: Vec<(SubscriptionId, Window)>,
-) -> Result<HashMap<(SubscriptionId, Window), Page<Invoice>>, Error> {
-    let tenant = snapshot.tenant().await?;
+    keys: Vec<(Of<SubscriptionId>, Window)>,
+) -> Result<HashMap<(Of<SubscriptionId>, Window), Page<Invoice>>, Error> {
+    let reader = snapshot.reader().await?;
     let mut pages = HashMap::with_capacity(keys.len());
-    for (subscription, window) in keys {
-        let page =
-            invoices::page(&tenant, &InvoiceFilter { subscriptions: Some(vec![subscription]), ..InvoiceFilter::default() }, window).await?;
-        pages.insert((subscription, window), page);
+    for ((business, subscription), window) in keys {
+        let filter = InvoiceFilter { subscriptions: Some(vec![subscription]), ..InvoiceFilter::default() };
+        let page = invoices::page(&reader.within(business), &filter, window).await?;
+        pages.insert(((business, subscription), window), page);
     }
     Ok(pages)
 }
 
-async fn lines_of(tenant: &Tenant, invoices: &[InvoiceId]) -> Result<HashMap<InvoiceId, Arc<[InvoiceLine]>>, Error> {
-    Ok(invoices::lines_of(tenant, invoices).await?.into_iter().map(|(id, lines)| (id, lines.into())).collect())
+async fn lines_of(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Arc<[InvoiceLine]>>, Error> {
+    Ok(invoices::lines_of(reader, invoices).await?.into_iter().map(|(key, lines)| (key, lines.into())).collect())
+}
+
+/// All products: there are few, and one statement serves them.
+async fn products(catalogue: &Catalogue, _ids: &[ProductId]) -> Result<HashMap<ProductId, Arc<Product>>, Error> {
+    Ok(catalog::products(catalogue).await?.into_iter().map(|product| (product.id, Arc::new(product))).collect())
 }
 
 async fn offer(snapshot: &Snapshot) -> Result<Option<Arc<Vec<PlanView>>>, Error> {

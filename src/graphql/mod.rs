@@ -9,3 +9,5 @@ pub mod loaders;
 pub mod page;
 pub mod root_fields;
 pub mod scalars;
+pub mod schema;
+pub mod staff;

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use super::context::RequestContext;
 use crate::error::Error;
 use crate::security::cursor::CursorKey;
+use crate::services::access::Caller;
 use crate::store::page::{MAX_COUNT, Position, Window};
 use crate::store::types::Instant;
 
@@ -96,8 +97,13 @@ impl List {
 
 /// A list's name together with whose it is, so that a cursor fits one list of one business alone.
 fn scope_of(request: &RequestContext, list: &str) -> String {
-    let business = request.view().caller.scope().map(|scope| scope.business().to_string()).unwrap_or_default();
-    format!("{business}/{list}")
+    match request.view().caller {
+        Caller::Staff { .. } => format!("staff/{list}"),
+        caller => {
+            let business = caller.scope().map(|scope| scope.business().to_string()).unwrap_or_default();
+            format!("{business}/{list}")
+        }
+    }
 }
 
 /// The position a cursor names.

@@ -245,6 +245,8 @@ pub const CHECKS: &[(&str, crate::graphql::front_door::ScalarCheck)] = &[
     ("TimeZone", |value| checked(value, read_time_zone)),
     ("EmailAddress", |value| checked(value, read_email)),
     ("URL", |value| checked(value, read_url)),
+    // Whatever JSON there is.
+    ("JSON", |_| Ok(())),
 ];
 
 /// Whether a JSON value is a string that `read` takes.

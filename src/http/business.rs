@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{PathSegment, Response, ServerError, Value};
+use async_graphql::{ObjectType, PathSegment, Response, ServerError, Value};
 use http::request::Parts;
 
 use super::graphql::Executor;
@@ -12,6 +12,7 @@ use crate::graphql::business::Schema;
 use crate::graphql::context::RequestContext;
 use crate::graphql::front_door::Admitted;
 use crate::graphql::root_fields::root_fields;
+use crate::graphql::schema;
 use crate::security::cursor::CursorKey;
 use crate::services::Ports;
 use crate::services::access::{Caller, service_key_may};
@@ -40,15 +41,7 @@ impl Executor for BusinessExecutor {
                 return Ok(Response::from_errors(refused));
             }
         }
-        let context =
-            Arc::new(RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), guard::user_agent(&parts.headers)));
-        let mut response = self.schema.execute(admitted.request.data(Arc::clone(&context))).await;
-        let replays = context.replays();
-        if !replays.is_empty() {
-            let paths = replays.into_iter().map(|path| Value::List(vec![Value::String(path)])).collect();
-            response.extensions.insert("idempotentReplay".to_owned(), Value::List(paths));
-        }
-        Ok(response)
+        Ok(run(&self.schema, &self.ports, &self.cursors, caller, guard::user_agent(&parts.headers), admitted).await)
     }
 }
 
@@ -63,4 +56,23 @@ fn beyond_a_service_key(admitted: &mut Admitted) -> Result<Vec<ServerError>, Err
         error.with_path(vec![PathSegment::Field(field.key.to_string())])
     });
     Ok(errors.collect())
+}
+
+/// Runs an admitted operation for its caller.
+pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static>(
+    schema: &schema::Schema<Q, M>,
+    ports: &Ports,
+    cursors: &Arc<CursorKey>,
+    caller: Caller,
+    user_agent: Option<String>,
+    admitted: Admitted,
+) -> Response {
+    let context = Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent));
+    let mut response = schema.execute(admitted.request.data(Arc::clone(&context))).await;
+    let replays = context.replays();
+    if !replays.is_empty() {
+        let paths = replays.into_iter().map(|path| Value::List(vec![Value::String(path)])).collect();
+        response.extensions.insert("idempotentReplay".to_owned(), Value::List(paths));
+    }
+    response
 }

@@ -10,20 +10,38 @@ use crate::security::access_key::AccessKey;
 use crate::services::access::Caller;
 use crate::services::customers::CustomerService;
 use crate::services::keys::KeySignIn;
+use crate::services::staff::StaffService;
 
 /// The most characters of a user agent that are kept.
 const MAX_USER_AGENT_CHARS: usize = 256;
 /// Names the business that a product asks about.
 const BUSINESS: &str = "evolve-business";
 
-/// Who is calling by the `Authorization` header; anonymous without one.
+/// Who is calling at the business API; anonymous without an `Authorization` header.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a header that is no bearer token or key, or whose token or key is not good: never taken
 /// for anonymous. Or the database's fault, where a key was looked up.
 pub async fn caller(customers: &CustomerService, keys: &KeySignIn, headers: &HeaderMap) -> Result<Caller, Error> {
+    match bearer(headers)? {
+        None => Ok(Caller::Anonymous),
+        Some(key) if AccessKey::is_meant(key) => keys.authenticate(key, business(headers)).await,
+        Some(token) => customers.authenticate(token),
+    }
+}
+
+/// Who is calling at the staff API, where no key is good; anonymous without an `Authorization` header.
+///
+/// # Errors
+/// [`Error::Unauthenticated`], as for [`caller`].
+pub fn staff_caller(staff: &StaffService, headers: &HeaderMap) -> Result<Caller, Error> {
+    bearer(headers)?.map_or(Ok(Caller::Anonymous), |token| staff.authenticate(token))
+}
+
+/// The bearer token or key that the request sends; none without an `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = sent.next() else { return Ok(Caller::Anonymous) };
+    let Some(value) = sent.next() else { return Ok(None) };
     if sent.next().is_some() {
         return Err(Error::Unauthenticated);
     }
@@ -31,8 +49,7 @@ pub async fn caller(customers: &CustomerService, keys: &KeySignIn, headers: &Hea
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Error::Unauthenticated);
     }
-    let token = token.trim();
-    if AccessKey::is_meant(token) { keys.authenticate(token, business(headers)).await } else { customers.authenticate(token) }
+    Ok(Some(token.trim()))
 }
 
 /// The business that the request names; none where it names none, or more than one, or what is no business's id.

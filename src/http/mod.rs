@@ -9,3 +9,4 @@ pub mod request_id;
 pub mod router;
 pub mod sandbox_action;
 pub mod server;
+pub mod staff;

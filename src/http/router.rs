@@ -9,6 +9,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
+use super::staff::StaffExecutor;
 use super::{graphiql, graphql, health, request_id, sandbox_action, server};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
@@ -16,12 +17,19 @@ use crate::graphql::front_door::FrontDoor;
 /// Where the business API is asked.
 pub const BUSINESS_PATH: &str = "/graphql";
 
+/// Where the staff API is asked.
+pub const STAFF_PATH: &str = "/staff/graphql";
+
 /// What the router is made of.
 pub struct Routes {
     /// Runs the business API.
     pub executor: BusinessExecutor,
     /// Its front door.
     pub door: Arc<FrontDoor>,
+    /// Runs the staff API.
+    pub staff: StaffExecutor,
+    /// Its front door.
+    pub staff_door: Arc<FrontDoor>,
     /// What a request may take.
     pub limits: graphql::Settings,
     /// The GraphiQL page.
@@ -34,14 +42,17 @@ pub struct Routes {
 
 /// The whole router.
 pub fn router(routes: Routes) -> Router {
-    let Routes { executor, door, limits, graphiql: page, cors_origins, sandbox } = routes;
+    let Routes { executor, door, staff, staff_door, limits, graphiql: page, cors_origins, sandbox } = routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let ready = move || {
         let store = store.clone();
         async move { store.ping().await.map_err(|error| format!("{error:?}")) }
     };
-    let api = Router::new().route(BUSINESS_PATH, graphql::handler(door, executor, limits)).layer(cors(cors_origins));
+    let api = Router::new()
+        .route(BUSINESS_PATH, graphql::handler(door, executor, limits))
+        .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
+        .layer(cors(cors_origins));
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready));
     if let Some(gateway) = sandbox {
         all = all.merge(sandbox_action::router(gateway, ports.clone()));

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::ids::{ApiKeyId, ProductId, ServiceKeyId, SessionId, UserId};
+use crate::ids::{ApiKeyId, ProductId, ServiceKeyId, SessionId, StaffId, StaffSessionId, UserId};
 use crate::store::types::{ApiScope, Role, Scopes};
 use crate::store::{Tenant, TenantScope, customers, keys};
 
@@ -37,13 +37,20 @@ pub enum Caller {
         /// The business that it asks about; none where it named none that exists.
         scope: Option<TenantScope>,
     },
+    /// A member of the platform's staff, at the staff API alone.
+    Staff {
+        /// Who.
+        staff: StaffId,
+        /// Where they are signed in.
+        session: StaffSessionId,
+    },
 }
 
 impl Caller {
-    /// The business the caller acts for.
+    /// The business the caller acts for; none for nobody, and for staff, who act for none.
     pub const fn scope(self) -> Option<TenantScope> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Staff { .. } => None,
             Self::User { scope, .. } | Self::Key { scope, .. } => Some(scope),
             Self::Service { scope, .. } => scope,
         }
@@ -76,6 +83,8 @@ pub enum Need {
     ChangeProfile,
     /// To be a person: one's own sessions and password.
     OwnAccount,
+    /// To read what was done and by whom.
+    ReadAudit,
     /// To change people and keys.
     Manage,
     /// Erasure, export, making owners.
@@ -101,7 +110,7 @@ impl Need {
         match self {
             Self::Read | Self::OwnAccount => true,
             Self::ReadMoney | Self::ChangeMoney => matches!(role, Role::Billing | Role::Admin | Role::Owner),
-            Self::ChangeProfile | Self::Manage => matches!(role, Role::Admin | Role::Owner),
+            Self::ChangeProfile | Self::ReadAudit | Self::Manage => matches!(role, Role::Admin | Role::Owner),
             Self::Own => matches!(role, Role::Owner),
         }
     }
@@ -109,7 +118,7 @@ impl Need {
     /// The scope by which a key may; none for what no key may.
     const fn scope(self) -> Option<ApiScope> {
         match self {
-            Self::Read | Self::ReadMoney => Some(ApiScope::Read),
+            Self::Read | Self::ReadMoney | Self::ReadAudit => Some(ApiScope::Read),
             Self::ChangeMoney => Some(ApiScope::BillingWrite),
             Self::ChangeProfile => Some(ApiScope::ProfileWrite),
             Self::OwnAccount | Self::Manage | Self::Own => None,
@@ -226,7 +235,8 @@ impl Access {
 /// [`Error::Unauthenticated`] where the session or key is over or the person is no longer a member.
 pub async fn check(tenant: &Tenant, caller: Caller) -> Result<Access, Error> {
     match caller {
-        Caller::Anonymous => Err(Error::Unauthenticated),
+        // Staff act for no business: see `staff::check`.
+        Caller::Anonymous | Caller::Staff { .. } => Err(Error::Unauthenticated),
         Caller::User { user, session, .. } => {
             let found = customers::session_access(tenant, session, user).await?.filter(|found| !found.revoked);
             let found = found.ok_or(Error::Unauthenticated)?;

@@ -1,4 +1,5 @@
-//! The audit trail: who changed what, in the transaction that changes it, hash-chained per business.
+//! The audit trail: who changed what, in the transaction that changes it, hash-chained per business, and
+//! in a chain of the platform for what concerns none.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -6,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::Ports;
 use crate::error::Error;
 use crate::store::types::Instant;
-use crate::store::{Tenant, work};
+use crate::store::{System, Tenant, staff, work};
 
 /// One act to write down.
 #[derive(Debug, Clone)]
@@ -26,23 +27,28 @@ pub struct Act<'a> {
 /// # Errors
 /// The database's fault.
 pub async fn record(tenant: &Tenant, ports: &Ports, act: Act<'_>) -> Result<(), Error> {
-    let last = work::last_audit_event(tenant).await?;
-    let (sequence, previous) = last.map_or((1, vec![0; 32]), |event| (event.sequence.saturating_add(1), event.hash));
+    let last = work::last_audit_event(tenant).await?.map(|event| (event.sequence, event.hash));
+    work::insert_audit_event(tenant, next(ports, last, &act)).await
+}
+
+/// Writes down an act that concerns no business, in the platform's own chain.
+///
+/// # Errors
+/// The database's fault.
+pub async fn record_platform(system: &System, ports: &Ports, act: Act<'_>) -> Result<(), Error> {
+    let (sequence, hash) = staff::lock_platform_chain(system).await?;
+    let last = (sequence > 0).then_some((sequence, hash));
+    staff::insert_platform_event(system, next(ports, last, &act)).await
+}
+
+/// The event of an act, behind the last one's number and hash.
+fn next<'a>(ports: &Ports, last: Option<(i64, Vec<u8>)>, act: &Act<'a>) -> work::NewAuditEvent<'a> {
+    let (sequence, previous) = last.map_or((1, vec![0; 32]), |(sequence, hash)| (sequence.saturating_add(1), hash));
     let at = Instant::from(ports.now());
     let details = act.details.to_string();
-    let hash = link(&previous, sequence, at, &act, &details);
-    let event = work::NewAuditEvent {
-        id: ports.ids.next(),
-        sequence,
-        action: act.action,
-        actor: act.actor,
-        subject: act.subject,
-        details,
-        at,
-        previous,
-        hash,
-    };
-    work::insert_audit_event(tenant, event).await
+    let hash = link(&previous, sequence, at, act, &details);
+    let (action, actor, subject) = (act.action, act.actor, act.subject);
+    work::NewAuditEvent { id: ports.ids.next(), sequence, action, actor, subject, details, at, previous, hash }
 }
 
 /// The hash of an event: SHA-256 over the one before it and every field, each with its length in front.

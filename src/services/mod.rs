@@ -30,6 +30,8 @@ pub mod idempotency;
 pub mod keys;
 pub mod notifications;
 pub mod payments;
+pub mod sessions;
+pub mod staff;
 pub mod subscriptions;
 
 /// What services need of the outside, built once by the composition root and shared.

@@ -3,6 +3,7 @@
 //!
 //! A version of a plan never changes: there is no function that would change one.
 
+mod history;
 mod overage;
 mod rows;
 mod writing;
@@ -29,8 +30,9 @@ pub use super::entity::catalog::seller::Model as Seller;
 pub use super::entity::catalog::tax_rate::Model as TaxRate;
 use rows::{current_plans, joined_plans, read_plans, read_product};
 
+pub use history::{PastPrice, PlanHistory, histories, live_subscriptions};
 pub use overage::{Overage, OverageModel, Tier};
-pub use writing::{NewPlanVersion, insert_plan, insert_version, put_product, put_seller, put_tax_rate};
+pub use writing::{NewPlanVersion, archive_plan, insert_plan, insert_version, lock_catalogue, put_product, put_seller, put_tax_rate};
 
 /// A plan as it stood when a subscription began: the plan and the number of its version.
 pub type VersionKey = (PlanId, i32);

@@ -8,12 +8,10 @@ use sea_orm::{
 
 use super::entity::catalog::{plan, plan_price};
 use super::entity::customers::{business, member, session, user};
-use super::entity::subscriptions::subscription;
 use super::page::{self, MAX_COUNT, Page, Window};
 use super::tenant::Catalogue;
 use super::types::{Instant, Role};
-use super::{System, Tenant};
-use crate::billing::lifecycle::SubscriptionStatus;
+use super::{Reader, System, Tenant};
 use crate::error::Error;
 use crate::ids::{BusinessId, MemberId, SessionId, UserId};
 use crate::money::Currency;
@@ -95,21 +93,6 @@ pub async fn save_business(tenant: &Tenant, row: Business) -> Result<Business, E
     tenant.update(row.into_active_model().reset_all()).await
 }
 
-/// The states of this business's subscriptions, each once.
-///
-/// # Errors
-/// The database's fault.
-pub async fn subscription_statuses(tenant: &Tenant) -> Result<Vec<SubscriptionStatus>, Error> {
-    /// The one column.
-    #[derive(FromQueryResult)]
-    struct Found {
-        /// A state.
-        status: SubscriptionStatus,
-    }
-    let statuses = tenant.select::<subscription::Entity>().select_only().column(subscription::Column::Status).distinct();
-    Ok(statuses.all_as::<Found>().await?.into_iter().map(|found| found.status).collect())
-}
-
 /// The currencies that plans on sale have prices in.
 ///
 /// # Errors
@@ -159,13 +142,13 @@ impl From<User> for UserView {
     }
 }
 
-/// Those of `ids` who are people of this business, in one statement.
+/// Those of `ids` who are people of the businesses that are read, in one statement; once for each of them.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn users(tenant: &Tenant, ids: Vec<UserId>) -> Result<Vec<UserView>, Error> {
+pub async fn users(reader: &Reader, ids: Vec<UserId>) -> Result<Vec<UserView>, Error> {
     let to_user = member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
-    let of_members = tenant.select::<member::Entity>().join(JoinType::InnerJoin, to_user).filter(member::Column::UserId.is_in(ids));
+    let of_members = reader.select::<member::Entity>().join(JoinType::InnerJoin, to_user).filter(member::Column::UserId.is_in(ids));
     of_members
         .select_only()
         .column_as(user::Column::Id, "id")
@@ -182,24 +165,24 @@ pub async fn users(tenant: &Tenant, ids: Vec<UserId>) -> Result<Vec<UserView>, E
 ///
 /// # Errors
 /// The database's fault.
-pub async fn members(tenant: &Tenant, window: Window) -> Result<Page<Member>, Error> {
-    page::newest_first(tenant.select::<member::Entity>(), member::Column::JoinedAt, member::Column::Id, window).await
+pub async fn members(reader: &Reader, window: Window) -> Result<Page<Member>, Error> {
+    page::newest_first(reader.select::<member::Entity>(), member::Column::JoinedAt, member::Column::Id, window).await
 }
 
 /// One of its people, by the id of their place in it.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn member(tenant: &Tenant, id: MemberId) -> Result<Option<Member>, Error> {
-    tenant.by_id::<member::Entity, _>(id).await
+pub async fn member(reader: &Reader, id: MemberId) -> Result<Option<Member>, Error> {
+    reader.by_id::<member::Entity, _>(id).await
 }
 
 /// How many people this business has, counted no further than [`MAX_COUNT`] + 1.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn count_members(tenant: &Tenant) -> Result<u64, Error> {
-    tenant.select::<member::Entity>().count_up_to(MAX_COUNT).await
+pub async fn count_members(reader: &Reader) -> Result<u64, Error> {
+    reader.select::<member::Entity>().count_up_to(MAX_COUNT).await
 }
 
 /// The place of a person in this business.

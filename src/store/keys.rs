@@ -179,6 +179,15 @@ pub async fn live_service_keys(system: &System, now: Instant) -> Result<Vec<Serv
     Ok(sorted.all(system.connection()).await?)
 }
 
+/// The product's key of an id, if it is good at `now`.
+///
+/// # Errors
+/// The database's fault.
+pub async fn live_service_key_by_id(system: &System, id: ServiceKeyId, now: Instant) -> Result<Option<ServiceKey>, Error> {
+    let found = system.select::<service_key::Entity>().filter(live_service_key(now)).filter(service_key::Column::Id.eq(id));
+    Ok(found.one(system.connection()).await?)
+}
+
 /// A product's key that is good at `now`, locked until the transaction ends.
 ///
 /// # Errors

@@ -2,9 +2,11 @@
 
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, QueryFilter as _};
 
-use super::Tenant;
 use super::entity::notifications::mail;
+use super::page::{MAX_COUNT, Page, Window, newest_first};
+use super::tenant::Scoped;
 use super::types::{Instant, MailStatus};
+use super::{Reader, Tenant};
 use crate::error::Error;
 use crate::ids::{EventId, MailId, UserId};
 
@@ -48,4 +50,25 @@ pub async fn conclude(tenant: &Tenant, id: MailId, status: MailStatus, error: Op
             .filter(mail::Column::Id.eq(id))
     };
     tenant.update_where::<mail::Entity>(change).await.map(drop)
+}
+
+/// A page of those that were given up, the last one first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn failed(reader: &Reader, window: Window) -> Result<Page<StoredMail>, Error> {
+    newest_first(given_up(reader), mail::Column::UpdatedAt, mail::Column::Id, window).await
+}
+
+/// How many were given up, counted no further than the API shows.
+///
+/// # Errors
+/// The database's fault.
+pub async fn count_failed(reader: &Reader) -> Result<u64, Error> {
+    given_up(reader).count_up_to(MAX_COUNT).await
+}
+
+/// Those that were given up.
+fn given_up(reader: &Reader) -> Scoped<mail::Entity> {
+    reader.select::<mail::Entity>().filter(mail::Column::Status.eq(MailStatus::Failed))
 }

@@ -21,6 +21,8 @@ pub mod page;
 pub mod payments;
 pub mod reads;
 pub mod sessions;
+pub mod staff;
+pub mod staff_sessions;
 pub mod subscriptions;
 pub mod system;
 pub mod tenant;
@@ -30,6 +32,6 @@ pub mod work;
 
 pub use connection::{Store, StoreOptions};
 pub use system::System;
-pub use tenant::{Tenant, TenantScope};
+pub use tenant::{Reader, Tenant, TenantScope};
 pub use transaction::Snapshot;
 pub use types::{Day, Instant};

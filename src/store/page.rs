@@ -1,7 +1,7 @@
 //! Paging by key, newest first: by creation, then by id, so that a page stays where it is while rows are added.
 
 use sea_orm::sea_query::Condition;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::tenant::{Scoped, TenantEntity};
@@ -51,6 +51,15 @@ pub(crate) async fn newest_first<E: TenantEntity>(
     id: E::Column,
     window: Window,
 ) -> Result<Page<E::Model>, Error> {
+    Ok(cut(windowed::<E, _>(select, at, id, window).all().await?, window))
+}
+
+/// The rows of `select` that `window` asks for, in the order in which they are cut, and one more.
+pub(super) fn windowed<E, S>(select: S, at: E::Column, id: E::Column, window: Window) -> S
+where
+    E: EntityTrait,
+    S: QueryFilter + QueryOrder + QuerySelect,
+{
     let mut select = select;
     if let Some(position) = window.after {
         select = select.filter(beyond::<E>(at, id, position, true));
@@ -59,15 +68,19 @@ pub(crate) async fn newest_first<E: TenantEntity>(
         select = select.filter(beyond::<E>(at, id, position, false));
     }
     select = if window.from_end { select.order_by_asc(at).order_by_asc(id) } else { select.order_by_desc(at).order_by_desc(id) };
-    let mut rows = select.limit(window.limit.saturating_add(1)).all().await?;
+    select.limit(window.limit.saturating_add(1))
+}
+
+/// The page of the rows that [`windowed`] reads.
+pub(super) fn cut<T>(mut rows: Vec<T>, window: Window) -> Page<T> {
     let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
     if window.from_end {
         rows.reverse();
-        return Ok(Page { rows, has_next: window.before.is_some(), has_previous: more });
+        return Page { rows, has_next: window.before.is_some(), has_previous: more };
     }
-    Ok(Page { rows, has_next: more, has_previous: window.after.is_some() })
+    Page { rows, has_next: more, has_previous: window.after.is_some() }
 }
 
 /// The rows older, or newer, than a position.

@@ -1,4 +1,4 @@
-//! The capability to look across businesses: sign-in, claiming jobs, seeding. Opened in the few places that a test lists.
+//! The capability to look across businesses: sign-in, claiming jobs, seeding, staff. Opened in the few places that a test lists.
 #![expect(clippy::disallowed_methods, reason = "this is the place where the system's statements are made")]
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter as _, Select, UpdateMany,
 };
 
-use super::tenant::Catalogue;
+use super::tenant::{Catalogue, Reader};
 use super::{Tenant, TenantScope};
 use crate::error::Error;
 
@@ -29,6 +29,11 @@ impl System {
     /// One business's rows, in the same transaction.
     pub fn tenant(&self, scope: TenantScope) -> Tenant {
         Tenant::new(Arc::clone(&self.transaction), scope, self.filter)
+    }
+
+    /// Reads every business's rows, in the same transaction.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.transaction), None)
     }
 
     /// The catalogue, in the same transaction.

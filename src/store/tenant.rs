@@ -2,7 +2,9 @@
 //! business; on PostgreSQL row-level security holds the same wall a second time.
 #![expect(clippy::disallowed_methods, reason = "this is the place where a tenant's statements are made")]
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use sea_orm::sea_query::{Condition, SelectStatement, UpdateStatement};
@@ -44,21 +46,79 @@ pub(crate) trait TenantEntity: EntityTrait {
 /// A table that everybody may read.
 pub(crate) trait CatalogueEntity: EntityTrait {}
 
-/// Sees and changes one business's rows in one transaction.
+/// Reads rows of businesses in one transaction: one business's, as its [`Tenant`], or every business's, as the system.
+#[derive(Clone)]
+pub struct Reader {
+    /// The transaction, which has taken the tenant or the system's role.
+    transaction: Arc<DatabaseTransaction>,
+    /// The business that each statement carries; none as the system, and in the one test that switches it off.
+    business: Option<BusinessId>,
+}
+
+impl Reader {
+    /// The reader in `transaction` of one business's rows, or of all.
+    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, business: Option<BusinessId>) -> Self {
+        Self { transaction, business }
+    }
+
+    /// The same of one business's rows alone. It never sees more than before: the reader of another business sees nothing.
+    #[must_use]
+    pub fn within(&self, business: BusinessId) -> Self {
+        Self { transaction: Arc::clone(&self.transaction), business: self.business.or(Some(business)) }
+    }
+
+    /// The condition that a row is one that it may read.
+    fn own<E: TenantEntity>(&self) -> Condition {
+        self.business.map_or_else(Condition::all, |business| Condition::all().add(E::business_column().eq(business)))
+    }
+
+    /// The rows of a table.
+    pub(crate) fn select<E: TenantEntity>(&self) -> Scoped<E> {
+        Scoped { select: E::find().filter(self.own::<E>()), transaction: Arc::clone(&self.transaction) }
+    }
+
+    /// The rows whose `column` is one of `keys`, each of its business: where every business's rows are read, the
+    /// statement names theirs, so that the tables' keys, which lead with the business, serve it.
+    pub(crate) fn select_of<E: TenantEntity, I: Copy + Into<sea_orm::Value>>(
+        &self,
+        column: E::Column,
+        keys: &[(BusinessId, I)],
+    ) -> Scoped<E> {
+        let mut select = self.select::<E>();
+        if self.business.is_none() {
+            let businesses: BTreeSet<BusinessId> = keys.iter().map(|(business, _)| *business).collect();
+            select = select.filter(E::business_column().is_in(businesses));
+        }
+        select.filter(column.is_in(keys.iter().map(|(_, id)| *id)))
+    }
+
+    /// The row of that id, if it may be read.
+    pub(crate) async fn by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<Option<E::Model>, Error> {
+        self.select::<E>().filter(E::id_column().eq(id)).one().await
+    }
+}
+
+/// Sees and changes one business's rows in one transaction. Reads as the [`Reader`] of them.
 #[derive(Clone)]
 pub struct Tenant {
-    /// The transaction, which has taken the tenant.
-    transaction: Arc<DatabaseTransaction>,
+    /// Reads this business's rows.
+    reader: Reader,
     /// The business.
     scope: TenantScope,
-    /// Whether statements carry the business; switched off by one test alone.
-    filter: bool,
+}
+
+impl Deref for Tenant {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
 }
 
 impl Tenant {
     /// The tenant of `scope` in `transaction`.
-    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool) -> Self {
-        Self { transaction, scope, filter }
+    pub(super) fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool) -> Self {
+        Self { reader: Reader::new(transaction, filter.then_some(scope.business())), scope }
     }
 
     /// The business.
@@ -68,25 +128,10 @@ impl Tenant {
 
     /// The catalogue, in the same transaction.
     pub fn catalogue(&self) -> Catalogue {
-        Catalogue::new(Arc::clone(&self.transaction))
+        Catalogue::new(Arc::clone(&self.reader.transaction))
     }
 
-    /// The condition that a row is this business's.
-    fn own<E: TenantEntity>(&self) -> Condition {
-        if self.filter { Condition::all().add(E::business_column().eq(self.business())) } else { Condition::all() }
-    }
-
-    /// This business's rows of a table.
-    pub(crate) fn select<E: TenantEntity>(&self) -> Scoped<E> {
-        Scoped { select: E::find().filter(self.own::<E>()), transaction: Arc::clone(&self.transaction) }
-    }
-
-    /// The row of that id, if this business has it.
-    pub(crate) async fn by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<Option<E::Model>, Error> {
-        self.select::<E>().filter(E::id_column().eq(id)).one().await
-    }
-
-    /// The same, locked until the transaction ends.
+    /// The row of that id, if this business has it, locked until the transaction ends.
     pub(crate) async fn lock_by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<Option<E::Model>, Error> {
         self.select::<E>().filter(E::id_column().eq(id)).lock_exclusive().one().await
     }
@@ -99,7 +144,7 @@ impl Tenant {
         E::Model: IntoActiveModel<A>,
     {
         row.set(E::business_column(), self.business().into());
-        Ok(row.insert(&*self.transaction).await?)
+        Ok(row.insert(&*self.reader.transaction).await?)
     }
 
     /// Inserts rows as this business's, in one statement.
@@ -112,7 +157,7 @@ impl Tenant {
             row.set(E::business_column(), self.business().into());
         }
         if !rows.is_empty() {
-            E::insert_many(rows).exec_without_returning(&*self.transaction).await?;
+            E::insert_many(rows).exec_without_returning(&*self.reader.transaction).await?;
         }
         Ok(())
     }
@@ -126,7 +171,7 @@ impl Tenant {
         row.set(E::business_column(), self.business().into());
         let mut conflict = sea_orm::sea_query::OnConflict::new();
         conflict.do_nothing();
-        Ok(E::insert(row).on_conflict(conflict).exec_without_returning(&*self.transaction).await? > 0)
+        Ok(E::insert(row).on_conflict(conflict).exec_without_returning(&*self.reader.transaction).await? > 0)
     }
 
     /// Inserts rows, but for those with a key that is there, in one statement.
@@ -154,7 +199,7 @@ impl Tenant {
         E::Model: IntoActiveModel<A>,
     {
         row.set(E::business_column(), self.business().into());
-        Ok(row.update(&*self.transaction).await?)
+        Ok(row.update(&*self.reader.transaction).await?)
     }
 
     /// Changes those rows of this business that `change` selects; answers how many.
@@ -163,12 +208,12 @@ impl Tenant {
         change: impl FnOnce(ScopedUpdate<E>) -> ScopedUpdate<E>,
     ) -> Result<u64, Error> {
         let update = change(ScopedUpdate { update: E::update_many().filter(self.own::<E>()) });
-        Ok(update.update.exec(&*self.transaction).await?.rows_affected)
+        Ok(update.update.exec(&*self.reader.transaction).await?.rows_affected)
     }
 
     /// Inserts into, reads or changes a global table that the application has a policy of its own for.
     pub(super) fn own_policy(&self) -> &DatabaseTransaction {
-        &self.transaction
+        &self.reader.transaction
     }
 }
 

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, SqliteTransa
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
-use super::{Store, System, Tenant, TenantScope};
+use super::{Reader, Store, System, Tenant, TenantScope};
 use crate::error::{Error, Failure, Outcome};
 
 /// How often a transaction is run before its contention is reported.
@@ -169,8 +169,8 @@ async fn take_role(transaction: &DatabaseTransaction, role: Role) -> Result<(), 
 pub struct Snapshot {
     /// Where it is opened.
     store: Store,
-    /// Whose rows it shows; without one, the catalogue alone.
-    scope: Option<TenantScope>,
+    /// As whom it reads: as a tenant, that business's rows; as the system, every business's; else the catalogue alone.
+    role: Role,
     /// The transaction, once somebody needed it.
     transaction: OnceCell<Arc<DatabaseTransaction>>,
 }
@@ -178,12 +178,17 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot that is not opened yet.
     pub fn new(store: Store, scope: Option<TenantScope>) -> Self {
-        Self { store, scope, transaction: OnceCell::new() }
+        Self { store, role: Role::App(scope), transaction: OnceCell::new() }
+    }
+
+    /// A snapshot of every business's rows that is not opened yet: for staff.
+    pub fn of_system(store: Store) -> Self {
+        Self { store, role: Role::System, transaction: OnceCell::new() }
     }
 
     /// The transaction, begun now if it was not.
     async fn transaction(&self) -> Result<Arc<DatabaseTransaction>, Error> {
-        let open = async || Ok::<_, Error>(Arc::new(self.store.begin(Role::App(self.scope), false).await?));
+        let open = async || Ok::<_, Error>(Arc::new(self.store.begin(self.role, false).await?));
         self.transaction.get_or_try_init(open).await.cloned()
     }
 
@@ -192,8 +197,28 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Unauthenticated`] for a caller without a business, or the database's fault.
     pub async fn tenant(&self) -> Result<Tenant, Error> {
-        let scope = self.scope.ok_or(Error::Unauthenticated)?;
+        let Role::App(Some(scope)) = self.role else { return Err(Error::Unauthenticated) };
         Ok(Tenant::new(self.transaction().await?, scope, self.store.application_filter()))
+    }
+
+    /// Every row, as the system.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a snapshot that is not the system's, or the database's fault.
+    pub async fn system(&self) -> Result<System, Error> {
+        let Role::System = self.role else { return Err(Error::Unauthenticated) };
+        Ok(System::new(self.transaction().await?, self.store.application_filter()))
+    }
+
+    /// The rows that it shows: the tenant's, or as the system every business's.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a caller without a business, or the database's fault.
+    pub async fn reader(&self) -> Result<Reader, Error> {
+        match self.role {
+            Role::System => Ok(self.system().await?.reader()),
+            Role::App(_) => Ok((*self.tenant().await?).clone()),
+        }
     }
 
     /// The catalogue, which everybody may read.

@@ -248,6 +248,17 @@ closed_list! {
         /// Changing webhooks.
         WebhookWrite = "WEBHOOK_WRITE",
     }
+    /// What a member of the platform's staff may do.
+    StaffRole {
+        /// Answers customers: reads everything, changes nothing.
+        Support = "SUPPORT",
+        /// Prices and money.
+        Finance = "FINANCE",
+        /// Who may be a customer.
+        Compliance = "COMPLIANCE",
+        /// Everything.
+        Admin = "ADMIN",
+    }
     /// How many people work in a business.
     CompanySize {
         /// One.

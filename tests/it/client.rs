@@ -33,6 +33,11 @@ impl Server {
         Self { url, stop }
     }
 
+    /// A client of the staff API, of nobody in particular.
+    pub(crate) fn staff(&self) -> Client {
+        Client { url: format!("{}/staff/graphql", self.url), ..self.client() }
+    }
+
     /// A client of nobody in particular.
     pub(crate) fn client(&self) -> Client {
         Client { url: format!("{}/graphql", self.url), token: None, about: None, http: reqwest::Client::new() }

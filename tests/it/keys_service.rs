@@ -1,11 +1,12 @@
 //! Keys of the platform's own products: made by staff, good for a few fields about the business that a request names.
 
-use evolve_business::error::{Failure, UserErrorCode};
+use evolve_business::error::{Error, Failure, UserErrorCode};
 use evolve_business::ids::{IdGen as _, ServiceKeyId, SystemIds};
 use evolve_business::security::access_key::AccessKey;
 use evolve_business::services::access::{Caller, service_key_may};
 use evolve_business::services::keys::{CreateServiceKey, KeySignIn, ServiceKeyService};
 use evolve_business::store::TenantScope;
+use evolve_business::store::types::StaffRole;
 use jiff::SignedDuration;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -35,30 +36,51 @@ fn wanted(name: &str, product: &str, expires_at: Option<&str>) -> CreateServiceK
 async fn staff_make_list_and_revoke_keys_of_products(db: TestDatabase) {
     let world = World::at(db, NOW).await;
     world.seed_catalogue().await;
-    let service = ServiceKeyService::new(world.ports.clone());
-    let first = service.create("stf_ann", wanted("ERP backend", "erp", None)).await.unwrap();
-    let second = service.create("stf_ben", wanted("Payroll", "payroll", Some("2027-01-31T09:10:00Z"))).await.unwrap();
-    let text = shown(&first.secret);
+    let server = Server::start(&world).await;
+    let admin = world.staff(&server, StaffRole::Admin).await;
+    let make = async |name: &str, product: &str, expires_at: Option<&str>| {
+        let input = json!({ "name": name, "product": product, "expiresAt": expires_at });
+        admin
+            .mutate("createServiceKey", input, "serviceKey { id name prefix product { code } createdAt expiresAt lastUsedAt } secret")
+            .await
+    };
+    let list = async || admin.data("{ serviceKeys { id } }", json!({})).await["serviceKeys"].take();
+    let first = make("ERP backend", "erp", None).await;
+    world.advance(SignedDuration::from_secs(1));
+    let second = make("Payroll", "payroll", Some("2027-01-31T09:10:00Z")).await;
+    let text = first["secret"].as_str().unwrap();
     assert!(text.starts_with("svc_test_") && text.len() == 56);
-    assert_eq!(first.key.prefix, text[..15]);
-    assert_eq!(first.key.hash, AccessKey::parse(&text).unwrap().hash());
-    assert_eq!((first.key.created_by.as_str(), first.key.name.as_str()), ("stf_ann", "ERP backend"));
-    let mut listed = service.list().await.unwrap();
-    listed.sort_by_key(|key| key.id);
-    assert_eq!(listed, [first.key.clone(), second.key.clone()]);
+    let (first, second) = (&first["serviceKey"], &second["serviceKey"]);
+    assert_eq!((&first["name"], &first["prefix"]), (&json!("ERP backend"), &json!(text[..15])));
+    assert_eq!((&first["product"]["code"], &first["expiresAt"], &first["lastUsedAt"]), (&json!("erp"), &Value::Null, &Value::Null));
+    assert_eq!((&first["createdAt"], &second["expiresAt"]), (&json!(NOW), &json!("2027-01-31T09:10:00Z")));
+    assert_eq!(list().await, json!([{ "id": second["id"] }, { "id": first["id"] }]), "the newest first");
+    let shown = "query($id: ID!) { node(id: $id) { ... on ServiceKey { name product { code } } } }";
+    let found = admin.data(shown, json!({ "id": first["id"] })).await;
+    assert_eq!(found["node"], json!({ "name": "ERP backend", "product": { "code": "erp" } }));
 
-    assert_eq!(service.revoke("stf_ben", Some(first.key.id)).await.unwrap(), first.key.id);
-    let not_found = [("serviceKeyId".to_owned(), UserErrorCode::NotFound)];
-    for gone in [Some(first.key.id), Some(SystemIds.next_uuid().into()), ServiceKeyId::parse("skey_x")] {
-        assert_eq!(refusals(service.revoke("stf_ben", gone).await), not_found);
+    let revoke = async |id: &Value| admin.payload("revokeServiceKey", json!({ "serviceKeyId": id }), "revokedId").await;
+    assert_eq!(revoke(&first["id"]).await["revokedId"], first["id"]);
+    let unknown = json!(ServiceKeyId::from(SystemIds.next_uuid()).to_string());
+    for gone in [&first["id"], &unknown, &json!("skey_x")] {
+        let refused = revoke(gone).await;
+        assert_eq!((&refused["revokedId"], &refused["userErrors"][0]["code"]), (&Value::Null, &json!("NOT_FOUND")), "{refused:#}");
     }
-    assert_eq!(service.list().await.unwrap(), std::slice::from_ref(&second.key));
+    assert_eq!(admin.data(shown, json!({ "id": first["id"] })).await["node"], Value::Null);
+    assert_eq!(list().await, json!([{ "id": second["id"] }]));
     world.advance(SignedDuration::from_mins(10));
-    assert_eq!(service.list().await.unwrap(), [], "the other has run out");
-    assert_eq!(refusals(service.revoke("stf_ben", Some(second.key.id)).await), not_found);
+    assert_eq!(list().await, json!([]), "the other has run out");
+    assert_eq!(revoke(&second["id"]).await["userErrors"][0]["code"], "NOT_FOUND");
+    // Both acts are written down, with who did them and without the key.
+    let acts = admin.data("{ auditEvents { nodes { action actor subject details } } staffViewer { id } }", json!({})).await;
+    let (mine, acts) = (&acts["staffViewer"]["id"], acts["auditEvents"]["nodes"].as_array().unwrap());
+    let of_first: Vec<&Value> = acts.iter().filter(|act| act["subject"] == first["id"]).collect();
     assert_eq!(
-        world.read_texts("select created_by || ' ' || revoked_by from service_keys where revoked_by is not null").await,
-        ["stf_ann stf_ben"]
+        of_first,
+        [
+            &json!({ "action": "service_key.revoked", "actor": mine, "subject": first["id"], "details": {} }),
+            &json!({ "action": "service_key.created", "actor": mine, "subject": first["id"], "details": { "product": "erp", "prefix": text[..15] } }),
+        ]
     );
 }
 
@@ -66,15 +88,22 @@ async fn a_key_of_a_product_is_refused_with_what_is_wrong(db: TestDatabase) {
     let world = World::at(db, NOW).await;
     world.seed_catalogue().await;
     let service = ServiceKeyService::new(world.ports.clone());
-    let all = service.create("stf_ann", wanted(" ", "ERP", Some(NOW))).await;
+    let ann = world.staff_caller("ann", StaffRole::Admin).await;
+    let all = service.create(ann, wanted(" ", "ERP", Some(NOW))).await;
     let expected = [("name", UserErrorCode::Required), ("expiresAt", UserErrorCode::Invalid), ("product", UserErrorCode::NotFound)];
     assert_eq!(refusals(all), expected.map(|(field, code)| (field.to_owned(), code)));
     for _ in 0..20 {
-        service.create("stf_ann", wanted("One of many", "erp", None)).await.unwrap();
+        service.create(ann, wanted("One of many", "erp", None)).await.unwrap();
     }
-    let one_more = service.create("stf_ann", wanted("One more", "erp", None)).await;
+    let one_more = service.create(ann, wanted("One more", "erp", None)).await;
     assert!(matches!(one_more, Err(Failure::Refused(errors)) if errors[0].code == UserErrorCode::LimitExceeded));
-    service.create("stf_ann", wanted("Of another product", "payroll", None)).await.unwrap();
+    let of_another = service.create(ann, wanted("Of another product", "payroll", None)).await.unwrap();
+    for role in [StaffRole::Support, StaffRole::Finance, StaffRole::Compliance] {
+        let other = world.staff_caller(role.as_str(), role).await;
+        assert!(matches!(service.create(other, wanted("Mine", "payroll", None)).await, Err(Failure::Fault(Error::Forbidden))));
+        assert!(matches!(service.revoke(other, Some(of_another.key.id)).await, Err(Failure::Fault(Error::Forbidden))));
+    }
+    assert_eq!(world.read_texts("select name from service_keys where revoked_at is null and name <> 'One of many'").await.len(), 1);
 }
 
 async fn a_key_of_a_product_acts_about_the_business_that_the_request_names(db: TestDatabase) {
@@ -82,7 +111,9 @@ async fn a_key_of_a_product_acts_about_the_business_that_the_request_names(db: T
     world.seed_catalogue().await;
     let business = world.register("ann@example.com").await.business.business_id;
     let service = ServiceKeyService::new(world.ports.clone());
-    let made = service.create("stf_ann", wanted("ERP backend", "erp", Some("2027-01-31T10:00:00Z"))).await.unwrap();
+    let ann = world.staff_caller("ann", StaffRole::Admin).await;
+    let made = service.create(ann, wanted("ERP backend", "erp", Some("2027-01-31T10:00:00Z"))).await.unwrap();
+    assert_eq!(made.key.hash, AccessKey::parse(&shown(&made.secret)).unwrap().hash());
     let (guard, text) = (KeySignIn::new(world.ports.clone()), made.secret.expose_secret().to_owned());
     let caller = |scope| Caller::Service { key: made.key.id, product: made.key.product_id, scope };
     let named = guard.authenticate(&text, Some(business)).await.unwrap();
@@ -91,9 +122,9 @@ async fn a_key_of_a_product_acts_about_the_business_that_the_request_names(db: T
     for unknown in [None, Some(SystemIds.next_uuid().into())] {
         assert_eq!(guard.authenticate(&text, unknown).await.unwrap(), caller(None));
     }
-    service.revoke("stf_ann", Some(made.key.id)).await.unwrap();
+    service.revoke(ann, Some(made.key.id)).await.unwrap();
     assert!(guard.authenticate(&text, Some(business)).await.is_err(), "revoked");
-    let made = service.create("stf_ann", wanted("ERP backend", "erp", Some("2027-01-31T10:00:00Z"))).await.unwrap();
+    let made = service.create(ann, wanted("ERP backend", "erp", Some("2027-01-31T10:00:00Z"))).await.unwrap();
     world.advance(SignedDuration::from_hours(1));
     assert!(guard.authenticate(made.secret.expose_secret(), Some(business)).await.is_err(), "run out");
 }

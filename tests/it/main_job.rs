@@ -291,6 +291,7 @@ async fn everything_is_found_by_its_id(db: TestDatabase) {
         ("plan", "Plan"),
         ("key", "ApiKey"),
         ("ntf", "Notification"),
+        ("aud", "AuditEvent"),
     ];
     let mut seen = std::collections::BTreeSet::new();
     for id in &ids {

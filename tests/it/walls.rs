@@ -101,8 +101,9 @@ async fn sees_its_own_alone(store: &Store, own: &Business, other: &Business) {
     assert_eq!(customers::business(&tenant).await.unwrap().business_id, own.scope.business());
     assert_eq!(invoices::by_id(&tenant, other.invoice).await.unwrap(), None);
     assert!(invoices::by_id(&tenant, own.invoice).await.unwrap().is_some());
-    let found = invoices::by_ids(&tenant, &[own.invoice, other.invoice]).await.unwrap();
-    assert_eq!(found.into_keys().collect::<Vec<_>>(), [own.invoice]);
+    let keys = [own, other].map(|of| (of.scope.business(), of.invoice));
+    let found = invoices::by_ids(&tenant, &keys).await.unwrap();
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [keys[0]]);
     let window = Window { after: None, before: None, limit: 10, from_end: false };
     let page = invoices::page(&tenant, &InvoiceFilter::default(), window).await.unwrap();
     assert_eq!(page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [own.invoice]);

@@ -236,6 +236,11 @@ async fn no_secret_is_read(db: TestDatabase) {
         "select * from users",
         "select from refresh_tokens",
         "select from service_keys",
+        "select from staff_users",
+        "select from staff_sessions",
+        "select from staff_refresh_tokens",
+        "select from platform_audit_events",
+        "select from platform_audit_heads",
     ] {
         assert_eq!(as_role(&mut application, "evolve_app", Some(business), statement).await, Err(REFUSED.into()), "{statement}");
     }

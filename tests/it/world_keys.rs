@@ -1,6 +1,7 @@
 //! Programs with keys.
 
 use evolve_business::services::keys::{CreateServiceKey, ServiceKeyService};
+use evolve_business::store::types::StaffRole;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -25,7 +26,8 @@ impl World {
     /// A key of the ERP.
     pub(crate) async fn service_key(&self) -> String {
         let input = CreateServiceKey { name: "ERP backend".to_owned(), product: "erp".to_owned(), expires_at: None };
-        let made = ServiceKeyService::new(self.ports.clone()).create("stf_test", input).await.unwrap();
+        let admin = self.staff_caller("keys", StaffRole::Admin).await;
+        let made = ServiceKeyService::new(self.ports.clone()).create(admin, input).await.unwrap();
         made.secret.expose_secret().to_owned()
     }
 }

@@ -1,5 +1,7 @@
 //! Businesses that have lived a little, over the real API: with members, methods, subscriptions, invoices, payments.
 
+use std::collections::BTreeMap;
+
 use evolve_business::ids::BusinessId;
 use evolve_business::worker::{Worker, WorkerSettings};
 use serde_json::{Value, json};
@@ -9,6 +11,21 @@ use uuid::Uuid;
 use crate::client::{Client, Server};
 use crate::world::World;
 use crate::world_keys::make_key;
+
+/// What a business's own ids are called here, by their prefixes.
+const NAMES: &[(&str, &str)] = &[
+    ("business", "biz_"),
+    ("event", "aud_"),
+    ("invoice", "inv_"),
+    ("key", "key_"),
+    ("member", "mem_"),
+    ("method", "pm_"),
+    ("notification", "ntf_"),
+    ("payment", "pay_"),
+    ("session", "ses_"),
+    ("subscription", "sub_"),
+    ("user", "usr_"),
+];
 
 /// A business, its owner's client, and the ids of all that is its own.
 pub(crate) struct Life {
@@ -62,7 +79,7 @@ impl Life {
         }
         let own = client
             .data(
-                "{ viewer { user { id } } sessions { id } profile { members { nodes { id } } } notifications { nodes { id } } }",
+                "{ viewer { user { id } } sessions { id } profile { members { nodes { id } } } notifications { nodes { id } } auditEvents { nodes { id } } }",
                 json!({}),
             )
             .await;
@@ -70,7 +87,9 @@ impl Life {
         ids.push(own["sessions"][0]["id"].as_str().unwrap().to_owned());
         ids.push(own["profile"]["members"]["nodes"][0]["id"].as_str().unwrap().to_owned());
         ids.push(make_key(&client, &["READ"]).await.0);
-        ids.push(own["notifications"]["nodes"][0]["id"].as_str().unwrap().to_owned());
+        for list in ["notifications", "auditEvents"] {
+            ids.push(own[list]["nodes"][0]["id"].as_str().unwrap().to_owned());
+        }
         Self {
             client,
             email: address(name),
@@ -84,14 +103,40 @@ impl Life {
         }
     }
 
+    /// Goes to a dearer plan and back, so that there is a credit note; answers its id.
+    pub(crate) async fn credited(&self, world: &World) -> String {
+        let subscribed = "query($id: ID!) { node(id: $id) { ... on Subscription { plan { id } } } }";
+        let first = self.client.data(subscribed, json!({ "id": self.subscription })).await["node"]["plan"]["id"].take();
+        let worker = world.background_worker();
+        let mut credited = Value::Null;
+        for plan in [json!(self.dearer_plan), first] {
+            let input =
+                json!({ "subscriptionId": self.subscription, "planId": plan, "timing": "NOW", "idempotencyKey": format!("to {plan}") });
+            credited = self.client.mutate("changePlan", input, "creditNotes { id }").await;
+        }
+        worker.cancel();
+        world.run_due_jobs().await;
+        credited["creditNotes"][0]["id"].as_str().unwrap_or_else(|| panic!("{credited:#}")).to_owned()
+    }
+
+    /// An id of each kind of thing, by what it is called: the business's own, a credit note among them, and what is sold.
+    pub(crate) async fn named_ids(&self, world: &World) -> BTreeMap<&'static str, String> {
+        let mut ids = BTreeMap::from([("note", self.credited(world).await), ("plan", self.dearer_plan.clone())]);
+        let products = self.client.data("{ products { id } }", json!({})).await;
+        ids.insert("product", products["products"][0]["id"].as_str().unwrap().to_owned());
+        for (name, prefix) in NAMES {
+            ids.insert(name, self.ids.iter().find(|id| id.starts_with(prefix)).unwrap().clone());
+        }
+        ids
+    }
+
     /// The business's id as the database keeps it.
     pub(crate) fn business_uuid(&self) -> Uuid {
         BusinessId::parse(&self.business).unwrap().uuid()
     }
 }
 
-/// A password that the policy takes.
-pub(crate) const PASSWORD: &str = "correct-horse-battery-9";
+pub(crate) use crate::world_accounts::PASSWORD;
 
 fn address(name: &str) -> String {
     format!("{name}@example.com")

@@ -63,11 +63,13 @@ pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/register.rs", "the business that is being made"),
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
     ("src/services/keys/sign_in.rs", "a key that was found by its hash, and the business that a product's key asks about"),
+    ("src/services/staff/mod.rs", "the business that a member of staff reads or acts on, audited"),
     ("src/worker/dispatch.rs", "the business of a job's claimed row"),
 ];
 
 /// Files that open the `System` capability, which sees every business.
 pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
+    ("src/services/catalog/plans.rs", "the catalogue is everybody's"),
     ("src/services/catalog/seed.rs", "the catalogue is everybody's"),
     ("src/services/customers/links.rs", "links in mails, before anybody is known"),
     ("src/services/customers/mod.rs", "a person's businesses, and whether an address is taken"),
@@ -79,6 +81,10 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/keys/sign_in.rs", "keys are looked up before anybody is known"),
     ("src/services/notifications/mails.rs", "the token of a mail's link, which belongs to a person and no business"),
     ("src/services/payments/protocol.rs", "a gateway's word, whose business its payment tells"),
+    ("src/graphql/context.rs", "the view of a member of staff, who reads every business"),
+    ("src/services/staff/accounts.rs", "staff belong to no business"),
+    ("src/services/staff/sessions.rs", "staff belong to no business"),
+    ("src/services/staff/suspensions.rs", "a business that staff suspend or restore"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];
 

@@ -335,16 +335,16 @@ pub struct SignInPayload {
 #[derive(InputObject)]
 pub struct RefreshSessionInput {
     /// The last one that was given.
-    refresh_token: String,
+    pub(in crate::graphql) refresh_token: String,
 }
 
 /// What `refreshSession` answers.
 #[derive(SimpleObject)]
 pub struct RefreshSessionPayload {
     /// New tokens; the old refresh token is spent.
-    session: Option<AuthTokens>,
+    pub(in crate::graphql) session: Option<AuthTokens>,
     /// What is to be put right.
-    user_errors: Vec<UserError>,
+    pub(in crate::graphql) user_errors: Vec<UserError>,
 }
 
 /// Which sessions to end.
@@ -352,14 +352,14 @@ pub struct RefreshSessionPayload {
 pub struct SignOutInput {
     /// Every session of the user, not this one alone.
     #[graphql(default)]
-    everywhere: bool,
+    pub(in crate::graphql) everywhere: bool,
 }
 
 /// What `signOut` answers.
 #[derive(SimpleObject)]
 pub struct SignOutPayload {
     /// What is to be put right.
-    user_errors: Vec<UserError>,
+    pub(in crate::graphql) user_errors: Vec<UserError>,
 }
 
 /// The present password and the new one.
@@ -424,6 +424,12 @@ impl AccountQuery {
     }
 }
 
+/// What is wrong with a one-time password, where one was given.
+pub(in crate::graphql) fn refuse_otp(otp: Option<&str>) -> Option<error::UserError> {
+    let wrong = otp.is_some_and(|otp| otp.len() != OTP_DIGITS || !otp.bytes().all(|byte| byte.is_ascii_digit()));
+    wrong.then(|| error::UserError::at("otp", error::UserErrorCode::Invalid, "A one-time password is six digits."))
+}
+
 /// Registration and sessions.
 #[derive(Debug, Default)]
 pub struct AccountMutation;
@@ -448,8 +454,7 @@ impl AccountMutation {
     async fn sign_in(&self, context: &Context<'_>, input: SignInInput) -> Option<Result<SignInPayload>> {
         nullable(async {
             let request = request(context);
-            if input.otp.as_deref().is_some_and(|otp| otp.len() != OTP_DIGITS || !otp.bytes().all(|byte| byte.is_ascii_digit())) {
-                let refusal = error::UserError::at("otp", error::UserErrorCode::Invalid, "A one-time password is six digits.");
+            if let Some(refusal) = refuse_otp(input.otp.as_deref()) {
                 return Ok(Some(SignInPayload { session: None, viewer: None, user_errors: vec![refusal.into()] }));
             }
             let (entered, user_errors) = split(service_of(context).sign_in(input.into(), request.user_agent.as_deref()).await)?;

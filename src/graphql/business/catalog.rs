@@ -92,8 +92,7 @@ impl Product {
     /// # Errors
     /// The database's fault.
     pub async fn by_id(request: &RequestContext, id: ProductId) -> Result<Option<Self>, Error> {
-        let found = catalog::product(&request.catalogue().await?, id).await?;
-        Ok(found.map(|product| Self::new(Arc::new(product))))
+        Ok(request.view().loaders.products.load(id).await?.map(Self::new))
     }
 }
 

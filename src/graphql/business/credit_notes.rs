@@ -63,7 +63,7 @@ impl CreditNote {
     }
     /// What it takes back a part of.
     async fn invoice(&self, context: &Context<'_>) -> Result<Invoice> {
-        let invoice = request(context).view().loaders.invoices.load(self.row.invoice_id).await?;
+        let invoice = request(context).view().loaders.invoices.load((self.row.business_id, self.row.invoice_id)).await?;
         Ok(Invoice::new(invoice.ok_or_else(|| Error::Corrupt("a credit note's invoice is gone".into()))?))
     }
     /// With tax. It went where the three below say, and they add up to it.
@@ -88,7 +88,7 @@ impl CreditNote {
     }
     /// What it credits, in order.
     async fn lines(&self, context: &Context<'_>) -> Result<Vec<CreditNoteLine>> {
-        let lines = request(context).view().loaders.credit_note_lines.load(self.row.id).await?.unwrap_or_default();
+        let lines = request(context).view().loaders.credit_note_lines.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         let show = |line: rows::CreditNoteLine| {
             let amount = self.money(line.amount_minor)?;
             Ok(CreditNoteLine { description: line.description, period: Period::of(line.period_start, line.period_end), amount })

@@ -17,8 +17,9 @@ use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, st
 use crate::ids::{InvoiceId, SubscriptionId};
 use crate::services::access::Need;
 use crate::services::billing::party::Party;
-use crate::store::Tenant;
+use crate::store::Reader;
 use crate::store::page::{Page, Position};
+use crate::store::reads::Of;
 use crate::store::reads::invoices::{self as rows, InvoiceFilter as Filter};
 use crate::store::reads::subscriptions;
 
@@ -89,13 +90,13 @@ impl Invoice {
     /// Whom it bills.
     #[graphql(guard = "Allow(Need::Read)")]
     async fn business(&self, context: &Context<'_>) -> Result<Business> {
-        Ok(Business::of_caller(request(context)).await?)
+        Ok(Business::of(request(context), self.row.business_id).await?)
     }
     /// The subscription it bills.
     async fn subscription(&self, context: &Context<'_>) -> Option<Result<Subscription>> {
         nullable(async {
             let Some(id) = self.row.subscription_id else { return Ok(None) };
-            Ok(request(context).view().loaders.subscriptions.load(id).await?.map(Subscription::new))
+            Ok(request(context).view().loaders.subscriptions.load((self.row.business_id, id)).await?.map(Subscription::new))
         })
         .await
     }
@@ -110,7 +111,8 @@ impl Invoice {
     /// Whom it was issued to, as it was then.
     async fn billed_to(&self, context: &Context<'_>) -> Result<InvoiceParty> {
         let request = request(context);
-        Ok(InvoiceParty::from(Party::of_billed(&request.tenant().await?, &request.ports, &self.row).await?))
+        let business = Business::of(request, self.row.business_id).await?;
+        Ok(InvoiceParty::from(Party::of_billed(business.row(), &request.ports, &self.row)?))
     }
     /// Sum of the lines as priced: with tax where the price includes it.
     async fn subtotal(&self) -> Result<Money> {
@@ -178,23 +180,27 @@ impl Invoice {
     }
     /// What it bills, in order.
     async fn lines(&self, context: &Context<'_>) -> Result<Vec<InvoiceLine>> {
-        let Some(lines) = request(context).view().loaders.invoice_lines.load(self.row.id).await? else { return Ok(Vec::new()) };
+        let Some(lines) = request(context).view().loaders.invoice_lines.load((self.row.business_id, self.row.id)).await? else {
+            return Ok(Vec::new());
+        };
         let line = |index| InvoiceLine { lines: Arc::clone(&lines), index, currency: self.row.currency };
         Ok((0..lines.len()).map(line).collect())
     }
     /// Its taxes, one a rate and behaviour.
     async fn taxes(&self, context: &Context<'_>) -> Result<Vec<InvoiceTax>> {
-        let taxes = request(context).view().loaders.invoice_taxes.load(self.row.id).await?.unwrap_or_default();
+        let taxes = request(context).view().loaders.invoice_taxes.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         taxes.into_iter().map(|tax| InvoiceTax::of(tax, self.row.currency)).collect()
     }
     /// Every attempt to pay it, the first first.
     async fn payments(&self, context: &Context<'_>) -> Result<Vec<Payment>> {
-        let payments = request(context).view().loaders.invoice_payments.load(self.row.id).await?.unwrap_or_default();
+        let payments =
+            request(context).view().loaders.invoice_payments.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         Ok(payments.into_iter().map(Payment::new).collect())
     }
     /// Its credit notes, oldest first.
     async fn credit_notes(&self, context: &Context<'_>) -> Result<Vec<CreditNote>> {
-        let notes = request(context).view().loaders.invoice_credit_notes.load(self.row.id).await?.unwrap_or_default();
+        let notes =
+            request(context).view().loaders.invoice_credit_notes.load((self.row.business_id, self.row.id)).await?.unwrap_or_default();
         Ok(notes.into_iter().map(CreditNote::new).collect())
     }
 }
@@ -325,47 +331,47 @@ pub struct InvoiceFilter {
     issued_before: Option<DateTime>,
 }
 
-/// A page of invoices that `filter` leaves; `list` names the list that its cursors belong to.
-async fn page(
+/// A page of those invoices of `reader` that `filter` leaves; `list` names the list that its cursors belong to.
+pub(in crate::graphql) async fn page(
     request: &RequestContext,
+    reader: Reader,
     list: &str,
     filter: Filter,
     arguments: PageArguments,
     asked: Lookahead<'_>,
 ) -> Result<InvoiceConnection> {
     let window = arguments.window(request, list)?;
-    let tenant = request.tenant().await?;
-    let page = rows::page(&tenant, &filter, window).await?;
+    let page = rows::page(&reader, &filter, window).await?;
     if asked.field("nodes").field("lines").exists() || asked.field("edges").field("node").field("lines").exists() {
         // Every row will ask: read at once, none has to wait for the others to have asked too.
-        let ids: Vec<InvoiceId> = page.rows.iter().map(|invoice| invoice.id).collect();
-        let mut lines = rows::lines_of(&tenant, &ids).await?;
-        let of = |id: InvoiceId| (id, lines.remove(&id).map(Arc::from));
-        request.view().loaders.invoice_lines.prime_many(ids.into_iter().map(of)).await;
+        let keys: Vec<Of<InvoiceId>> = page.rows.iter().map(|invoice| (invoice.business_id, invoice.id)).collect();
+        let mut lines = rows::lines_of(&reader, &keys).await?;
+        let of = |key: Of<InvoiceId>| (key, lines.remove(&key).map(Arc::from));
+        request.view().loaders.invoice_lines.prime_many(keys.into_iter().map(of)).await;
     }
-    Ok(connection_of(request, list, tenant, filter, page))
+    Ok(connection_of(request, list, reader, filter, page))
 }
 
 /// A page of one subscription's invoices, read together with those of other subscriptions.
 pub(super) async fn page_of_subscription(
     request: &RequestContext,
-    id: SubscriptionId,
+    (business, id): Of<SubscriptionId>,
     arguments: PageArguments,
 ) -> Result<InvoiceConnection> {
     let list = format!("{id}/invoices");
     let window = arguments.window(request, &list)?;
-    let page = request.view().loaders.subscription_invoices.load((id, window)).await?;
+    let page = request.view().loaders.subscription_invoices.load(((business, id), window)).await?;
     let page = page.ok_or_else(|| Error::Corrupt("a page of invoices was not read".into()))?;
     let filter = Filter { subscriptions: Some(vec![id]), ..Filter::default() };
-    Ok(connection_of(request, &list, request.tenant().await?, filter, page))
+    Ok(connection_of(request, &list, request.reader_of(business).await?, filter, page))
 }
 
 /// The connection of a page of invoices that `filter` left.
-fn connection_of(request: &RequestContext, list: &str, tenant: Tenant, filter: Filter, page: Page<rows::Invoice>) -> InvoiceConnection {
+fn connection_of(request: &RequestContext, list: &str, reader: Reader, filter: Filter, page: Page<rows::Invoice>) -> InvoiceConnection {
     let filter = Arc::new(filter);
     let count: Count = Arc::new(move || {
-        let (tenant, filter) = (tenant.clone(), Arc::clone(&filter));
-        Box::pin(async move { rows::count(&tenant, &filter).await })
+        let (reader, filter) = (reader.clone(), Arc::clone(&filter));
+        Box::pin(async move { rows::count(&reader, &filter).await })
     });
     let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Invoice::new(row))).collect();
     InvoiceConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count)
@@ -404,7 +410,8 @@ impl InvoiceQuery {
                     });
                 }
             }
-            page(request, "invoices", chosen, PageArguments { first, after, last, before }, context.look_ahead()).await.map(Some)
+            let reader = request.reader().await?;
+            page(request, reader, "invoices", chosen, PageArguments { first, after, last, before }, context.look_ahead()).await.map(Some)
         })
         .await
     }
@@ -414,7 +421,7 @@ impl InvoiceQuery {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let Some(id) = InvoiceId::parse(&id) else { return Ok(None) };
-            Ok(rows::by_id(&request(context).tenant().await?, id).await?.map(Invoice::new))
+            Ok(rows::by_id(&request(context).reader().await?, id).await?.map(Invoice::new))
         })
         .await
     }

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod account_links;
 pub mod api_keys;
+pub mod audit;
 pub mod catalog;
 pub mod credit_notes;
 pub mod invoices;
@@ -16,10 +17,9 @@ pub mod profile;
 pub mod subscription_mutations;
 pub mod subscriptions;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, ValidationMode};
+use async_graphql::MergedObject;
 
-use super::front_door::{BuildError, FrontDoor, Limits};
-use super::scalars;
+use super::schema;
 
 /// Every query.
 #[derive(MergedObject, Default)]
@@ -34,6 +34,7 @@ pub struct Query(
     credit_notes::CreditNoteQuery,
     payments::PaymentQuery,
     notifications::NotificationQuery,
+    audit::AuditQuery,
 );
 
 /// Every mutation.
@@ -49,34 +50,18 @@ pub struct Mutation(
 );
 
 /// The business schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = schema::Schema<Query, Mutation>;
 
-/// Builds the schema. Documents reach it through the front door alone, which validates them in full.
+/// Builds the schema.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).validation_mode(ValidationMode::Fast).finish()
-}
-
-/// The schema's definition, as it is printed into `schema.graphql`.
-pub fn sdl(schema: &Schema) -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
-    schema.sdl_with_options(options)
-}
-
-/// The front door of the schema, which reads every scalar before anything runs.
-///
-/// # Errors
-/// [`BuildError`] where the schema or a scalar's name is not valid: a fault of the build.
-pub fn front_door(schema: &Schema, limits: Limits) -> Result<FrontDoor, BuildError> {
-    let mut door = FrontDoor::new(&sdl(schema), limits)?;
-    for (name, check) in scalars::CHECKS {
-        door = door.with_scalar(name, *check)?;
-    }
-    Ok(door)
+    schema::build()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graphql::front_door::Limits;
+    use crate::graphql::schema::{front_door, sdl};
 
     #[test]
     fn the_printed_schema_is_the_schema() {

@@ -122,19 +122,19 @@ pub struct PayInvoicePayload {
 /// The payment method of an id, as it is now.
 async fn method_of(context: &Context<'_>, id: Option<PaymentMethodId>) -> Result<Option<PaymentMethod>> {
     let Some(id) = id else { return Ok(None) };
-    Ok(request(context).view().loaders.payment_methods.load(id).await?.map(PaymentMethod::new))
+    Ok(payments::method_by_id(&request(context).reader().await?, id).await?.map(PaymentMethod::new))
 }
 
 /// The payment of an id, as it is now.
 pub(super) async fn payment_of(context: &Context<'_>, id: Option<PaymentId>) -> Result<Option<Payment>> {
     let Some(id) = id else { return Ok(None) };
-    Ok(payments::by_id(&request(context).tenant().await?, id).await?.map(Payment::new))
+    Ok(payments::by_id(&request(context).reader().await?, id).await?.map(Payment::new))
 }
 
 /// The invoice of an id, as it is now.
 pub(super) async fn invoice_of(context: &Context<'_>, id: Option<InvoiceId>) -> Result<Option<Invoice>> {
     let Some(id) = id else { return Ok(None) };
-    Ok(invoices::by_id(&request(context).tenant().await?, id).await?.map(Invoice::new))
+    Ok(invoices::by_id(&request(context).reader().await?, id).await?.map(Invoice::new))
 }
 
 /// Notes for `extensions.idempotentReplay` that this field answered from an idempotency key.

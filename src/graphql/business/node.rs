@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 
 use super::account::{User, UserSession};
 use super::api_keys::ApiKey;
+use super::audit::AuditEvent;
 use super::catalog::{Plan, Product};
 use super::credit_notes::CreditNote;
 use super::invoices::Invoice;
@@ -14,14 +15,14 @@ use super::subscriptions::Subscription;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, BusinessId, CreditNoteId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId, PlanId, ProductId, SessionId,
-    SubscriptionId, UserId,
+    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId, PlanId, ProductId,
+    SessionId, SubscriptionId, UserId,
 };
 use crate::services::access::Need;
-use crate::store::reads::{invoices, payments, subscriptions};
+use crate::store::reads::{audit, invoices, payments, subscriptions};
 
 /// The most ids that `nodes` takes.
-const MAX_NODES: usize = 100;
+pub(in crate::graphql) const MAX_NODES: usize = 100;
 
 /// A thing with an id.
 #[derive(Interface)]
@@ -53,6 +54,8 @@ pub enum Node {
     PaymentMethod(PaymentMethod),
     /// Something that a person is told.
     Notification(Notification),
+    /// One act that was written down.
+    AuditEvent(AuditEvent),
 }
 
 /// Queries by id.
@@ -102,7 +105,7 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
         return Ok(None);
     }
     if let Some(id) = BusinessId::parse(id) {
-        return Ok(if id == tenant.business() { Some(Node::Business(Business::of_caller(request).await?)) } else { None });
+        return Ok(if id == tenant.business() { Some(Node::Business(Business::of(request, id).await?)) } else { None });
     }
     if let Some(id) = UserId::parse(id) {
         return Ok(User::by_id(request, id).await?.map(Node::User));
@@ -119,6 +122,10 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = SubscriptionId::parse(id) {
         return Ok(subscriptions::by_id(&tenant, id).await?.map(Subscription::new).map(Node::Subscription));
     }
+    if let Some(id) = AuditEventId::parse(id) {
+        let found = if access.allows(Need::ReadAudit) { audit::by_id(&tenant, id).await? } else { None };
+        return Ok(found.map(AuditEvent::new).map(Node::AuditEvent));
+    }
     if !access.allows(Need::ReadMoney) {
         return Ok(None);
     }
@@ -132,8 +139,7 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
         return Ok(payments::by_id(&tenant, id).await?.map(Payment::new).map(Node::Payment));
     }
     if let Some(id) = PaymentMethodId::parse(id) {
-        let found = request.view().loaders.payment_methods.load(id).await?;
-        return Ok(found.map(PaymentMethod::new).map(Node::PaymentMethod));
+        return Ok(payments::method_by_id(&tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));
     }
     Ok(None)
 }
@@ -143,16 +149,16 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
 /// # Errors
 /// The database's fault.
 pub(super) async fn subject_of(request: &RequestContext, subject: &str) -> Result<Option<Node>, Error> {
-    let loaders = &request.view().loaders;
+    let (loaders, business) = (&request.view().loaders, request.tenant().await?.business());
     if let Some(id) = BusinessId::parse(subject) {
         return Ok(loaders.businesses.load(id).await?.map(Business::new).map(Node::Business));
     }
     if let Some(id) = SubscriptionId::parse(subject) {
-        return Ok(loaders.subscriptions.load(id).await?.map(Subscription::new).map(Node::Subscription));
+        return Ok(loaders.subscriptions.load((business, id)).await?.map(Subscription::new).map(Node::Subscription));
     }
     match InvoiceId::parse(subject) {
         Some(id) if request.access().await?.allows(Need::ReadMoney) => {
-            Ok(loaders.invoices.load(id).await?.map(Invoice::new).map(Node::Invoice))
+            Ok(loaders.invoices.load((business, id)).await?.map(Invoice::new).map(Node::Invoice))
         }
         _ => Ok(None),
     }

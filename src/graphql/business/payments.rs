@@ -7,11 +7,12 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use super::invoices::Invoice;
 use crate::billing::lifecycle;
 use crate::error::Error;
-use crate::graphql::context::{nullable, request};
+use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::page::{Count, PageArguments, connection};
 use crate::graphql::scalars::{Date, DateTime, Money, Url, show_id, stored_money};
 use crate::ids::{InvoiceId, PaymentId};
 use crate::services::access::Need;
+use crate::store::Reader;
 use crate::store::page::{Page, Position};
 use crate::store::reads::payments::{self as rows, PaymentFilter as Filter};
 use crate::store::types;
@@ -57,7 +58,7 @@ impl From<lifecycle::PaymentStatus> for PaymentStatus {
 
 impl PaymentStatus {
     /// The stored statuses that are shown as this one.
-    fn stored(self) -> Vec<lifecycle::PaymentStatus> {
+    pub(in crate::graphql) fn stored(self) -> Vec<lifecycle::PaymentStatus> {
         lifecycle::PaymentStatus::ALL.iter().copied().filter(|status| Self::from(*status) == self).collect()
     }
 }
@@ -121,7 +122,7 @@ impl Payment {
     }
     /// What it pays.
     async fn invoice(&self, context: &Context<'_>) -> Result<Invoice> {
-        let invoice = request(context).view().loaders.invoices.load(self.row.invoice_id).await?;
+        let invoice = request(context).view().loaders.invoices.load((self.row.business_id, self.row.invoice_id)).await?;
         Ok(Invoice::new(invoice.ok_or_else(|| Error::Corrupt("a payment's invoice is gone".into()))?))
     }
     /// How much.
@@ -140,7 +141,7 @@ impl Payment {
     async fn method(&self, context: &Context<'_>) -> Option<Result<PaymentMethod>> {
         nullable(async {
             let Some(id) = self.row.method_id else { return Ok(None) };
-            Ok(request(context).view().loaders.payment_methods.load(id).await?.map(PaymentMethod::new))
+            Ok(request(context).view().loaders.payment_methods.load((self.row.business_id, id)).await?.map(PaymentMethod::new))
         })
         .await
     }
@@ -249,6 +250,25 @@ pub struct PaymentFilter {
     invoice_id: Option<ID>,
 }
 
+/// A page of those payments of `reader` that `filter` leaves; `list` names the list that its cursors belong to.
+pub(in crate::graphql) async fn page(
+    request: &RequestContext,
+    reader: Reader,
+    list: &str,
+    filter: Filter,
+    arguments: PageArguments,
+) -> Result<PaymentConnection> {
+    let window = arguments.window(request, list)?;
+    let page = rows::page(&reader, &filter, window).await?;
+    let filter = Arc::new(filter);
+    let count: Count = Arc::new(move || {
+        let (reader, filter) = (reader.clone(), Arc::clone(&filter));
+        Box::pin(async move { rows::count(&reader, &filter).await })
+    });
+    let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Payment::new(row))).collect();
+    Ok(PaymentConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count))
+}
+
 /// Queries about payments.
 #[derive(Default)]
 pub struct PaymentQuery;
@@ -268,23 +288,13 @@ impl PaymentQuery {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let request = request(context);
-            let window = PageArguments { first, after, last, before }.window(request, "payments")?;
             let mut chosen = Filter::default();
             if let Some(filter) = filter {
                 chosen.statuses = filter.status.map(|statuses| statuses.into_iter().flat_map(PaymentStatus::stored).collect());
                 // An id that names nothing leaves nothing.
                 chosen.invoice = filter.invoice_id.map(|id| InvoiceId::parse(&id).unwrap_or(InvoiceId::from(uuid::Uuid::nil())));
             }
-            let tenant = request.tenant().await?;
-            let page = rows::page(&tenant, &chosen, window).await?;
-            let chosen = Arc::new(chosen);
-            let count: Count = Arc::new(move || {
-                let (tenant, chosen) = (tenant.clone(), Arc::clone(&chosen));
-                Box::pin(async move { rows::count(&tenant, &chosen).await })
-            });
-            let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Payment::new(row))).collect();
-            let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
-            Ok(Some(PaymentConnection::of(request, "payments", page, count)))
+            page(request, request.reader().await?, "payments", chosen, PageArguments { first, after, last, before }).await.map(Some)
         })
         .await
     }
@@ -294,7 +304,7 @@ impl PaymentQuery {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let Some(id) = PaymentId::parse(&id) else { return Ok(None) };
-            Ok(rows::by_id(&request(context).tenant().await?, id).await?.map(Payment::new))
+            Ok(rows::by_id(&request(context).reader().await?, id).await?.map(Payment::new))
         })
         .await
     }
@@ -303,7 +313,7 @@ impl PaymentQuery {
     async fn payment_methods(&self, context: &Context<'_>) -> Option<Result<Vec<PaymentMethod>>> {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
-            let methods = rows::methods(&request(context).tenant().await?).await?;
+            let methods = rows::methods(&request(context).reader().await?).await?;
             Ok(Some(methods.into_iter().map(PaymentMethod::new).collect()))
         })
         .await

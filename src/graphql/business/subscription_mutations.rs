@@ -211,7 +211,7 @@ async fn show(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Shown> 
 
 /// The subscription of an id, as it is now.
 async fn subscription_of(context: &Context<'_>, id: SubscriptionId) -> Result<Option<Subscription>> {
-    Ok(subscriptions::by_id(&request(context).tenant().await?, id).await?.map(Subscription::new))
+    Ok(subscriptions::by_id(&request(context).reader().await?, id).await?.map(Subscription::new))
 }
 
 /// The credit notes of these ids, in their order.
@@ -219,8 +219,10 @@ async fn credit_notes_of(context: &Context<'_>, ids: &[CreditNoteId]) -> Result<
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut found = invoices::credit_notes_by_ids(&request(context).tenant().await?, ids).await?;
-    Ok(ids.iter().filter_map(|id| found.remove(id)).map(CreditNote::new).collect())
+    let tenant = request(context).tenant().await?;
+    let keys: Vec<_> = ids.iter().map(|id| (tenant.business(), *id)).collect();
+    let mut found = invoices::credit_notes_by_ids(&tenant, &keys).await?;
+    Ok(keys.iter().filter_map(|key| found.remove(key)).map(CreditNote::new).collect())
 }
 
 /// A reason is text of several lines; PostgreSQL keeps no zero bytes, and no other control character says anything.

@@ -17,8 +17,9 @@ use crate::graphql::scalars::{DateTime, Decimal, Money, show_id, stored_money};
 use crate::ids::ProductId;
 use crate::services::access::Need;
 use crate::services::billing;
+use crate::store::Reader;
 use crate::store::page::{Page, Position};
-use crate::store::reads::subscriptions as rows;
+use crate::store::reads::subscriptions::{self as rows, SubscriptionFilter as Filter};
 use crate::store::types::Instant;
 
 /// Where a subscription stands.
@@ -247,7 +248,8 @@ impl Subscription {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let request = request(context);
-            let preview = billing::upcoming_invoice(&request.tenant().await?, &request.ports, (*self.row).clone()).await?;
+            let preview =
+                billing::upcoming_invoice(&request.tenant_of(self.row.business_id).await?, &request.ports, (*self.row).clone()).await?;
             Ok(preview.map(InvoicePreview::new))
         })
         .await
@@ -262,7 +264,8 @@ impl Subscription {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<InvoiceConnection> {
-        invoices::page_of_subscription(request(context), self.row.id, PageArguments { first, after, last, before }).await
+        invoices::page_of_subscription(request(context), (self.row.business_id, self.row.id), PageArguments { first, after, last, before })
+            .await
     }
     /// Rises with every change: give it as `ifVersion`.
     async fn version(&self) -> i32 {
@@ -272,8 +275,27 @@ impl Subscription {
 
 connection!(SubscriptionConnection, SubscriptionEdge, Subscription, "subscriptions");
 
+/// A page of those subscriptions of `reader` that `filter` leaves; `list` names the list that its cursors belong to.
+pub(in crate::graphql) async fn page(
+    request: &RequestContext,
+    reader: Reader,
+    list: &str,
+    filter: Filter,
+    arguments: PageArguments,
+) -> Result<SubscriptionConnection> {
+    let window = arguments.window(request, list)?;
+    let page = rows::page(&reader, &filter, window).await?;
+    let filter = Arc::new(filter);
+    let count: Count = Arc::new(move || {
+        let (reader, filter) = (reader.clone(), Arc::clone(&filter));
+        Box::pin(async move { rows::count(&reader, &filter).await })
+    });
+    let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Subscription::new(row))).collect();
+    Ok(SubscriptionConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count))
+}
+
 /// The product of a code, if there is one.
-pub(super) async fn product_of_code(request: &RequestContext, code: &str) -> Result<Option<ProductId>, Error> {
+pub(in crate::graphql) async fn product_of_code(request: &RequestContext, code: &str) -> Result<Option<ProductId>, Error> {
     let products = crate::store::catalog::products(&request.catalogue().await?).await?;
     Ok(products.into_iter().find(|product| product.code == code).map(|product| product.id))
 }
@@ -316,19 +338,8 @@ impl SubscriptionQuery {
         nullable(async {
             request(context).require(Need::Read).await?;
             let request = request(context);
-            let window = PageArguments { first, after, last, before }.window(request, "subscriptions")?;
-            let chosen: Option<Arc<[lifecycle::SubscriptionStatus]>> =
-                status.map(|statuses| statuses.into_iter().map(Into::into).collect());
-            let tenant = request.tenant().await?;
-            let page = rows::page(&tenant, chosen.as_deref(), window).await?;
-            let count: Count = Arc::new(move || {
-                let (tenant, chosen) = (tenant.clone(), chosen.clone());
-                Box::pin(async move { rows::count(&tenant, chosen.as_deref()).await })
-            });
-            let placed =
-                page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Subscription::new(row))).collect();
-            let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
-            Ok(Some(SubscriptionConnection::of(request, "subscriptions", page, count)))
+            let chosen = Filter { statuses: status.map(|statuses| statuses.into_iter().map(Into::into).collect()), product: None };
+            page(request, request.reader().await?, "subscriptions", chosen, PageArguments { first, after, last, before }).await.map(Some)
         })
         .await
     }

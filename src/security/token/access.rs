@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::KeyMaterial;
 use crate::error::{Cause, Error};
-use crate::ids::{BusinessId, SessionId, UserId};
+use crate::ids::{BusinessId, SessionId, StaffId, StaffSessionId, UserId};
 use crate::security::random::SharedRng;
 
 /// The longest an access token may last.
@@ -61,11 +61,63 @@ pub struct AccessClaims {
     pub business: BusinessId,
 }
 
+/// Which member of staff is signed in, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaffClaims {
+    /// The member of staff.
+    pub staff: StaffId,
+    /// Where they are signed in.
+    pub session: StaffSessionId,
+}
+
+/// Which API a token is for. One is never good at the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Business,
+    Staff,
+}
+
+/// What the tokens for one of the APIs say.
+trait Claims: Sized {
+    const AUDIENCE: Audience;
+    /// As `sub`, `sid` and `biz`.
+    fn write(&self) -> (String, String, Option<String>);
+    /// From `sub`, `sid` and `biz`.
+    fn read(sub: &str, sid: &str, biz: Option<&str>) -> Option<Self>;
+}
+
+impl Claims for AccessClaims {
+    const AUDIENCE: Audience = Audience::Business;
+
+    fn write(&self) -> (String, String, Option<String>) {
+        (self.user.to_string(), self.session.to_string(), Some(self.business.to_string()))
+    }
+
+    fn read(sub: &str, sid: &str, biz: Option<&str>) -> Option<Self> {
+        Some(Self { user: UserId::parse(sub)?, session: SessionId::parse(sid)?, business: BusinessId::parse(biz?)? })
+    }
+}
+
+impl Claims for StaffClaims {
+    const AUDIENCE: Audience = Audience::Staff;
+
+    fn write(&self) -> (String, String, Option<String>) {
+        (self.staff.to_string(), self.session.to_string(), None)
+    }
+
+    fn read(sub: &str, sid: &str, biz: Option<&str>) -> Option<Self> {
+        if biz.is_some() {
+            return None;
+        }
+        Some(Self { staff: StaffId::parse(sub)?, session: StaffSessionId::parse(sid)? })
+    }
+}
+
 /// What a good token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedAccess {
+pub struct VerifiedAccess<C = AccessClaims> {
     /// Who, and where.
-    pub claims: AccessClaims,
+    pub claims: C,
     /// From when on it is no longer good: a connection that stays open ends then.
     pub expires_at: Timestamp,
     /// Names this one token.
@@ -113,10 +165,32 @@ impl fmt::Debug for TokenKey {
 pub struct TokenSettings {
     /// `iss`: the server's public URL.
     pub issuer: String,
-    /// `aud`.
+    /// `aud` of the business API's tokens; that of staff's is this with `-staff` behind it.
     pub audience: String,
     /// How long a token lasts; cut to [`ACCESS_LIFETIME_MAX`].
     pub lifetime: Duration,
+}
+
+impl TokenSettings {
+    /// `aud` of the tokens for an API.
+    fn audience_of(&self, audience: Audience) -> String {
+        match audience {
+            Audience::Business => self.audience.clone(),
+            Audience::Staff => format!("{}-staff", self.audience),
+        }
+    }
+
+    /// What the tokens for an API must say.
+    fn validation(&self, audience: Audience) -> Validation {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // Time is checked against our own clock: the library would ask the system's.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[self.audience_of(audience)]);
+        validation
+    }
 }
 
 /// Issues access tokens, and verifies them.
@@ -125,21 +199,34 @@ pub struct TokenIssuer {
     current: TokenKey,
     /// Keys whose tokens are still good: those in use before the current one.
     previous: Vec<TokenKey>,
-    validation: Validation,
+    /// For the business API's tokens.
+    business: Validation,
+    /// For staff's.
+    staff: Validation,
     /// What tokens whose signature was found good say, by the hash of the token: an API is asked many times with the same
-    /// one, and the signature is most of what it costs to read it. Times are checked anew each time.
-    read: Cache<[u8; 32], Arc<Read>>,
+    /// one, and the signature is most of what it costs to read it. Times are checked anew each time. Of the business API
+    /// alone: staff are few.
+    read: Cache<[u8; 32], Arc<Read<AccessClaims>>>,
     rng: SharedRng,
 }
 
 /// What a token with a good signature says.
-struct Read {
-    claims: AccessClaims,
+struct Read<C> {
+    claims: C,
     /// Seconds since 1970.
     issued: i64,
     /// Seconds since 1970.
     expires: i64,
     token_id: String,
+}
+
+impl<C: Copy> Read<C> {
+    /// What it says, where it is good at `now`.
+    fn at(&self, now: Timestamp) -> Result<VerifiedAccess<C>, InvalidToken> {
+        check_times(self.issued, self.expires, now.as_second())?;
+        let expires_at = Timestamp::from_second(self.expires).map_err(|_| InvalidToken)?;
+        Ok(VerifiedAccess { claims: self.claims, expires_at, token_id: self.token_id.clone() })
+    }
 }
 
 impl fmt::Debug for TokenIssuer {
@@ -155,7 +242,8 @@ struct Wire {
     aud: String,
     sub: String,
     sid: String,
-    biz: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    biz: Option<String>,
     iat: i64,
     exp: i64,
     jti: String,
@@ -164,29 +252,60 @@ struct Wire {
 impl TokenIssuer {
     /// Signs with `current`; verifies what `current` or any of `previous` signed.
     pub fn new(settings: TokenSettings, current: TokenKey, previous: Vec<TokenKey>, rng: SharedRng) -> Self {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        // Time is checked against our own clock below: the library would ask the system's.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.set_issuer(&[&settings.issuer]);
-        validation.set_audience(&[&settings.audience]);
-        Self { settings, current, previous, validation, read: Cache::new(READ_TOKENS_MAX), rng }
+        let (business, staff) = (settings.validation(Audience::Business), settings.validation(Audience::Staff));
+        Self { settings, current, previous, business, staff, read: Cache::new(READ_TOKENS_MAX), rng }
     }
 
-    /// A token for `claims`, and when it expires.
+    /// A token for `claims` at the business API, and when it expires.
     ///
     /// # Errors
     /// [`Error::Task`] only where signing itself fails.
     pub fn issue(&self, claims: &AccessClaims, now: Timestamp) -> Result<(String, Timestamp), Error> {
+        self.sign(claims, now)
+    }
+
+    /// A token for `claims` at the staff API, and when it expires.
+    ///
+    /// # Errors
+    /// As [`TokenIssuer::issue`].
+    pub fn issue_staff(&self, claims: &StaffClaims, now: Timestamp) -> Result<(String, Timestamp), Error> {
+        self.sign(claims, now)
+    }
+
+    /// What `token` says, where it is good at the business API at `now`.
+    ///
+    /// # Errors
+    /// One opaque error for whatever is wrong with it.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess, InvalidToken> {
+        let hash: [u8; 32] = Sha256::digest(bounded(token)?).into();
+        let read = if let Some(read) = self.read.get(&hash) {
+            read
+        } else {
+            let read = Arc::new(self.read(token)?);
+            self.read.insert(hash, Arc::clone(&read));
+            read
+        };
+        read.at(now)
+    }
+
+    /// What `token` says, where it is good at the staff API at `now`.
+    ///
+    /// # Errors
+    /// As [`TokenIssuer::verify`].
+    pub fn verify_staff(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess<StaffClaims>, InvalidToken> {
+        self.read(bounded(token)?)?.at(now)
+    }
+
+    fn sign<C: Claims>(&self, claims: &C, now: Timestamp) -> Result<(String, Timestamp), Error> {
         let issued = now.as_second();
         let expires = issued.saturating_add_unsigned(self.settings.lifetime.min(ACCESS_LIFETIME_MAX).as_secs());
+        let (sub, sid, biz) = claims.write();
         let wire = Wire {
             iss: self.settings.issuer.clone(),
-            aud: self.settings.audience.clone(),
-            sub: claims.user.to_string(),
-            sid: claims.session.to_string(),
-            biz: claims.business.to_string(),
+            aud: self.settings.audience_of(C::AUDIENCE),
+            sub,
+            sid,
+            biz,
             iat: issued,
             exp: expires,
             jti: URL_SAFE_NO_PAD.encode(self.rng.bytes::<TOKEN_ID_BYTES>()),
@@ -199,43 +318,27 @@ impl TokenIssuer {
         Ok((token, expires_at))
     }
 
-    /// What `token` says, where it is good at `now`.
-    ///
-    /// # Errors
-    /// One opaque error for whatever is wrong with it.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess, InvalidToken> {
-        if token.len() > ACCESS_TOKEN_BYTES_MAX {
-            return Err(InvalidToken);
-        }
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        let read = if let Some(read) = self.read.get(&hash) {
-            read
-        } else {
-            let read = Arc::new(self.read(token)?);
-            self.read.insert(hash, Arc::clone(&read));
-            read
-        };
-        check_times(read.issued, read.expires, now.as_second())?;
-        let expires_at = Timestamp::from_second(read.expires).map_err(|_| InvalidToken)?;
-        Ok(VerifiedAccess { claims: read.claims, expires_at, token_id: read.token_id.clone() })
-    }
-
     /// What `token` says, where one of our keys has signed it for us, whenever it is good.
-    fn read(&self, token: &str) -> Result<Read, InvalidToken> {
+    fn read<C: Claims>(&self, token: &str) -> Result<Read<C>, InvalidToken> {
         let header = decode_header(token).map_err(|_| InvalidToken)?;
         if header.typ.as_deref() != Some(TYP) {
             return Err(InvalidToken);
         }
         let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == key_id).ok_or(InvalidToken)?;
-        let wire: Wire = decode(token, &key.verifying, &self.validation).map_err(|_| InvalidToken)?.claims;
-        let claims = AccessClaims {
-            user: UserId::parse(&wire.sub).ok_or(InvalidToken)?,
-            session: SessionId::parse(&wire.sid).ok_or(InvalidToken)?,
-            business: BusinessId::parse(&wire.biz).ok_or(InvalidToken)?,
+        let validation = match C::AUDIENCE {
+            Audience::Business => &self.business,
+            Audience::Staff => &self.staff,
         };
+        let wire: Wire = decode(token, &key.verifying, validation).map_err(|_| InvalidToken)?.claims;
+        let claims = C::read(&wire.sub, &wire.sid, wire.biz.as_deref()).ok_or(InvalidToken)?;
         Ok(Read { claims, issued: wire.iat, expires: wire.exp, token_id: wire.jti })
     }
+}
+
+/// The token, where it is not too long to be looked at.
+fn bounded(token: &str) -> Result<&str, InvalidToken> {
+    if token.len() > ACCESS_TOKEN_BYTES_MAX { Err(InvalidToken) } else { Ok(token) }
 }
 
 /// Good from `iat` (less the skew) until `exp`, and never longer than the longest lifetime.

@@ -8,7 +8,8 @@ mod refresh;
 mod tests;
 
 pub use access::{
-    ACCESS_LIFETIME_MAX, ACCESS_TOKEN_BYTES_MAX, AccessClaims, InvalidToken, TokenIssuer, TokenKey, TokenSettings, VerifiedAccess,
+    ACCESS_LIFETIME_MAX, ACCESS_TOKEN_BYTES_MAX, AccessClaims, InvalidToken, StaffClaims, TokenIssuer, TokenKey, TokenSettings,
+    VerifiedAccess,
 };
 pub use link::LinkToken;
 pub use refresh::{RefreshHash, RefreshToken};

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::KeyMaterial;
-use crate::ids::{BusinessId, SessionId, UserId};
+use crate::ids::{BusinessId, SessionId, StaffId, StaffSessionId, UserId};
 use crate::security::random::SeededRng;
 
 const SEED: [u8; 32] = [7; 32];
@@ -296,4 +296,17 @@ fn a_well_signed_token_that_is_too_long_is_refused_before_it_is_read() {
 fn debug_shows_no_signing_key() {
     let shown = format!("{:?}", issuer());
     assert!(shown.contains(key(SEED).id()) && !shown.contains("7, 7"), "{shown}");
+}
+
+#[test]
+fn a_token_for_one_api_is_no_token_at_the_other() {
+    let issuer = issuer();
+    let staff = StaffClaims { staff: StaffId::from(Uuid::from_u128(4)), session: StaffSessionId::from(Uuid::from_u128(5)) };
+    let (business_token, staff_token) = (issuer.issue(&claims(), now()).unwrap().0, issuer.issue_staff(&staff, now()).unwrap().0);
+    assert_eq!(issuer.verify_staff(&staff_token, now()).unwrap().claims, staff);
+    assert_eq!(issuer.verify(&staff_token, now()), Err(InvalidToken));
+    assert_eq!(issuer.verify_staff(&business_token, now()), Err(InvalidToken));
+    // Signed by us, for staff, and yet of a business.
+    let odd = signed(&good_header(), &with(good_body(), "aud", json!(format!("{AUDIENCE}-staff"))));
+    assert_eq!(issuer.verify_staff(&odd, now()), Err(InvalidToken));
 }

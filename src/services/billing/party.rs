@@ -5,8 +5,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::services::Ports;
 use crate::services::customers::CustomerService;
-use crate::store::Tenant;
-use crate::store::customers;
+use crate::store::customers::Business;
 use crate::store::reads::invoices::Invoice;
 
 /// One of the two.
@@ -36,15 +35,14 @@ impl Party {
         serde_json::from_str(&invoice.seller).map_err(|_| Error::Corrupt("an invoice has no seller".into()))
     }
 
-    /// The buyer, whose tax id is sealed for its place in the business's row.
+    /// The buyer, whose tax id is sealed for its place in the row of the invoice's business.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where what is stored is none, or does not open.
-    pub async fn of_billed(tenant: &Tenant, ports: &Ports, invoice: &Invoice) -> Result<Self, Error> {
+    pub fn of_billed(business: &Business, ports: &Ports, invoice: &Invoice) -> Result<Self, Error> {
         let mut party: Self = serde_json::from_str(&invoice.billed_to).map_err(|_| Error::Corrupt("an invoice has no buyer".into()))?;
         if let Some(sealed) = &invoice.billed_tax_id_sealed {
-            let business = customers::business(tenant).await?;
-            party.tax_id = CustomerService::new(ports.clone()).open_tax_id(&business, Some(sealed))?;
+            party.tax_id = CustomerService::new(ports.clone()).open_tax_id(business, Some(sealed))?;
         }
         Ok(party)
     }

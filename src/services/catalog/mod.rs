@@ -16,7 +16,11 @@ mod file_reader;
 #[cfg(test)]
 mod file_tests;
 mod file_values;
+mod plan_draft;
+mod plans;
 pub mod seed;
+
+pub use plan_draft::{NewFeature, NewOverage, NewPlan, NewPrice, NewTier};
 
 /// Changes the catalogue.
 #[derive(Clone)]

@@ -145,7 +145,7 @@ fn product(written: &file::Product, id: ProductId, position: i32) -> Product {
     }
 }
 
-fn plan(written: &file::Plan, product: &Arc<Product>, id: PlanId, version: i32, archived: bool) -> Result<Plan, Error> {
+pub(super) fn plan(written: &file::Plan, product: &Arc<Product>, id: PlanId, version: i32, archived: bool) -> Result<Plan, Error> {
     let max_users = written.max_users.map(i32::try_from).transpose();
     Ok(Plan {
         id,
@@ -163,7 +163,7 @@ fn plan(written: &file::Plan, product: &Arc<Product>, id: PlanId, version: i32, 
 }
 
 /// In the order in which the store has them.
-fn prices(written: &file::Plan) -> Vec<Price> {
+pub(super) fn prices(written: &file::Plan) -> Vec<Price> {
     let price = |price: &file::Price| Price {
         interval: price.interval,
         currency: price.amount.currency(),
@@ -175,7 +175,7 @@ fn prices(written: &file::Plan) -> Vec<Price> {
     prices
 }
 
-fn features(written: &file::Plan) -> Vec<Feature> {
+pub(super) fn features(written: &file::Plan) -> Vec<Feature> {
     let feature = |feature: &file::Feature| Feature {
         key: feature.key.clone(),
         name: feature.name.clone(),

@@ -15,22 +15,22 @@ macro_rules! line {
     ($($(#[$doc:meta])* $name:ident, $max:literal;)*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub(super) struct $name(String);
+        pub(in crate::services) struct $name(String);
 
         impl $name {
             /// The most characters.
-            pub(super) const MAX_CHARS: usize = $max;
+            pub(in crate::services) const MAX_CHARS: usize = $max;
 
             /// Reads it, for the input field `field`. Spaces around it are dropped.
             ///
             /// # Errors
             /// REQUIRED, TOO_LONG or INVALID.
-            pub(super) fn parse(field: &'static str, text: &str) -> Result<Self, UserError> {
+            pub(in crate::services) fn parse(field: &'static str, text: &str) -> Result<Self, UserError> {
                 line(field, text, Self::MAX_CHARS).map(Self)
             }
 
             /// The text.
-            pub(super) fn into_string(self) -> String {
+            pub(in crate::services) fn into_string(self) -> String {
                 self.0
             }
         }
@@ -79,16 +79,16 @@ fn breaks_the_line(c: char) -> bool {
 
 /// An address of mail, with the form that tells two of them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Email {
+pub(in crate::services) struct Email {
     /// As it was given.
-    pub(super) address: String,
+    pub(in crate::services) address: String,
     /// In small letters.
-    pub(super) key: String,
+    pub(in crate::services) key: String,
 }
 
 impl Email {
     /// Reads it. Spaces around it are dropped.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(in crate::services) fn read(text: &str) -> Option<Self> {
         let address = MailAddress::parse(text.trim())?;
         Some(Self { key: address.as_str().to_lowercase(), address: address.as_str().to_owned() })
     }
@@ -97,7 +97,7 @@ impl Email {
     ///
     /// # Errors
     /// INVALID.
-    pub(super) fn parse(field: &'static str, text: &str) -> Result<Self, UserError> {
+    pub(in crate::services) fn parse(field: &'static str, text: &str) -> Result<Self, UserError> {
         let refusal = || UserError::at(field, UserErrorCode::Invalid, "Give an e-mail address, e.g. ann@example.com.");
         Self::read(text).ok_or_else(refusal)
     }
@@ -105,14 +105,14 @@ impl Email {
 
 /// A phone number of E.164: `+254712345678`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Phone(String);
+pub(in crate::services) struct Phone(String);
 
 impl Phone {
     /// Reads it, for the input field `field`.
     ///
     /// # Errors
     /// INVALID.
-    pub(super) fn parse(field: &'static str, text: &str) -> Result<Self, UserError> {
+    pub(in crate::services) fn parse(field: &'static str, text: &str) -> Result<Self, UserError> {
         let digits = text.trim().strip_prefix('+').unwrap_or_default();
         let fits = (PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -122,7 +122,7 @@ impl Phone {
     }
 
     /// The text.
-    pub(super) fn into_string(self) -> String {
+    pub(in crate::services) fn into_string(self) -> String {
         self.0
     }
 }
@@ -131,7 +131,7 @@ impl Phone {
 ///
 /// # Errors
 /// INVALID.
-pub(super) fn country(field: &'static str, code: &str) -> Result<&'static Country, UserError> {
+pub(in crate::services) fn country(field: &'static str, code: &str) -> Result<&'static Country, UserError> {
     countries::find(code).ok_or_else(|| UserError::at(field, UserErrorCode::Invalid, "Give a country of ISO 3166-1, e.g. KE."))
 }
 
@@ -139,7 +139,7 @@ pub(super) fn country(field: &'static str, code: &str) -> Result<&'static Countr
 ///
 /// # Errors
 /// INVALID.
-pub(super) fn time_zone(field: &'static str, name: &str) -> Result<String, UserError> {
+pub(in crate::services) fn time_zone(field: &'static str, name: &str) -> Result<String, UserError> {
     let zone = Zone::parse(name).map(|zone| zone.name().to_owned());
     zone.ok_or_else(|| UserError::at(field, UserErrorCode::Invalid, "Give a time zone of IANA's, e.g. Africa/Nairobi."))
 }
@@ -158,7 +158,7 @@ impl Refusals {
     ///
     /// # Errors
     /// A fault, which is no refusal.
-    pub(super) fn note_all<T>(&mut self, outcome: Outcome<T>) -> Result<Option<T>, Error> {
+    pub(in crate::services) fn note_all<T>(&mut self, outcome: Outcome<T>) -> Result<Option<T>, Error> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(Failure::Refused(errors)) => {

@@ -7,6 +7,7 @@ use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::{Error, Failure};
 use crate::security::envelope::{BusinessKey, Place};
 use crate::store::customers::{self, Business, Membership};
+use crate::store::reads::businesses::{FROM_WORST, Standing};
 use crate::store::{Instant, Tenant, sessions as stored};
 
 use super::Ports;
@@ -19,9 +20,10 @@ mod profile;
 mod register;
 mod sessions;
 
+pub use super::sessions::AuthTokens;
 pub use profile::{Change, UpdateProfile};
 pub use register::{Register, Registered};
-pub use sessions::{AuthTokens, BusinessChoice, SignIn, SignedIn};
+pub use sessions::{BusinessChoice, SignIn, SignedIn};
 
 /// Accounts, sessions and profiles.
 #[derive(Clone)]
@@ -166,16 +168,34 @@ pub enum BusinessSubscriptionStatus {
 }
 
 impl BusinessSubscriptionStatus {
+    /// How one live subscription is shown; none for one that has ended.
+    const fn shown(status: SubscriptionStatus) -> Option<Self> {
+        match status {
+            SubscriptionStatus::Suspended => Some(Self::Suspended),
+            SubscriptionStatus::PastDue => Some(Self::PastDue),
+            SubscriptionStatus::Incomplete => Some(Self::Incomplete),
+            SubscriptionStatus::Trialing => Some(Self::Trialing),
+            SubscriptionStatus::Active => Some(Self::Active),
+            SubscriptionStatus::Canceled | SubscriptionStatus::Expired => None,
+        }
+    }
+
+    /// What subscriptions that stand so are asked for by.
+    pub const fn standing(self) -> Standing {
+        match self {
+            Self::None => Standing::None,
+            Self::Incomplete => Standing::Worst(SubscriptionStatus::Incomplete),
+            Self::Trialing => Standing::Worst(SubscriptionStatus::Trialing),
+            Self::Active => Standing::Worst(SubscriptionStatus::Active),
+            Self::PastDue => Standing::Worst(SubscriptionStatus::PastDue),
+            Self::Suspended => Standing::Worst(SubscriptionStatus::Suspended),
+            Self::Canceled => Standing::Ended,
+        }
+    }
+
     /// The worst among those that are live; without one CANCELED if there was one ever, else NONE.
     pub fn of(statuses: &[SubscriptionStatus]) -> Self {
-        const FROM_WORST: [(SubscriptionStatus, BusinessSubscriptionStatus); 5] = [
-            (SubscriptionStatus::Suspended, BusinessSubscriptionStatus::Suspended),
-            (SubscriptionStatus::PastDue, BusinessSubscriptionStatus::PastDue),
-            (SubscriptionStatus::Incomplete, BusinessSubscriptionStatus::Incomplete),
-            (SubscriptionStatus::Trialing, BusinessSubscriptionStatus::Trialing),
-            (SubscriptionStatus::Active, BusinessSubscriptionStatus::Active),
-        ];
-        let worst = FROM_WORST.iter().find(|(status, _)| statuses.contains(status)).map(|(_, shown)| *shown);
+        let worst = FROM_WORST.iter().find(|status| statuses.contains(status)).and_then(|status| Self::shown(*status));
         worst.unwrap_or(if statuses.is_empty() { Self::None } else { Self::Canceled })
     }
 }

@@ -1,7 +1,6 @@
 //! Signing in and out. A session is carried on by a refresh token that is spent at each use; one that is shown twice
 //! was copied, and ends the session for both who hold it.
 
-use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::CustomerService;
@@ -12,14 +11,12 @@ use crate::security::password::Verdict;
 use crate::security::token::{AccessClaims, RefreshHash, RefreshToken};
 use crate::services::Ports;
 use crate::services::access::{self, Caller};
+use crate::services::sessions::{
+    AuthTokens, Entered, Refreshed, SIGN_IN_TRIES, Shown, invalid_credentials, refresh_expiry, replaced, shown_user_agent, token_expired,
+};
 use crate::store::customers::{self, User};
 use crate::store::sessions::{self as stored, Session, Which};
 use crate::store::{Instant, System, TenantScope};
-
-/// The most characters that are kept of what a browser says of itself.
-const USER_AGENT_CHARS: usize = 256;
-/// How often a sign-in begins again because the password's hash was replaced under it.
-const SIGN_IN_TRIES: usize = 3;
 
 /// What a person says to sign in.
 #[derive(Debug, Clone)]
@@ -39,19 +36,6 @@ pub enum BusinessChoice {
     FirstJoined,
     /// This one; `None` for an id that names none.
     This(Option<BusinessId>),
-}
-
-/// The tokens of a session, as the person gets them once.
-#[derive(Debug, Clone)]
-pub struct AuthTokens {
-    /// For each request.
-    pub access_token: SecretString,
-    /// Until then.
-    pub access_token_expires_at: Timestamp,
-    /// For the next tokens; good once.
-    pub refresh_token: SecretString,
-    /// Until then.
-    pub refresh_token_expires_at: Timestamp,
 }
 
 /// A person who signed in.
@@ -79,7 +63,7 @@ impl Opening {
             id: ports.ids.next(),
             user_id: user,
             business_id: business,
-            user_agent: user_agent.map(shown_user_agent).filter(|text| !text.is_empty()),
+            user_agent: user_agent.and_then(shown_user_agent),
             created_at: now,
             last_used_at: now,
             expires_at,
@@ -109,56 +93,9 @@ fn token_row(hash: &RefreshHash, session: SessionId, now: Instant, expires_at: I
     stored::RefreshToken { hash: hash.to_vec(), session_id: session, created_at: now, expires_at, spent_at: None }
 }
 
-/// Until when a refresh token that is given now is good.
-fn refresh_expiry(ports: &Ports) -> Result<Instant, Error> {
-    let lifetime = SignedDuration::try_from(ports.refresh_lifetime).map_err(|error| Error::Task(Box::new(error)))?;
-    Ok(ports.now().checked_add(lifetime).map_err(|error| Error::Task(Box::new(error)))?.into())
-}
-
 /// An access token, signed now, beside the refresh token.
 fn tokens(ports: &Ports, claims: AccessClaims, refresh: &RefreshToken, refresh_expires_at: Instant) -> Result<AuthTokens, Error> {
-    let (access_token, access_token_expires_at) = ports.tokens.issue(&claims, ports.now())?;
-    Ok(AuthTokens {
-        access_token: SecretString::from(access_token),
-        access_token_expires_at,
-        refresh_token: refresh.reveal(),
-        refresh_token_expires_at: refresh_expires_at.get(),
-    })
-}
-
-/// What a browser says of itself, cut and in one line.
-fn shown_user_agent(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS).collect()
-}
-
-/// The one answer for an address nobody has, a wrong password, and a person whom no business has.
-fn invalid_credentials() -> UserError {
-    UserError::new(UserErrorCode::InvalidCredentials, "The e-mail address or the password is wrong.")
-}
-
-/// The one answer for a refresh token that is unknown, spent, too old, or of a session that is over.
-fn token_expired() -> UserError {
-    UserError::at("refreshToken", UserErrorCode::TokenExpired, "Sign in again.")
-}
-
-/// Rolls back a sign-in whose password was replaced while it was compared. Nobody is shown it.
-fn replaced() -> UserError {
-    UserError::new(UserErrorCode::Conflict, "The password was changed meanwhile.")
-}
-
-/// How a sign-in ended that was not refused.
-enum Entered {
-    Yes,
-    /// The hash that the password was compared with is not the stored one any more.
-    HashReplaced,
-}
-
-/// How showing a refresh token ended.
-#[derive(Clone, Copy)]
-enum Refreshed {
-    Yes(AccessClaims),
-    /// What was written stays written: the session of a token that was shown twice is over.
-    No,
+    Ok(AuthTokens::of(ports.tokens.issue(&claims, ports.now())?, refresh, refresh_expires_at))
 }
 
 impl CustomerService {
@@ -272,12 +209,13 @@ impl CustomerService {
             // Locked: of two who show it at once, the second finds it spent.
             let Some(token) = stored::lock_refresh_token(&system, &shown).await? else { return Ok(Refreshed::No) };
             let Some(session) = stored::session(&system, token.session_id).await? else { return Ok(Refreshed::No) };
-            if token.spent_at.is_some() {
-                stored::revoke(&system, session.user_id, Which::One(session.id), now).await?;
-                return Ok(Refreshed::No);
-            }
-            if session.revoked_at.is_some() || token.expires_at <= now {
-                return Ok(Refreshed::No);
+            match Shown::of(token.spent_at, session.revoked_at, token.expires_at, now) {
+                Shown::Good => {}
+                Shown::Over => return Ok(Refreshed::No),
+                Shown::Copied => {
+                    stored::revoke(&system, session.user_id, Which::One(session.id), now).await?;
+                    return Ok(Refreshed::No);
+                }
             }
             let tenant = system.tenant(TenantScope::proved(session.business_id));
             if customers::member_of(&tenant, session.user_id).await?.is_none() {

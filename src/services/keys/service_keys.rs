@@ -1,13 +1,17 @@
-//! Keys of the platform's own products, made and ended by staff. Who may is decided where staff come in.
+//! Keys of the platform's own products, made and ended by staff.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{Made, generate, read_expiry, read_name};
 use crate::error::{Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::ServiceKeyId;
 use crate::security::access_key::KeyOwner;
 use crate::services::Ports;
+use crate::services::access::Caller;
+use crate::services::audit::{self, Act};
 use crate::services::customers::fields::Refusals;
+use crate::services::staff::{Right, check_right};
 use crate::store::keys::{self, ServiceKey};
 use crate::store::{Instant, catalog};
 
@@ -38,18 +42,21 @@ impl ServiceKeyService {
         Self { ports }
     }
 
-    /// Makes a key for a product. `actor` is the id of the staff member who asks for it.
+    /// Makes a key for a product.
     ///
     /// # Errors
-    /// Every refusal of the input at once: REQUIRED, TOO_LONG, INVALID, and NOT_FOUND for the code of no product;
-    /// LIMIT_EXCEEDED for one key too many; or the database's fault.
-    pub async fn create(&self, actor: &str, input: CreateServiceKey) -> Outcome<Made<ServiceKey>> {
-        let (ports, actor, now) = (self.ports.clone(), actor.to_owned(), self.ports.now());
+    /// [`crate::error::Error::Forbidden`] for a role that may not. Every refusal of the input at once: REQUIRED, TOO_LONG,
+    /// INVALID, and NOT_FOUND for the code of no product; LIMIT_EXCEEDED for one key too many; or the database's fault.
+    pub async fn create(&self, caller: Caller, input: CreateServiceKey) -> Outcome<Made<ServiceKey>> {
+        let (ports, now) = (self.ports.clone(), self.ports.now());
         let (prefix, hash, secret) = generate(&ports, KeyOwner::Product);
         let id: ServiceKeyId = ports.ids.next();
         let made = self.ports.store.write_system(move |system| {
-            let (input, prefix, actor) = (input.clone(), prefix.clone(), actor.clone());
+            let (ports, input, prefix) = (ports.clone(), input.clone(), prefix.clone());
             async move {
+                let access = check_right(&system, caller, Right::ManageServiceKeys).await?;
+                // So that two who make one at a time cannot pass the limit together.
+                catalog::lock_catalogue(&system).await?;
                 let mut refusals = Refusals::default();
                 let name = refusals.note(read_name(&input.name));
                 let expires_at = refusals.note(read_expiry(input.expires_at, now));
@@ -72,7 +79,7 @@ impl ServiceKeyService {
                     name,
                     prefix,
                     hash: hash.to_vec(),
-                    created_by: actor,
+                    created_by: access.actor(),
                     created_at: at,
                     expires_at,
                     last_used_at: None,
@@ -80,33 +87,32 @@ impl ServiceKeyService {
                     revoked_at: None,
                 };
                 keys::insert_service_key(&system, row.clone()).await?;
+                let subject = row.id.to_string();
+                let details = json!({ "product": input.product, "prefix": row.prefix });
+                let act = Act { action: "service_key.created", actor: &row.created_by, subject: &subject, details };
+                audit::record_platform(&system, &ports, act).await?;
                 Ok(row)
             }
         });
         Ok(Made { key: made.await?, secret })
     }
 
-    /// The live keys of all products, the newest first.
+    /// Ends a key, at once; answers its id.
     ///
     /// # Errors
-    /// The database's fault.
-    pub async fn list(&self) -> Outcome<Vec<ServiceKey>> {
-        let now = Instant::from(self.ports.now());
-        self.ports.store.read_system(move |system| async move { Ok(keys::live_service_keys(&system, now).await?) }).await
-    }
-
-    /// Ends a key, at once; answers its id. `actor` is the id of the staff member who asks for it.
-    ///
-    /// # Errors
-    /// NOT_FOUND for any but a live key; or the database's fault.
-    pub async fn revoke(&self, actor: &str, key: Option<ServiceKeyId>) -> Outcome<ServiceKeyId> {
-        let (actor, now) = (actor.to_owned(), Instant::from(self.ports.now()));
+    /// [`crate::error::Error::Forbidden`] for a role that may not; NOT_FOUND for any but a live key; or the database's fault.
+    pub async fn revoke(&self, caller: Caller, key: Option<ServiceKeyId>) -> Outcome<ServiceKeyId> {
+        let (ports, now) = (self.ports.clone(), Instant::from(self.ports.now()));
         let revoked = self.ports.store.write_system(move |system| {
-            let actor = actor.clone();
+            let ports = ports.clone();
             async move {
+                let access = check_right(&system, caller, Right::ManageServiceKeys).await?;
                 let refusal = || UserError::at("serviceKeyId", UserErrorCode::NotFound, "There is no such key.");
                 let key = keys::lock_live_service_key(&system, key.ok_or_else(refusal)?, now).await?.ok_or_else(refusal)?;
+                let (actor, subject) = (access.actor(), key.id.to_string());
                 keys::revoke_service_key(&system, key.id, &actor, now).await?;
+                let act = Act { action: "service_key.revoked", actor: &actor, subject: &subject, details: json!({}) };
+                audit::record_platform(&system, &ports, act).await?;
                 Ok(key.id)
             }
         });

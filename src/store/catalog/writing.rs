@@ -41,6 +41,23 @@ pub async fn put_seller(system: &System, seller: &Seller) -> Result<bool, Error>
     Ok(true)
 }
 
+/// Waits for whoever changes the catalogue, and makes others wait until the transaction ends. Before a catalogue was
+/// seeded there is nothing to change.
+///
+/// # Errors
+/// The database's fault.
+pub async fn lock_catalogue(system: &System) -> Result<(), Error> {
+    system.catalogue().select::<seller::Entity>().lock_exclusive().one().await.map(drop)
+}
+
+/// Takes a plan off sale.
+///
+/// # Errors
+/// The database's fault.
+pub async fn archive_plan(system: &System, id: PlanId, at: Instant) -> Result<(), Error> {
+    system.update(plan::ActiveModel { id: Set(id), archived_at: Set(Some(at)), ..Default::default() }).await.map(drop)
+}
+
 /// Writes a tax rate, new or instead of the one of the same country and day; answers whether something changed.
 ///
 /// # Errors

@@ -47,5 +47,6 @@ pub(crate) mod keys;
 pub(crate) mod notifications;
 pub(crate) mod outbox;
 pub(crate) mod payments;
+pub(crate) mod staff;
 pub(crate) mod subscriptions;
 pub(crate) mod work;

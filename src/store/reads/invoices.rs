@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use sea_orm::sea_query::Condition;
 use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
 
-use super::grouped;
+use super::{Of, grouped};
 use crate::billing::lifecycle::InvoiceStatus;
 use crate::error::Error;
 use crate::ids::{CreditNoteId, InvoiceId, SubscriptionId};
-use crate::store::Tenant;
+use crate::money::Currency;
+use crate::store::Reader;
 use crate::store::entity::invoices::{credit_note, credit_note_line, invoice, invoice_line, invoice_tax};
 use crate::store::page::{MAX_COUNT, Page, Window, newest_first};
 use crate::store::tenant::Scoped;
@@ -23,6 +25,12 @@ pub use crate::store::entity::invoices::invoice_tax::Model as InvoiceTax;
 /// Which invoices are asked for; every member narrows.
 #[derive(Debug, Clone, Default)]
 pub struct InvoiceFilter {
+    /// Of this number.
+    pub number: Option<String>,
+    /// In this currency.
+    pub currency: Option<Currency>,
+    /// Open and due before then, or not so.
+    pub overdue: Option<(bool, Instant)>,
     /// Of these statuses.
     pub statuses: Option<Vec<InvoiceStatus>>,
     /// Of these subscriptions.
@@ -37,43 +45,58 @@ pub struct InvoiceFilter {
 ///
 /// # Errors
 /// The database's fault.
-pub async fn by_id(tenant: &Tenant, id: InvoiceId) -> Result<Option<Invoice>, Error> {
-    tenant.by_id::<invoice::Entity, _>(id).await
+pub async fn by_id(reader: &Reader, id: InvoiceId) -> Result<Option<Invoice>, Error> {
+    reader.by_id::<invoice::Entity, _>(id).await
 }
 
 /// Many by id.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn by_ids(tenant: &Tenant, ids: &[InvoiceId]) -> Result<HashMap<InvoiceId, Invoice>, Error> {
-    let rows = tenant.select::<invoice::Entity>().filter(invoice::Column::Id.is_in(ids.iter().copied())).all().await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+pub async fn by_ids(reader: &Reader, ids: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Invoice>, Error> {
+    let rows = reader.select_of::<invoice::Entity, _>(invoice::Column::Id, ids).all().await?;
+    Ok(rows.into_iter().map(|row| ((row.business_id, row.id), row)).collect())
 }
 
 /// A page, newest first.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn page(tenant: &Tenant, filter: &InvoiceFilter, window: Window) -> Result<Page<Invoice>, Error> {
-    newest_first(filtered(tenant, filter), invoice::Column::CreatedAt, invoice::Column::Id, window).await
+pub async fn page(reader: &Reader, filter: &InvoiceFilter, window: Window) -> Result<Page<Invoice>, Error> {
+    newest_first(filtered(reader, filter), invoice::Column::CreatedAt, invoice::Column::Id, window).await
 }
 
 /// How many there are, counted no further than the API shows.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn count(tenant: &Tenant, filter: &InvoiceFilter) -> Result<u64, Error> {
-    filtered(tenant, filter).count_up_to(MAX_COUNT).await
+pub async fn count(reader: &Reader, filter: &InvoiceFilter) -> Result<u64, Error> {
+    filtered(reader, filter).count_up_to(MAX_COUNT).await
 }
 
 /// What `filter` leaves.
-fn filtered(tenant: &Tenant, filter: &InvoiceFilter) -> Scoped<invoice::Entity> {
-    let mut select = tenant.select::<invoice::Entity>();
+fn filtered(reader: &Reader, filter: &InvoiceFilter) -> Scoped<invoice::Entity> {
+    let mut select = reader.select::<invoice::Entity>();
     if let Some(statuses) = &filter.statuses {
         select = select.filter(invoice::Column::Status.is_in(statuses.iter().copied()));
     }
     if let Some(subscriptions) = &filter.subscriptions {
         select = select.filter(invoice::Column::SubscriptionId.is_in(subscriptions.iter().copied()));
+    }
+    if let Some(number) = &filter.number {
+        select = select.filter(invoice::Column::Number.eq(number.as_str()));
+    }
+    if let Some(currency) = filter.currency {
+        select = select.filter(invoice::Column::Currency.eq(currency));
+    }
+    if let Some((overdue, now)) = filter.overdue {
+        let is = Condition::all().add(invoice::Column::Status.eq(InvoiceStatus::Open)).add(invoice::Column::DueAt.lt(now));
+        // What is not due at all is not overdue: a missing day would make the condition neither true nor false.
+        let is_not = Condition::any()
+            .add(invoice::Column::Status.ne(InvoiceStatus::Open))
+            .add(invoice::Column::DueAt.is_null())
+            .add(invoice::Column::DueAt.gte(now));
+        select = select.filter(if overdue { is } else { is_not });
     }
     if let Some(from) = filter.issued_from {
         select = select.filter(invoice::Column::IssuedAt.gte(from));
@@ -88,68 +111,71 @@ fn filtered(tenant: &Tenant, filter: &InvoiceFilter) -> Scoped<invoice::Entity> 
 ///
 /// # Errors
 /// The database's fault.
-pub async fn lines_of(tenant: &Tenant, invoices: &[InvoiceId]) -> Result<HashMap<InvoiceId, Vec<InvoiceLine>>, Error> {
-    let select = tenant.select::<invoice_line::Entity>().filter(invoice_line::Column::InvoiceId.is_in(invoices.iter().copied()));
-    Ok(grouped(select.order_by_asc(invoice_line::Column::Position).all().await?, |line| line.invoice_id))
+pub async fn lines_of(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Vec<InvoiceLine>>, Error> {
+    let select = reader.select_of::<invoice_line::Entity, _>(invoice_line::Column::InvoiceId, invoices);
+    Ok(grouped(select.order_by_asc(invoice_line::Column::Position).all().await?, |line| (line.business_id, line.invoice_id)))
 }
 
 /// The taxes of many invoices, each invoice's in their order.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn taxes_of(tenant: &Tenant, invoices: &[InvoiceId]) -> Result<HashMap<InvoiceId, Vec<InvoiceTax>>, Error> {
-    let select = tenant.select::<invoice_tax::Entity>().filter(invoice_tax::Column::InvoiceId.is_in(invoices.iter().copied()));
-    Ok(grouped(select.order_by_asc(invoice_tax::Column::Position).all().await?, |tax| tax.invoice_id))
+pub async fn taxes_of(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Vec<InvoiceTax>>, Error> {
+    let select = reader.select_of::<invoice_tax::Entity, _>(invoice_tax::Column::InvoiceId, invoices);
+    Ok(grouped(select.order_by_asc(invoice_tax::Column::Position).all().await?, |tax| (tax.business_id, tax.invoice_id)))
 }
 
 /// The credit notes of many invoices, oldest first.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn credit_notes_of(tenant: &Tenant, invoices: &[InvoiceId]) -> Result<HashMap<InvoiceId, Vec<CreditNote>>, Error> {
-    let select = tenant.select::<credit_note::Entity>().filter(credit_note::Column::InvoiceId.is_in(invoices.iter().copied()));
+pub async fn credit_notes_of(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Vec<CreditNote>>, Error> {
+    let select = reader.select_of::<credit_note::Entity, _>(credit_note::Column::InvoiceId, invoices);
     let rows = select.order_by_asc(credit_note::Column::IssuedAt).order_by_asc(credit_note::Column::Id).all().await?;
-    Ok(grouped(rows, |note| note.invoice_id))
+    Ok(grouped(rows, |note| (note.business_id, note.invoice_id)))
 }
 
 /// A credit note by id.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn credit_note_by_id(tenant: &Tenant, id: CreditNoteId) -> Result<Option<CreditNote>, Error> {
-    tenant.by_id::<credit_note::Entity, _>(id).await
+pub async fn credit_note_by_id(reader: &Reader, id: CreditNoteId) -> Result<Option<CreditNote>, Error> {
+    reader.by_id::<credit_note::Entity, _>(id).await
 }
 
 /// Many credit notes by id.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn credit_notes_by_ids(tenant: &Tenant, ids: &[CreditNoteId]) -> Result<HashMap<CreditNoteId, CreditNote>, Error> {
-    let rows = tenant.select::<credit_note::Entity>().filter(credit_note::Column::Id.is_in(ids.iter().copied())).all().await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+pub async fn credit_notes_by_ids(reader: &Reader, ids: &[Of<CreditNoteId>]) -> Result<HashMap<Of<CreditNoteId>, CreditNote>, Error> {
+    let rows = reader.select_of::<credit_note::Entity, _>(credit_note::Column::Id, ids).all().await?;
+    Ok(rows.into_iter().map(|row| ((row.business_id, row.id), row)).collect())
 }
 
 /// A page of credit notes, newest first.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn credit_note_page(tenant: &Tenant, window: Window) -> Result<Page<CreditNote>, Error> {
-    newest_first(tenant.select::<credit_note::Entity>(), credit_note::Column::IssuedAt, credit_note::Column::Id, window).await
+pub async fn credit_note_page(reader: &Reader, window: Window) -> Result<Page<CreditNote>, Error> {
+    newest_first(reader.select::<credit_note::Entity>(), credit_note::Column::IssuedAt, credit_note::Column::Id, window).await
 }
 
 /// How many credit notes there are, counted no further than the API shows.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn credit_note_count(tenant: &Tenant) -> Result<u64, Error> {
-    tenant.select::<credit_note::Entity>().count_up_to(MAX_COUNT).await
+pub async fn credit_note_count(reader: &Reader) -> Result<u64, Error> {
+    reader.select::<credit_note::Entity>().count_up_to(MAX_COUNT).await
 }
 
 /// The lines of many credit notes, each note's in their order.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn credit_note_lines_of(tenant: &Tenant, notes: &[CreditNoteId]) -> Result<HashMap<CreditNoteId, Vec<CreditNoteLine>>, Error> {
-    let select = tenant.select::<credit_note_line::Entity>().filter(credit_note_line::Column::CreditNoteId.is_in(notes.iter().copied()));
-    Ok(grouped(select.order_by_asc(credit_note_line::Column::Position).all().await?, |line| line.credit_note_id))
+pub async fn credit_note_lines_of(
+    reader: &Reader,
+    notes: &[Of<CreditNoteId>],
+) -> Result<HashMap<Of<CreditNoteId>, Vec<CreditNoteLine>>, Error> {
+    let select = reader.select_of::<credit_note_line::Entity, _>(credit_note_line::Column::CreditNoteId, notes);
+    Ok(grouped(select.order_by_asc(credit_note_line::Column::Position).all().await?, |line| (line.business_id, line.credit_note_id)))
 }

@@ -1,11 +1,18 @@
 //! What the API shows of subscriptions and money: pages, rows by id, and the rows of many parents in one statement.
 
+pub mod audit;
+pub mod businesses;
 pub mod invoices;
 pub mod payments;
 pub mod subscriptions;
 
 use std::collections::HashMap;
 use std::hash::Hash;
+
+use crate::ids::BusinessId;
+
+/// A thing of a business: what staff read across businesses is always shown with its own.
+pub type Of<I> = (BusinessId, I);
 
 /// Rows by what they belong to, each group in the order it was read.
 fn grouped<K: Eq + Hash, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
 
-use super::grouped;
+use super::{Of, grouped};
 use crate::billing::lifecycle::PaymentStatus;
 use crate::error::Error;
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId};
-use crate::store::Tenant;
+use crate::store::Reader;
 use crate::store::entity::payments::{payment, payment_method};
 use crate::store::page::{MAX_COUNT, Page, Window, newest_first};
 use crate::store::tenant::Scoped;
@@ -23,40 +23,45 @@ pub struct PaymentFilter {
     pub statuses: Option<Vec<PaymentStatus>>,
     /// Of this invoice.
     pub invoice: Option<InvoiceId>,
+    /// With this receipt of the gateway's.
+    pub receipt: Option<String>,
 }
 
 /// One by id.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn by_id(tenant: &Tenant, id: PaymentId) -> Result<Option<Payment>, Error> {
-    tenant.by_id::<payment::Entity, _>(id).await
+pub async fn by_id(reader: &Reader, id: PaymentId) -> Result<Option<Payment>, Error> {
+    reader.by_id::<payment::Entity, _>(id).await
 }
 
 /// A page, newest first.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn page(tenant: &Tenant, filter: &PaymentFilter, window: Window) -> Result<Page<Payment>, Error> {
-    newest_first(filtered(tenant, filter), payment::Column::CreatedAt, payment::Column::Id, window).await
+pub async fn page(reader: &Reader, filter: &PaymentFilter, window: Window) -> Result<Page<Payment>, Error> {
+    newest_first(filtered(reader, filter), payment::Column::CreatedAt, payment::Column::Id, window).await
 }
 
 /// How many there are, counted no further than the API shows.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn count(tenant: &Tenant, filter: &PaymentFilter) -> Result<u64, Error> {
-    filtered(tenant, filter).count_up_to(MAX_COUNT).await
+pub async fn count(reader: &Reader, filter: &PaymentFilter) -> Result<u64, Error> {
+    filtered(reader, filter).count_up_to(MAX_COUNT).await
 }
 
 /// What `filter` leaves.
-fn filtered(tenant: &Tenant, filter: &PaymentFilter) -> Scoped<payment::Entity> {
-    let mut select = tenant.select::<payment::Entity>();
+fn filtered(reader: &Reader, filter: &PaymentFilter) -> Scoped<payment::Entity> {
+    let mut select = reader.select::<payment::Entity>();
     if let Some(statuses) = &filter.statuses {
         select = select.filter(payment::Column::Status.is_in(statuses.iter().copied()));
     }
     if let Some(invoice) = filter.invoice {
         select = select.filter(payment::Column::InvoiceId.eq(invoice));
+    }
+    if let Some(receipt) = &filter.receipt {
+        select = select.filter(payment::Column::Receipt.eq(receipt.as_str()));
     }
     select
 }
@@ -65,17 +70,25 @@ fn filtered(tenant: &Tenant, filter: &PaymentFilter) -> Scoped<payment::Entity> 
 ///
 /// # Errors
 /// The database's fault.
-pub async fn of_invoices(tenant: &Tenant, invoices: &[InvoiceId]) -> Result<HashMap<InvoiceId, Vec<Payment>>, Error> {
-    let select = tenant.select::<payment::Entity>().filter(payment::Column::InvoiceId.is_in(invoices.iter().copied()));
-    Ok(grouped(select.order_by_asc(payment::Column::Attempt).all().await?, |payment| payment.invoice_id))
+pub async fn of_invoices(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Vec<Payment>>, Error> {
+    let select = reader.select_of::<payment::Entity, _>(payment::Column::InvoiceId, invoices);
+    Ok(grouped(select.order_by_asc(payment::Column::Attempt).all().await?, |payment| (payment.business_id, payment.invoice_id)))
+}
+
+/// A method by id, unless it is removed.
+///
+/// # Errors
+/// The database's fault.
+pub async fn method_by_id(reader: &Reader, id: PaymentMethodId) -> Result<Option<PaymentMethod>, Error> {
+    Ok(reader.by_id::<payment_method::Entity, _>(id).await?.filter(|method| method.removed_at.is_none()))
 }
 
 /// The methods that are not removed, the newest first.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn methods(tenant: &Tenant) -> Result<Vec<PaymentMethod>, Error> {
-    let select = tenant.select::<payment_method::Entity>().filter(payment_method::Column::RemovedAt.is_null());
+pub async fn methods(reader: &Reader) -> Result<Vec<PaymentMethod>, Error> {
+    let select = reader.select::<payment_method::Entity>().filter(payment_method::Column::RemovedAt.is_null());
     select.order_by_desc(payment_method::Column::CreatedAt).order_by_desc(payment_method::Column::Id).all().await
 }
 
@@ -83,8 +96,8 @@ pub async fn methods(tenant: &Tenant) -> Result<Vec<PaymentMethod>, Error> {
 ///
 /// # Errors
 /// The database's fault.
-pub async fn methods_by_ids(tenant: &Tenant, ids: &[PaymentMethodId]) -> Result<HashMap<PaymentMethodId, PaymentMethod>, Error> {
-    let select = tenant.select::<payment_method::Entity>().filter(payment_method::Column::Id.is_in(ids.iter().copied()));
+pub async fn methods_by_ids(reader: &Reader, ids: &[Of<PaymentMethodId>]) -> Result<HashMap<Of<PaymentMethodId>, PaymentMethod>, Error> {
+    let select = reader.select_of::<payment_method::Entity, _>(payment_method::Column::Id, ids);
     let rows = select.filter(payment_method::Column::RemovedAt.is_null()).all().await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    Ok(rows.into_iter().map(|row| ((row.business_id, row.id), row)).collect())
 }

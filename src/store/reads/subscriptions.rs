@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
+use super::Of;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{ProductId, SubscriptionId};
-use crate::store::Tenant;
+use crate::store::Reader;
 use crate::store::entity::subscriptions::subscription::{Column, Entity};
 use crate::store::page::{MAX_COUNT, Page, Window, newest_first};
 use crate::store::tenant::Scoped;
@@ -27,25 +28,25 @@ pub const LIVE: [SubscriptionStatus; 5] = [
 ///
 /// # Errors
 /// The database's fault.
-pub async fn by_id(tenant: &Tenant, id: SubscriptionId) -> Result<Option<Subscription>, Error> {
-    tenant.by_id::<Entity, _>(id).await
+pub async fn by_id(reader: &Reader, id: SubscriptionId) -> Result<Option<Subscription>, Error> {
+    reader.by_id::<Entity, _>(id).await
 }
 
 /// Many by id.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn by_ids(tenant: &Tenant, ids: &[SubscriptionId]) -> Result<HashMap<SubscriptionId, Subscription>, Error> {
-    let rows = tenant.select::<Entity>().filter(Column::Id.is_in(ids.iter().copied())).all().await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+pub async fn by_ids(reader: &Reader, ids: &[Of<SubscriptionId>]) -> Result<HashMap<Of<SubscriptionId>, Subscription>, Error> {
+    let rows = reader.select_of::<Entity, _>(Column::Id, ids).all().await?;
+    Ok(rows.into_iter().map(|row| ((row.business_id, row.id), row)).collect())
 }
 
 /// The ids of a product's subscriptions, ended ones too.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn ids_of_product(tenant: &Tenant, product: ProductId) -> Result<Vec<SubscriptionId>, Error> {
-    Ok(of_product(tenant, Some(product)).all().await?.into_iter().map(|row| row.id).collect())
+pub async fn ids_of_product(reader: &Reader, product: ProductId) -> Result<Vec<SubscriptionId>, Error> {
+    Ok(of_product(reader, Some(product)).all().await?.into_iter().map(|row| row.id).collect())
 }
 
 /// The one that is meant without an id, of one product where it is named: the live one, else the one that ended last; none
@@ -53,8 +54,8 @@ pub async fn ids_of_product(tenant: &Tenant, product: ProductId) -> Result<Vec<S
 ///
 /// # Errors
 /// The database's fault.
-pub async fn current(tenant: &Tenant, product: Option<ProductId>) -> Result<Option<Subscription>, Error> {
-    let mut select = tenant.select::<Entity>();
+pub async fn current(reader: &Reader, product: Option<ProductId>) -> Result<Option<Subscription>, Error> {
+    let mut select = reader.select::<Entity>();
     if let Some(product) = product {
         select = select.filter(Column::ProductId.eq(product));
     }
@@ -67,35 +68,47 @@ pub async fn current(tenant: &Tenant, product: Option<ProductId>) -> Result<Opti
 }
 
 /// Newest first; of one product where it is named.
-fn of_product(tenant: &Tenant, product: Option<ProductId>) -> Scoped<Entity> {
-    let select = tenant.select::<Entity>().order_by_desc(Column::CreatedAt).order_by_desc(Column::Id);
+fn of_product(reader: &Reader, product: Option<ProductId>) -> Scoped<Entity> {
+    let select = reader.select::<Entity>().order_by_desc(Column::CreatedAt).order_by_desc(Column::Id);
     match product {
         Some(product) => select.filter(Column::ProductId.eq(product)),
         None => select,
     }
 }
 
-/// A page, newest first; of the given statuses, or of all.
+/// Which subscriptions are asked for; every member narrows.
+#[derive(Debug, Clone, Default)]
+pub struct SubscriptionFilter {
+    /// Of these statuses.
+    pub statuses: Option<Vec<SubscriptionStatus>>,
+    /// Of this product.
+    pub product: Option<ProductId>,
+}
+
+/// A page, newest first.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn page(tenant: &Tenant, statuses: Option<&[SubscriptionStatus]>, window: Window) -> Result<Page<Subscription>, Error> {
-    newest_first(of_statuses(tenant, statuses), Column::CreatedAt, Column::Id, window).await
+pub async fn page(reader: &Reader, filter: &SubscriptionFilter, window: Window) -> Result<Page<Subscription>, Error> {
+    newest_first(filtered(reader, filter), Column::CreatedAt, Column::Id, window).await
 }
 
 /// How many there are, counted no further than the API shows.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn count(tenant: &Tenant, statuses: Option<&[SubscriptionStatus]>) -> Result<u64, Error> {
-    of_statuses(tenant, statuses).count_up_to(MAX_COUNT).await
+pub async fn count(reader: &Reader, filter: &SubscriptionFilter) -> Result<u64, Error> {
+    filtered(reader, filter).count_up_to(MAX_COUNT).await
 }
 
-/// Those of the given statuses, or all.
-fn of_statuses(tenant: &Tenant, statuses: Option<&[SubscriptionStatus]>) -> Scoped<Entity> {
-    let select = tenant.select::<Entity>();
-    match statuses {
-        Some(statuses) => select.filter(Column::Status.is_in(statuses.iter().copied())),
-        None => select,
+/// What `filter` leaves.
+fn filtered(reader: &Reader, filter: &SubscriptionFilter) -> Scoped<Entity> {
+    let mut select = reader.select::<Entity>();
+    if let Some(statuses) = &filter.statuses {
+        select = select.filter(Column::Status.is_in(statuses.iter().copied()));
     }
+    if let Some(product) = filter.product {
+        select = select.filter(Column::ProductId.eq(product));
+    }
+    select
 }

@@ -1,0 +1,35 @@
+//! What the schemas have in common: how one is printed, and the front door that its documents pass.
+
+use async_graphql::{EmptySubscription, ObjectType, SDLExportOptions, ValidationMode};
+
+use super::front_door::{BuildError, FrontDoor, Limits};
+use super::scalars;
+
+/// A schema without live updates.
+pub type Schema<Q, M> = async_graphql::Schema<Q, M, EmptySubscription>;
+
+/// Builds a schema. Documents reach it through the front door alone, which validates them in full.
+pub fn build<Q: ObjectType + Default + 'static, M: ObjectType + Default + 'static>() -> Schema<Q, M> {
+    async_graphql::Schema::build(Q::default(), M::default(), EmptySubscription).validation_mode(ValidationMode::Fast).finish()
+}
+
+/// The schema's definition, as it is printed.
+pub fn sdl<Q: ObjectType + 'static, M: ObjectType + 'static>(schema: &Schema<Q, M>) -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    schema.sdl_with_options(options)
+}
+
+/// The front door of the schema, which reads every scalar before anything runs.
+///
+/// # Errors
+/// [`BuildError`] where the schema or a scalar's name is not valid: a fault of the build.
+pub fn front_door<Q: ObjectType + 'static, M: ObjectType + 'static>(
+    schema: &Schema<Q, M>,
+    limits: Limits,
+) -> Result<FrontDoor, BuildError> {
+    let mut door = FrontDoor::new(&sdl(schema), limits)?;
+    for (name, check) in scalars::CHECKS {
+        door = door.with_scalar(name, *check)?;
+    }
+    Ok(door)
+}

@@ -1,0 +1,145 @@
+//! Anything by its id, whosever it is.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+
+use super::account::StaffUser;
+use super::businesses::StaffBusiness;
+use super::plans::StaffPlan;
+use super::service_keys::ServiceKey;
+use crate::error::Error;
+use crate::graphql::business::account::User;
+use crate::graphql::business::api_keys::ApiKey;
+use crate::graphql::business::audit::AuditEvent;
+use crate::graphql::business::catalog::{Plan, Product};
+use crate::graphql::business::credit_notes::CreditNote;
+use crate::graphql::business::invoices::Invoice;
+use crate::graphql::business::node::MAX_NODES;
+use crate::graphql::business::payments::{Payment, PaymentMethod};
+use crate::graphql::business::profile::{Business, Member};
+use crate::graphql::business::subscriptions::Subscription;
+use crate::graphql::context::{RequestContext, nullable, request};
+use crate::ids::{
+    AuditEventId, BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, ServiceKeyId, StaffId,
+    SubscriptionId, UserId,
+};
+use crate::services::staff::Right;
+use crate::store::reads::{audit, invoices, payments, subscriptions};
+
+/// A thing with an id.
+#[derive(Interface)]
+#[graphql(name = "Node", field(name = "id", ty = "ID", desc = "Its id: opaque to clients."))]
+pub enum StaffNode {
+    /// A business, with what only staff see of it.
+    StaffBusiness(StaffBusiness),
+    /// A member of staff.
+    StaffUser(StaffUser),
+    /// A business as its own people see it: reached from what is its own; by its id it is a `StaffBusiness`.
+    Business(Business),
+    /// A person.
+    User(User),
+    /// A person's place in a business.
+    Member(Member),
+    /// A product.
+    Product(Product),
+    /// A plan, with what only staff see of it.
+    StaffPlan(StaffPlan),
+    /// A plan as customers see it: reached from what is on it; by its id it is a `StaffPlan`.
+    Plan(Plan),
+    /// A subscription.
+    Subscription(Subscription),
+    /// An invoice.
+    Invoice(Invoice),
+    /// A credit note.
+    CreditNote(CreditNote),
+    /// A payment.
+    Payment(Payment),
+    /// A way to pay.
+    PaymentMethod(PaymentMethod),
+    /// A key of a business: shown to its own people alone, and by no id to staff.
+    ApiKey(ApiKey),
+    /// A product's own key.
+    ServiceKey(ServiceKey),
+    /// One act that was written down.
+    AuditEvent(AuditEvent),
+}
+
+/// Queries by id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The thing of that id; null where there is none.
+    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<StaffNode>> {
+        nullable(async {
+            request(context).staff_access().await?.require(Right::Read)?;
+            Ok(find(request(context), &id).await?)
+        })
+        .await
+    }
+
+    /// Each thing of these ids, null where there is none; at most 100.
+    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Option<Result<Vec<Option<StaffNode>>>> {
+        nullable(async {
+            request(context).staff_access().await?.require(Right::Read)?;
+            if ids.len() > MAX_NODES {
+                return Err(Error::BadUserInput(format!("`nodes` takes at most {MAX_NODES} ids.").into()).into());
+            }
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.push(find(request(context), &id).await?);
+            }
+            Ok(Some(found))
+        })
+        .await
+    }
+}
+
+/// The thing of an id.
+async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, Error> {
+    if let Some(id) = BusinessId::parse(id) {
+        return Ok(StaffBusiness::by_id(request, id).await?.map(StaffNode::StaffBusiness));
+    }
+    if let Some(id) = StaffId::parse(id) {
+        return Ok(StaffUser::by_id(request, id).await?.map(StaffNode::StaffUser));
+    }
+    if let Some(id) = ProductId::parse(id) {
+        return Ok(Product::by_id(request, id).await?.map(StaffNode::Product));
+    }
+    if let Some(id) = PlanId::parse(id) {
+        return Ok(StaffPlan::by_id(request, id).await?.map(StaffNode::StaffPlan));
+    }
+    if let Some(id) = UserId::parse(id) {
+        return Ok(User::by_id(request, id).await?.map(StaffNode::User));
+    }
+    if let Some(id) = MemberId::parse(id) {
+        return Ok(Member::by_id(request, id).await?.map(StaffNode::Member));
+    }
+    if let Some(id) = ServiceKeyId::parse(id) {
+        return Ok(ServiceKey::by_id(request, id).await?.map(StaffNode::ServiceKey));
+    }
+    let reader = request.reader().await?;
+    if let Some(id) = AuditEventId::parse(id) {
+        let found = match audit::by_id(&reader, id).await? {
+            None => audit::of_platform_by_id(&request.system().await?, id).await?,
+            found => found,
+        };
+        return Ok(found.map(AuditEvent::new).map(StaffNode::AuditEvent));
+    }
+    if let Some(id) = SubscriptionId::parse(id) {
+        return Ok(subscriptions::by_id(&reader, id).await?.map(Subscription::new).map(StaffNode::Subscription));
+    }
+    if let Some(id) = InvoiceId::parse(id) {
+        return Ok(invoices::by_id(&reader, id).await?.map(Invoice::new).map(StaffNode::Invoice));
+    }
+    if let Some(id) = CreditNoteId::parse(id) {
+        return Ok(invoices::credit_note_by_id(&reader, id).await?.map(CreditNote::new).map(StaffNode::CreditNote));
+    }
+    if let Some(id) = PaymentId::parse(id) {
+        return Ok(payments::by_id(&reader, id).await?.map(Payment::new).map(StaffNode::Payment));
+    }
+    if let Some(id) = PaymentMethodId::parse(id) {
+        return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));
+    }
+    Ok(None)
+}

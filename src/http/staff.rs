@@ -1,0 +1,33 @@
+//! Runs what the front door let in against the staff schema, for the member of staff that the guard finds.
+
+use std::sync::Arc;
+
+use async_graphql::Response;
+use http::request::Parts;
+
+use super::graphql::Executor;
+use super::{business, guard};
+use crate::error::Error;
+use crate::graphql::front_door::Admitted;
+use crate::graphql::staff::Schema;
+use crate::security::cursor::CursorKey;
+use crate::services::Ports;
+use crate::services::staff::StaffService;
+
+/// The staff API's executor.
+pub struct StaffExecutor {
+    /// The schema.
+    pub schema: Schema,
+    /// What its services need.
+    pub ports: Ports,
+    /// Seals paging cursors.
+    pub cursors: Arc<CursorKey>,
+}
+
+impl Executor for StaffExecutor {
+    async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
+        let staff = StaffService::new(self.ports.clone());
+        let caller = guard::staff_caller(&staff, &parts.headers)?;
+        Ok(business::run(&self.schema, &self.ports, &self.cursors, caller, guard::user_agent(&parts.headers), admitted).await)
+    }
+}

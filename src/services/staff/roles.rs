@@ -1,0 +1,35 @@
+//! What each role of staff may do: one closed table.
+
+use crate::store::types::StaffRole;
+
+/// What an operation of the staff API asks of its caller's role.
+///
+/// | Right | SUPPORT | FINANCE | COMPLIANCE | ADMIN |
+/// | --- | --- | --- | --- | --- |
+/// | read everything | yes | yes | yes | yes |
+/// | suspend and restore businesses | | | yes | yes |
+/// | plans and their prices | | yes | | yes |
+/// | keys of products | | | | yes |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// To read: every business, the catalogue, colleagues, audit trails.
+    Read,
+    /// To suspend and to restore a business.
+    SuspendBusinesses,
+    /// To make and to archive plans, and to set their prices.
+    ManagePlans,
+    /// To make and to end the keys of products.
+    ManageServiceKeys,
+}
+
+impl Right {
+    /// Whether a role has it.
+    pub const fn allows(self, role: StaffRole) -> bool {
+        match self {
+            Self::Read => true,
+            Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
+            Self::ManagePlans => matches!(role, StaffRole::Finance | StaffRole::Admin),
+            Self::ManageServiceKeys => matches!(role, StaffRole::Admin),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The audit trail as the API shows it: of a business, and for staff of all of them together with the platform's own.
+
+use std::cmp::Reverse;
+
+use sea_orm::{ColumnTrait as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _};
+
+use crate::error::Error;
+use crate::ids::AuditEventId;
+use crate::store::entity::staff::platform_audit_event;
+use crate::store::entity::work::audit_event;
+use crate::store::page::{MAX_COUNT, Page, Position, Window, cut, newest_first, windowed};
+use crate::store::types::Instant;
+use crate::store::{Reader, System};
+
+/// One act that was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Its id.
+    pub id: AuditEventId,
+    /// Its number in its chain, from 1.
+    pub sequence: i64,
+    /// What was done: `subscription.changed`.
+    pub action: String,
+    /// Who did it: an id, or `system`.
+    pub actor: String,
+    /// To what: an id.
+    pub subject: String,
+    /// Before and after, as JSON.
+    pub details: String,
+    /// When.
+    pub at: Instant,
+    /// The hash of the event before it in its chain; zeros before the first.
+    pub previous_hash: Vec<u8>,
+    /// Its hash.
+    pub hash: Vec<u8>,
+}
+
+impl AuditEvent {
+    /// Where it stands among others.
+    pub const fn position(&self) -> Position {
+        Position { at: self.at, id: self.id.uuid() }
+    }
+}
+
+impl From<audit_event::Model> for AuditEvent {
+    fn from(row: audit_event::Model) -> Self {
+        let audit_event::Model { id, sequence, action, actor, subject, details, at, previous_hash, hash, business_id: _ } = row;
+        Self { id, sequence, action, actor, subject, details, at, previous_hash, hash }
+    }
+}
+
+impl From<platform_audit_event::Model> for AuditEvent {
+    fn from(row: platform_audit_event::Model) -> Self {
+        let platform_audit_event::Model { id, sequence, action, actor, subject, details, at, previous_hash, hash } = row;
+        Self { id, sequence, action, actor, subject, details, at, previous_hash, hash }
+    }
+}
+
+/// A page of what was done to the businesses that are read, newest first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn page(reader: &Reader, window: Window) -> Result<Page<AuditEvent>, Error> {
+    let page = newest_first(reader.select::<audit_event::Entity>(), audit_event::Column::At, audit_event::Column::Id, window).await?;
+    let Page { rows, has_next, has_previous } = page;
+    Ok(Page { rows: rows.into_iter().map(Into::into).collect(), has_next, has_previous })
+}
+
+/// How many there are, counted no further than the API shows.
+///
+/// # Errors
+/// The database's fault.
+pub async fn count(reader: &Reader) -> Result<u64, Error> {
+    reader.select::<audit_event::Entity>().count_up_to(MAX_COUNT).await
+}
+
+/// One of the businesses that are read, by id.
+///
+/// # Errors
+/// The database's fault.
+pub async fn by_id(reader: &Reader, id: AuditEventId) -> Result<Option<AuditEvent>, Error> {
+    Ok(reader.by_id::<audit_event::Entity, _>(id).await?.map(Into::into))
+}
+
+/// A page of what was done to any business and to the platform, newest first. Two statements, whose rows are merged.
+///
+/// # Errors
+/// The database's fault.
+pub async fn page_of_all(system: &System, window: Window) -> Result<Page<AuditEvent>, Error> {
+    let of_businesses = system.reader().select::<audit_event::Entity>();
+    let of_businesses = windowed::<audit_event::Entity, _>(of_businesses, audit_event::Column::At, audit_event::Column::Id, window);
+    let of_platform = system.select::<platform_audit_event::Entity>();
+    let (at, id) = (platform_audit_event::Column::At, platform_audit_event::Column::Id);
+    let of_platform = windowed::<platform_audit_event::Entity, _>(of_platform, at, id, window);
+    let mut rows: Vec<AuditEvent> = of_businesses.all().await?.into_iter().map(Into::into).collect();
+    rows.extend(of_platform.all(system.connection()).await?.into_iter().map(AuditEvent::from));
+    // As each statement was ordered; `cut` turns a part that is read from its end.
+    if window.from_end {
+        rows.sort_unstable_by_key(AuditEvent::position);
+    } else {
+        rows.sort_unstable_by_key(|row| Reverse(row.position()));
+    }
+    Ok(cut(rows, window))
+}
+
+/// How many there are, counted no further than the API shows.
+///
+/// # Errors
+/// The database's fault.
+pub async fn count_of_all(system: &System) -> Result<u64, Error> {
+    let of_platform = system.select::<platform_audit_event::Entity>().limit(MAX_COUNT.saturating_add(1));
+    let of_platform = of_platform.count(system.connection()).await?;
+    Ok(count(&system.reader()).await?.saturating_add(of_platform))
+}
+
+/// One of the platform's own, by id.
+///
+/// # Errors
+/// The database's fault.
+pub async fn of_platform_by_id(system: &System, id: AuditEventId) -> Result<Option<AuditEvent>, Error> {
+    let found = system.select::<platform_audit_event::Entity>().filter(platform_audit_event::Column::Id.eq(id));
+    Ok(found.one(system.connection()).await?.map(Into::into))
+}

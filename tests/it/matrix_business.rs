@@ -1,0 +1,115 @@
+//! Who may do what at the business API.
+
+use evolve_business::ids::BusinessId;
+use evolve_business::store::TenantScope;
+use evolve_business::store::types::{ApiScope, Role};
+
+use crate::client::Server;
+use crate::database::TestDatabase;
+use crate::matrix::{Asker, Everybody, Questions};
+use crate::world::World;
+use crate::world_keys::{make_key, program};
+use crate::world_lives::Life;
+
+/// `$business`, `$subscription`, `$invoice` and so on are ids that exist.
+const REQUESTS: &[(&str, &str)] = &[
+    ("auditEvents", " { nodes { id } }"),
+    ("changePlanPreview", "(input: { subscriptionId: $subscription, planId: $plan }) { userErrors { code } }"),
+    ("creditNotes", " { nodes { id } }"),
+    ("invoice", "(id: $invoice) { id }"),
+    ("invoices", " { nodes { id } }"),
+    ("node", "(id: $business) { id }"),
+    ("nodes", "(ids: [$business]) { id }"),
+    ("notificationPreferences", " { kind }"),
+    ("notifications", " { nodes { id } }"),
+    ("payment", "(id: $payment) { id }"),
+    ("paymentMethods", " { id }"),
+    ("payments", " { nodes { id } }"),
+    ("plans", " { nodes { id } }"),
+    ("products", " { id }"),
+    ("profile", " { id }"),
+    ("sessions", " { id }"),
+    ("subscribePreview", "(input: { planId: $plan, interval: MONTHLY }) { userErrors { code } }"),
+    ("subscription", "(product: \"erp\") { id }"),
+    ("subscriptions", " { nodes { id } }"),
+    ("viewer", " { business { id } }"),
+    ("addPaymentMethod", "(input: { source: { sandbox: DECLINES } }) { userErrors { code } }"),
+    ("cancel", "(input: { subscriptionId: \"sub_none\", timing: NOW, idempotencyKey: \"m\" }) { userErrors { code } }"),
+    ("cancelPlanChange", "(input: { subscriptionId: \"sub_none\" }) { userErrors { code } }"),
+    ("changePassword", "(input: { currentPassword: \"wrong\", newPassword: \"wrong\" }) { userErrors { code } }"),
+    ("changePlan", "(input: { subscriptionId: \"sub_none\", planId: $plan, idempotencyKey: \"m\" }) { userErrors { code } }"),
+    ("confirmEmail", "(input: { token: \"none\" }) { userErrors { code } }"),
+    ("createApiKey", "(input: { name: \"\", scopes: [] }) { userErrors { code } }"),
+    ("markNotificationsRead", "(input: { ids: [\"ntf_none\"] }) { userErrors { code } }"),
+    ("payInvoice", "(input: { invoiceId: \"inv_none\", idempotencyKey: \"m\" }) { userErrors { code } }"),
+    ("reactivate", "(input: { subscriptionId: \"sub_none\" }) { userErrors { code } }"),
+    ("refreshSession", "(input: { refreshToken: \"none\" }) { userErrors { code } }"),
+    (
+        "register",
+        "(input: { businessName: \"\", businessEmail: \"a@example.com\", industry: \"\", companySize: SIZE_1, country: \"KE\", postalCode: \"\", fullName: \"\", email: \"a@example.com\", password: \"\" }) { userErrors { code } }",
+    ),
+    ("removePaymentMethod", "(input: { paymentMethodId: \"pm_none\" }) { userErrors { code } }"),
+    ("requestPasswordReset", "(input: { email: \"nobody@example.com\" }) { userErrors { code } }"),
+    ("resendConfirmation", "(input: { email: \"nobody@example.com\" }) { userErrors { code } }"),
+    ("resetPassword", "(input: { token: \"none\", password: \"none\" }) { userErrors { code } }"),
+    ("revokeApiKey", "(input: { apiKeyId: \"key_none\" }) { userErrors { code } }"),
+    ("revokeSession", "(input: { sessionId: \"ses_none\" }) { userErrors { code } }"),
+    ("setAutoRenewal", "(input: { subscriptionId: \"sub_none\", autoRenewal: true }) { userErrors { code } }"),
+    ("setDefaultPaymentMethod", "(input: { paymentMethodId: \"pm_none\" }) { userErrors { code } }"),
+    ("setNotificationPreference", "(input: { kind: \"none\", channel: EMAIL, enabled: true }) { userErrors { code } }"),
+    ("signIn", "(input: { email: \"nobody@example.com\", password: \"wrong\" }) { userErrors { code } }"),
+    ("signOut", "(input: {}) { userErrors { code } }"),
+    ("subscribe", "(input: { planId: \"pln_none\", interval: MONTHLY, idempotencyKey: \"m\" }) { userErrors { code } }"),
+    ("updateProfile", "(input: {}) { userErrors { code } }"),
+];
+
+/// Each is one of the business's own, but for what is public; a person's own is the owner's.
+const OBJECTS: &[(&str, &str)] = &[
+    ("ApiKey", "node(id: $key) { ... on ApiKey { ? } }"),
+    ("AuditEvent", "node(id: $event) { ... on AuditEvent { ? } }"),
+    ("Business", "profile { ? }"),
+    ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
+    ("Invoice", "invoice(id: $invoice) { ? }"),
+    ("Member", "node(id: $member) { ... on Member { ? } }"),
+    ("Notification", "node(id: $notification) { ... on Notification { ? } }"),
+    ("Payment", "payment(id: $payment) { ? }"),
+    ("PaymentMethod", "node(id: $method) { ... on PaymentMethod { ? } }"),
+    ("Plan", "node(id: $plan) { ... on Plan { ? } }"),
+    ("Product", "node(id: $product) { ... on Product { ? } }"),
+    ("Subscription", "subscription(product: \"erp\") { ? }"),
+    ("User", "node(id: $user) { ... on User { ? } }"),
+    ("UserSession", "node(id: $session) { ... on UserSession { ? } }"),
+    ("Viewer", "viewer { ? }"),
+];
+
+both!(the_matrix_of_who_may_do_what_is_as_it_was_agreed);
+
+/// Nobody, a person of each role, a key of each scope, and a key of a product that asks about the business.
+async fn everybody(world: &World, server: &Server) -> Everybody {
+    let life = Life::lived(world, server, "ann").await;
+    let scope = TenantScope::proved(BusinessId::parse(&life.business).unwrap());
+    let mut askers = vec![Asker::new("nobody", server.client())];
+    for role in [Role::Member, Role::Billing, Role::Admin] {
+        let (name, email) = (role.as_str(), format!("{}@example.com", role.as_str().to_lowercase()));
+        world.colleague(scope, role, &email).await;
+        askers.push(Asker::signed_in(name, server.client(), "signIn", email).await);
+    }
+    askers.push(Asker::signed_in("OWNER", server.client(), "signIn", life.email.clone()).await);
+    for scope in ApiScope::ALL {
+        let (_, key) = make_key(&life.client, &[scope.as_str()]).await;
+        askers.push(Asker::new(&format!("sk {}", scope.as_str()), program(server, &key)));
+    }
+    let mut product = program(server, &world.service_key().await);
+    product.about = Some(life.business.clone());
+    askers.push(Asker::new("svc", product));
+    let ids = life.named_ids(world).await;
+    Everybody { askers, ids }
+}
+
+async fn the_matrix_of_who_may_do_what_is_as_it_was_agreed(db: TestDatabase) {
+    let world = World::at(db, "2027-01-31T09:00:00Z").await;
+    let server = Server::start(&world).await;
+    let everybody = everybody(&world, &server).await;
+    let questions = Questions { sdl: include_str!("../../schema.graphql"), requests: REQUESTS, objects: OBJECTS, signs_out: "signOut" };
+    insta::assert_snapshot!("who_may_do_what", questions.ask(&everybody).await);
+}

@@ -1,0 +1,96 @@
+//! Who may do what at the staff API.
+
+use evolve_business::store::types::StaffRole;
+use serde_json::json;
+
+use crate::client::Server;
+use crate::database::TestDatabase;
+use crate::matrix::{Asker, Everybody, Questions};
+use crate::world::World;
+use crate::world_lives::Life;
+use crate::world_staff::text;
+
+/// `$business`, `$subscription`, `$invoice` and so on are ids that exist.
+const REQUESTS: &[(&str, &str)] = &[
+    ("auditEvents", " { nodes { id } }"),
+    ("business", "(id: $business) { id }"),
+    ("businesses", " { nodes { id } }"),
+    ("failedMails", " { nodes { kind } }"),
+    ("invoices", " { nodes { id } }"),
+    ("node", "(id: $invoice) { id }"),
+    ("nodes", "(ids: [$invoice]) { id }"),
+    ("payments", " { nodes { id } }"),
+    ("plans", " { id }"),
+    ("serviceKeys", " { id }"),
+    ("staffUsers", " { id }"),
+    ("staffViewer", " { id }"),
+    ("subscriptions", " { nodes { id } }"),
+    ("archivePlan", "(input: { planId: \"pln_none\" }) { userErrors { code } }"),
+    (
+        "createPlan",
+        "(input: { product: \"none\", code: \"\", name: \"\", description: \"\", prices: [], features: [] }) { userErrors { code } }",
+    ),
+    ("createServiceKey", "(input: { name: \"\", product: \"none\" }) { userErrors { code } }"),
+    ("restoreBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
+    ("revokeServiceKey", "(input: { serviceKeyId: \"skey_none\" }) { userErrors { code } }"),
+    (
+        "setPlanPrice",
+        "(input: { planId: \"pln_none\", price: { interval: MONTHLY, amount: { amount: \"1\", currency: \"KES\" }, taxBehavior: EXCLUSIVE } }) { userErrors { code } }",
+    ),
+    ("staffRefreshSession", "(input: { refreshToken: \"none\" }) { userErrors { code } }"),
+    ("staffSignIn", "(input: { email: \"nobody@staff.example\", password: \"wrong\" }) { userErrors { code } }"),
+    ("staffSignOut", "(input: {}) { userErrors { code } }"),
+    ("suspendBusiness", "(input: { businessId: \"biz_none\", reason: \"\" }) { userErrors { code } }"),
+];
+
+/// Those of a business are found by staff as those of its own people are. No key of a business is.
+const OBJECTS: &[(&str, &str)] = &[
+    ("ApiKey", "node(id: $key) { ... on ApiKey { ? } }"),
+    ("AuditEvent", "node(id: $event) { ... on AuditEvent { ? } }"),
+    ("Business", "business(id: $business) { business { ? } }"),
+    ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
+    ("Invoice", "node(id: $invoice) { ... on Invoice { ? } }"),
+    ("Member", "node(id: $member) { ... on Member { ? } }"),
+    ("Payment", "node(id: $payment) { ... on Payment { ? } }"),
+    ("PaymentMethod", "node(id: $method) { ... on PaymentMethod { ? } }"),
+    ("Plan", "node(id: $plan) { ... on StaffPlan { plan { ? } } }"),
+    ("Product", "node(id: $product) { ... on Product { ? } }"),
+    ("ServiceKey", "node(id: $serviceKey) { ... on ServiceKey { ? } }"),
+    ("StaffBusiness", "business(id: $business) { ? }"),
+    ("StaffPlan", "node(id: $plan) { ... on StaffPlan { ? } }"),
+    ("StaffUser", "node(id: $colleague) { ... on StaffUser { ? } }"),
+    ("Subscription", "node(id: $subscription) { ... on Subscription { ? } }"),
+    ("User", "node(id: $user) { ... on User { ? } }"),
+];
+
+both!(the_matrix_of_what_staff_may_do_is_as_it_was_agreed);
+
+/// Nobody, a member of staff of each role, and two who belong to the other API.
+async fn everybody(world: &World, server: &Server) -> Everybody {
+    let life = Life::lived(world, server, "ann").await;
+    let mut ids = life.named_ids(world).await;
+    let mut askers = vec![Asker::new("nobody", server.staff())];
+    for role in StaffRole::ALL {
+        let email = world.add_staff(*role).await;
+        askers.push(Asker::signed_in(role.as_str(), server.staff(), "staffSignIn", email).await);
+    }
+    let admin = &askers.last().unwrap().client;
+    let made = admin.mutate("createServiceKey", json!({ "name": "ERP", "product": "erp" }), "serviceKey { id } secret").await;
+    ids.insert("serviceKey", text(&made["serviceKey"]["id"]));
+    ids.insert("colleague", text(&admin.data("{ staffViewer { id } }", json!({})).await["staffViewer"]["id"]));
+    for (name, token) in [("customer", life.client.token.clone()), ("svc", made["secret"].as_str().map(str::to_owned))] {
+        let mut other = server.staff();
+        other.token = token;
+        askers.push(Asker::new(name, other));
+    }
+    Everybody { askers, ids }
+}
+
+async fn the_matrix_of_what_staff_may_do_is_as_it_was_agreed(db: TestDatabase) {
+    let world = World::at(db, "2027-01-31T09:00:00Z").await;
+    let server = Server::start(&world).await;
+    let everybody = everybody(&world, &server).await;
+    let questions =
+        Questions { sdl: include_str!("../../schema.staff.graphql"), requests: REQUESTS, objects: OBJECTS, signs_out: "staffSignOut" };
+    insta::assert_snapshot!("what_staff_may_do", questions.ask(&everybody).await);
+}
