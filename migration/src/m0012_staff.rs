@@ -17,6 +17,7 @@ migration!(
      drop index all_subscriptions_by_creation; \
      drop index all_invoices_by_creation; \
      drop index all_payments_by_creation; \
+     drop index all_audit_events_by_id; \
      drop index all_audit_events_by_time; \
      drop index audit_events_by_time; \
      drop index all_members_by_id; \
@@ -77,6 +78,7 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          create index all_subscriptions_by_creation on subscriptions (created_at, id);
          create index all_invoices_by_creation on invoices (created_at, id);
          create index all_payments_by_creation on payments (created_at, id);
+         create index all_audit_events_by_id on audit_events (id);
          create index all_audit_events_by_time on audit_events (at, id);
          create index audit_events_by_time on audit_events (business_id, at, id);
          create index all_members_by_id on members (id);

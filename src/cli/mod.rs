@@ -53,6 +53,13 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// Whether the command goes on until it is told to stop.
+    pub const fn runs_on(&self) -> bool {
+        matches!(self.command, None | Some(Command::Serve | Command::Worker))
+    }
+}
+
 /// What there is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {

@@ -1,6 +1,6 @@
 //! Relations that a list shows for each row, loaded in one statement for all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -15,11 +15,12 @@ use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, PlanId, P
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
 use crate::store::catalog::{self, Feature, Plan, PlanHistory, PlanView, Price, Product, VersionKey};
-use crate::store::customers::{self, UserView};
+use crate::store::customers::{self, Member, UserView};
 use crate::store::page::{Page, Window};
 use crate::store::reads::Of;
+use crate::store::reads::audit::{self, AuditEvent};
 use crate::store::reads::businesses::{self, Suspension};
-use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceFilter, InvoiceLine, InvoiceTax};
+use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
 use crate::store::staff::{self, StaffView};
@@ -95,6 +96,20 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
     }
 }
 
+/// Loads pages of the lists of many parents, in one statement for each part that is asked for.
+pub type Pages<P, V> = Loader<(P, Window), Page<V>>;
+
+impl<P: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send + 'static> Pages<P, V> {
+    /// The part of a parent's list that `window` asks for.
+    ///
+    /// # Errors
+    /// The batch's fault.
+    pub async fn page(&self, parent: P, window: Window) -> Result<Page<V>, Error> {
+        let page = self.load((parent, window)).await?;
+        page.ok_or_else(|| Error::Corrupt("a page that was asked for was not read".into()))
+    }
+}
+
 /// The loaders of one view.
 pub struct Loaders {
     /// Products by id.
@@ -113,9 +128,24 @@ pub struct Loaders {
     pub business_currency: Loader<(), Currency>,
     /// Subscriptions by id.
     pub subscriptions: Loader<Of<SubscriptionId>, Subscription>,
-    /// Pages of a subscription's invoices. A statement each, but read together: what the invoices of all of them lead to
-    /// is then asked for at once.
-    pub subscription_invoices: Loader<(Of<SubscriptionId>, Window), Page<Invoice>>,
+    /// Pages of a subscription's invoices.
+    pub subscription_invoices: Pages<Of<SubscriptionId>, Invoice>,
+    /// Pages of a business's invoices.
+    pub business_invoices: Pages<BusinessId, Invoice>,
+    /// How many invoices a business has.
+    pub business_invoice_counts: Loader<BusinessId, u64>,
+    /// Pages of a business's subscriptions.
+    pub business_subscriptions: Pages<BusinessId, Subscription>,
+    /// How many subscriptions a business has.
+    pub business_subscription_counts: Loader<BusinessId, u64>,
+    /// Pages of a business's payments.
+    pub business_payments: Pages<BusinessId, Payment>,
+    /// How many payments a business has.
+    pub business_payment_counts: Loader<BusinessId, u64>,
+    /// Pages of a business's audit trail.
+    pub business_audit_events: Pages<BusinessId, AuditEvent>,
+    /// How many events the audit trail of a business has.
+    pub business_audit_event_counts: Loader<BusinessId, u64>,
     /// Invoices by id.
     pub invoices: Loader<Of<InvoiceId>, Invoice>,
     /// Lines by invoice.
@@ -142,6 +172,10 @@ pub struct Loaders {
     pub live_subscriptions: Loader<PlanId, i64>,
     /// Members of staff, for staff.
     pub staff: Loader<StaffId, StaffView>,
+    /// Pages of a business's people.
+    pub business_members: Pages<BusinessId, Member>,
+    /// How many people a business has.
+    pub business_member_counts: Loader<BusinessId, u64>,
     /// People of the businesses that the view shows.
     pub users: Loader<UserId, UserView>,
 }
@@ -150,6 +184,22 @@ pub struct Loaders {
 macro_rules! of_reader {
     ($snapshot:expr, $read:path) => {
         Loader::new($snapshot, |snapshot, keys| Box::pin(async move { $read(&snapshot.reader().await?, &keys).await }))
+    };
+}
+
+/// A loader that reads pages of the lists of many parents by one function of the store.
+macro_rules! pages {
+    ($snapshot:expr, $read:path) => {
+        Loader::new($snapshot, |snapshot, keys| {
+            Box::pin(async move {
+                let (reader, mut found) = (snapshot.reader().await?, HashMap::with_capacity(keys.len()));
+                for (window, parents) in by_window(keys) {
+                    let pages = $read(&reader, &parents, window).await?;
+                    found.extend(pages.into_iter().map(|(parent, page)| ((parent, window), page)));
+                }
+                Ok(found)
+            })
+        })
     };
 }
 
@@ -181,7 +231,15 @@ impl Loaders {
             platform_currency: only!(snapshot, platform_currency),
             business_currency: only!(snapshot, business_currency),
             subscriptions: of_reader!(snapshot, subscriptions::by_ids),
-            subscription_invoices: Loader::new(snapshot, |snapshot, keys| Box::pin(subscription_invoices(snapshot, keys))),
+            subscription_invoices: pages!(snapshot, invoices::pages_of_subscriptions),
+            business_invoices: pages!(snapshot, invoices::pages_of_businesses),
+            business_invoice_counts: of_reader!(snapshot, invoices::counts_of_businesses),
+            business_subscriptions: pages!(snapshot, subscriptions::pages_of_businesses),
+            business_subscription_counts: of_reader!(snapshot, subscriptions::counts_of_businesses),
+            business_payments: pages!(snapshot, payments::pages_of_businesses),
+            business_payment_counts: of_reader!(snapshot, payments::counts_of_businesses),
+            business_audit_events: pages!(snapshot, audit::pages_of_businesses),
+            business_audit_event_counts: of_reader!(snapshot, audit::counts_of_businesses),
             invoices: of_reader!(snapshot, invoices::by_ids),
             invoice_lines: of_reader!(snapshot, lines_of),
             invoice_taxes: of_reader!(snapshot, invoices::taxes_of),
@@ -200,6 +258,8 @@ impl Loaders {
                     Ok(found.into_iter().map(|staff| (staff.id, staff)).collect())
                 })
             }),
+            business_members: pages!(snapshot, customers::members),
+            business_member_counts: of_reader!(snapshot, customers::count_members),
             users: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
                     let found = customers::users(&snapshot.reader().await?, ids).await?;
@@ -210,18 +270,13 @@ impl Loaders {
     }
 }
 
-async fn subscription_invoices(
-    snapshot: Arc<Snapshot>,
-    keys: Vec<(Of<SubscriptionId>, Window)>,
-) -> Result<HashMap<(Of<SubscriptionId>, Window), Page<Invoice>>, Error> {
-    let reader = snapshot.reader().await?;
-    let mut pages = HashMap::with_capacity(keys.len());
-    for ((business, subscription), window) in keys {
-        let filter = InvoiceFilter { subscriptions: Some(vec![subscription]), ..InvoiceFilter::default() };
-        let page = invoices::page(&reader.within(business), &filter, window).await?;
-        pages.insert(((business, subscription), window), page);
+/// What is asked for, by the part of the list: each part is one statement for all who ask for it.
+fn by_window<P>(keys: Vec<(P, Window)>) -> BTreeMap<Window, Vec<P>> {
+    let mut parts: BTreeMap<Window, Vec<P>> = BTreeMap::new();
+    for (parent, window) in keys {
+        parts.entry(window).or_default().push(parent);
     }
-    Ok(pages)
+    parts
 }
 
 async fn lines_of(reader: &Reader, invoices: &[Of<InvoiceId>]) -> Result<HashMap<Of<InvoiceId>, Arc<[InvoiceLine]>>, Error> {

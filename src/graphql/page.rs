@@ -6,7 +6,9 @@ use async_graphql::SimpleObject;
 use futures::future::BoxFuture;
 
 use super::context::RequestContext;
+use super::loaders::{Loader, Loaders};
 use crate::error::Error;
+use crate::ids::BusinessId;
 use crate::security::cursor::CursorKey;
 use crate::services::access::Caller;
 use crate::store::page::{MAX_COUNT, Position, Window};
@@ -119,6 +121,15 @@ fn open(key: &CursorKey, scope: &str, cursor: &str) -> Result<Position, Error> {
 
 /// Counts a list when it is asked to.
 pub type Count = Arc<dyn Fn() -> BoxFuture<'static, Result<u64, Error>> + Send + Sync>;
+
+/// Counts a business's list together with those of other businesses.
+pub fn count_of(request: &RequestContext, business: BusinessId, counts: fn(&Loaders) -> &Loader<BusinessId, u64>) -> Count {
+    let view = request.view();
+    Arc::new(move || {
+        let view = Arc::clone(&view);
+        Box::pin(async move { Ok(counts(&view.loaders).load(business).await?.unwrap_or_default()) })
+    })
+}
 
 /// What `totalCount` shows of a count: null past [`MAX_COUNT`].
 pub fn shown_count(count: u64) -> Option<i32> {

@@ -1,5 +1,7 @@
 //! Businesses, users, members.
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
@@ -8,7 +10,7 @@ use sea_orm::{
 
 use super::entity::catalog::{plan, plan_price};
 use super::entity::customers::{business, member, session, user};
-use super::page::{self, MAX_COUNT, Page, Window};
+use super::page::{self, Page, Window};
 use super::tenant::Catalogue;
 use super::types::{Instant, Role};
 use super::{Reader, System, Tenant};
@@ -161,12 +163,14 @@ pub async fn users(reader: &Reader, ids: Vec<UserId>) -> Result<Vec<UserView>, E
         .await
 }
 
-/// A page of this business's people, who joined last first.
+/// The same part of many businesses' lists of people, who joined last first, in one statement.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn members(reader: &Reader, window: Window) -> Result<Page<Member>, Error> {
-    page::newest_first(reader.select::<member::Entity>(), member::Column::JoinedAt, member::Column::Id, window).await
+pub async fn members(reader: &Reader, businesses: &[BusinessId], window: Window) -> Result<HashMap<BusinessId, Page<Member>>, Error> {
+    let rows = || reader.select_of_businesses::<member::Entity>(businesses);
+    let order = (member::Column::JoinedAt, member::Column::Id);
+    page::newest_of_each(rows, businesses, member::Column::BusinessId, order, window, |row| row.business_id).await
 }
 
 /// One of its people, by the id of their place in it.
@@ -177,12 +181,12 @@ pub async fn member(reader: &Reader, id: MemberId) -> Result<Option<Member>, Err
     reader.by_id::<member::Entity, _>(id).await
 }
 
-/// How many people this business has, counted no further than [`MAX_COUNT`] + 1.
+/// How many people each of many businesses has, in one statement.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn count_members(reader: &Reader) -> Result<u64, Error> {
-    reader.select::<member::Entity>().count_up_to(MAX_COUNT).await
+pub async fn count_members(reader: &Reader, businesses: &[BusinessId]) -> Result<HashMap<BusinessId, u64>, Error> {
+    page::count_of_each(reader.select_of_businesses::<member::Entity>(businesses)).await
 }
 
 /// The place of a person in this business.

@@ -77,6 +77,11 @@ impl Reader {
         Scoped { select: E::find().filter(self.own::<E>()), transaction: Arc::clone(&self.transaction) }
     }
 
+    /// The rows of these businesses.
+    pub(crate) fn select_of_businesses<E: TenantEntity>(&self, businesses: &[BusinessId]) -> Scoped<E> {
+        self.select::<E>().filter(E::business_column().is_in(businesses.iter().copied()))
+    }
+
     /// The rows whose `column` is one of `keys`, each of its business: where every business's rows are read, the
     /// statement names theirs, so that the tables' keys, which lead with the business, serve it.
     pub(crate) fn select_of<E: TenantEntity, I: Copy + Into<sea_orm::Value>>(

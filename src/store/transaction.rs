@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
@@ -26,6 +27,10 @@ enum Role {
     System,
 }
 
+/// What is done in a transaction. One type for all that answer the same: the retries and the task around it, which are
+/// large, are compiled once for each answer and not once for each caller.
+type Work<T> = Box<dyn Fn(Arc<DatabaseTransaction>) -> BoxFuture<'static, Outcome<T>> + Send + Sync>;
+
 impl Store {
     /// Runs `work` as the tenant of `scope` in one transaction, in a task of its own, and commits if it answers `Ok`.
     /// It may run more than once, so it must have no effect but on the database.
@@ -35,11 +40,11 @@ impl Store {
     pub async fn write<T, F, Fut>(&self, scope: TenantScope, work: F) -> Outcome<T>
     where
         F: Fn(Tenant) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Outcome<T>> + Send,
+        Fut: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::App(Some(scope)), true, move |transaction| work(Tenant::new(transaction, scope, filter))).await
+        self.run(Role::App(Some(scope)), true, Box::new(move |transaction| Box::pin(work(Tenant::new(transaction, scope, filter))))).await
     }
 
     /// As [`Store::write`], as the system: for the few places that look across tenants.
@@ -49,11 +54,11 @@ impl Store {
     pub async fn write_system<T, F, Fut>(&self, work: F) -> Outcome<T>
     where
         F: Fn(System) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Outcome<T>> + Send,
+        Fut: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::System, true, move |transaction| work(System::new(transaction, filter))).await
+        self.run(Role::System, true, Box::new(move |transaction| Box::pin(work(System::new(transaction, filter))))).await
     }
 
     /// As [`Store::write_system`], from a snapshot that changes nothing and waits for no writer.
@@ -63,20 +68,15 @@ impl Store {
     pub async fn read_system<T, F, Fut>(&self, work: F) -> Outcome<T>
     where
         F: Fn(System) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Outcome<T>> + Send,
+        Fut: Future<Output = Outcome<T>> + Send + 'static,
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::System, false, move |transaction| work(System::new(transaction, filter))).await
+        self.run(Role::System, false, Box::new(move |transaction| Box::pin(work(System::new(transaction, filter))))).await
     }
 
     /// Runs `work` in a task that the caller's going away does not end.
-    async fn run<T, F, Fut>(&self, role: Role, write: bool, work: F) -> Outcome<T>
-    where
-        F: Fn(Arc<DatabaseTransaction>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Outcome<T>> + Send,
-        T: Send + 'static,
-    {
+    async fn run<T: Send + 'static>(&self, role: Role, write: bool, work: Work<T>) -> Outcome<T> {
         let store = self.clone();
         let task = async move {
             let mut wait = FIRST_WAIT;
@@ -96,12 +96,7 @@ impl Store {
     }
 
     /// One try.
-    async fn run_once<T, F, Fut>(&self, role: Role, write: bool, work: &F) -> Outcome<T>
-    where
-        F: Fn(Arc<DatabaseTransaction>) -> Fut + Send + Sync,
-        Fut: Future<Output = Outcome<T>> + Send,
-        T: Send,
-    {
+    async fn run_once<T: Send>(&self, role: Role, write: bool, work: &Work<T>) -> Outcome<T> {
         let transaction = Arc::new(self.begin(role, write).await?);
         let outcome = work(Arc::clone(&transaction)).await;
         let transaction = Arc::into_inner(transaction).ok_or_else(|| Error::Corrupt("a transaction outlived its work".into()))?;

@@ -29,6 +29,11 @@ const PAYMENTS: &str =
     "{ payments(first: 40) { nodes { status amount { amount } invoice { number business { businessName } } method { label } } } }";
 const BUSINESSES: &str = "{ businesses(first: 40) { nodes { id suspensionReason suspendedBy { email } business { businessName subscriptionStatus balance { amount } } } } }";
 
+const LISTS: &str = "{ businesses(first: 40) { nodes { id
+  subscriptions(first: 2) { totalCount nodes { id plan { name } } } invoices(first: 2) { totalCount nodes { id lines { description } } }
+  payments(last: 2) { totalCount nodes { id invoice { number } } } auditEvents(first: 3) { totalCount nodes { id action } }
+  business { members(first: 5) { totalCount nodes { user { email } } } } } } }";
+
 async fn world(db: TestDatabase) -> (World, Server, Client, Statements) {
     let statements = Statements::default();
     let world = World::with(db, NOW, |options| options.observer = Some(statements.observer())).await;
@@ -60,13 +65,13 @@ async fn lists_across_businesses_take_the_same_statements_for_one_and_for_thirty
     let (world, server, staff, statements) = world(db).await;
     paying(&world, &server, "b00").await;
     let mut first = Vec::new();
-    for document in [INVOICES, SUBSCRIPTIONS, PAYMENTS, BUSINESSES] {
+    for document in [INVOICES, SUBSCRIPTIONS, PAYMENTS, BUSINESSES, LISTS] {
         first.push(counted(&staff, &statements, document).await.1);
     }
     for number in 1..30 {
         paying(&world, &server, &format!("b{number:02}")).await;
     }
-    for (document, one) in [INVOICES, SUBSCRIPTIONS, PAYMENTS, BUSINESSES].into_iter().zip(first) {
+    for (document, one) in [INVOICES, SUBSCRIPTIONS, PAYMENTS, BUSINESSES, LISTS].into_iter().zip(first) {
         let (shown, thirty) = counted(&staff, &statements, document).await;
         let list = shown.as_object().unwrap().values().next().unwrap();
         assert_eq!(list["nodes"].as_array().unwrap().len(), 30, "{document}");
@@ -123,6 +128,19 @@ async fn everything_is_shown_with_its_own_business(db: TestDatabase) {
             assert_eq!(node["node"]["id"], json!(id), "{node:#}");
             assert_eq!(node["nodes"], json!([{ "id": id }, null]));
         }
+    }
+    // A part of each one's list, read for both at once, is the part of its own list.
+    let parts = "{ businesses { nodes { id whole: invoices(first: 9) { nodes { id } } newest: invoices(first: 1) { totalCount nodes { id } pageInfo { hasNextPage hasPreviousPage } }
+      oldest: invoices(last: 1) { nodes { id } pageInfo { hasNextPage hasPreviousPage } } } } }";
+    let shown = staff.data(parts, json!({})).await["businesses"]["nodes"].take();
+    assert_eq!(shown.as_array().unwrap().len(), 2);
+    for business in shown.as_array().unwrap() {
+        let whole = business["whole"]["nodes"].as_array().unwrap();
+        let life = [&ann, &ben].into_iter().find(|life| business["id"] == json!(life.business)).unwrap();
+        assert!(whole.len() == 2 && whole.iter().all(|node| life.ids.contains(&text(&node["id"]))), "{business:#}");
+        let page = |next: bool, previous: bool| json!({ "hasNextPage": next, "hasPreviousPage": previous });
+        assert_eq!(business["newest"], json!({ "totalCount": 2, "nodes": [whole[0]], "pageInfo": page(true, false) }));
+        assert_eq!(business["oldest"], json!({ "nodes": [whole[1]], "pageInfo": page(false, true) }));
     }
     let all = staff
         .data("{ invoices { totalCount } payments { totalCount } subscriptions { totalCount } businesses { totalCount } }", json!({}))

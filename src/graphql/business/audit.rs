@@ -7,8 +7,9 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
-use crate::graphql::page::{Count, PageArguments, connection};
+use crate::graphql::page::{Count, PageArguments, connection, count_of};
 use crate::graphql::scalars::{BigInt, DateTime, show_id};
+use crate::ids::BusinessId;
 use crate::services::access::Need;
 use crate::store::Reader;
 use crate::store::page::Page;
@@ -102,8 +103,22 @@ pub(in crate::graphql) fn connection_of(
     page: Page<rows::AuditEvent>,
     count: Count,
 ) -> AuditEventConnection {
-    let placed = page.rows.into_iter().map(|row| (row.position(), AuditEvent::new(row))).collect();
-    AuditEventConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count)
+    AuditEventConnection::of(request, list, page.map(|row| (row.position(), AuditEvent::new(row))), count)
+}
+
+/// A page of what was done to one business, read together with those of other businesses.
+///
+/// # Errors
+/// As [`page`].
+pub(in crate::graphql) async fn page_of_business(
+    request: &RequestContext,
+    business: BusinessId,
+    arguments: PageArguments,
+) -> Result<AuditEventConnection, Error> {
+    let list = format!("{business}/auditEvents");
+    let window = arguments.window(request, &list)?;
+    let page = request.view().loaders.business_audit_events.page(business, window).await?;
+    Ok(connection_of(request, &list, page, count_of(request, business, |loaders| &loaders.business_audit_event_counts)))
 }
 
 /// Queries about the audit trail.

@@ -11,7 +11,7 @@ use crate::graphql::context::{nullable, request};
 use crate::graphql::page::{Count, PageArguments, connection};
 use crate::graphql::scalars::{DateTime, Money, show_id, stored_money};
 use crate::services::access::Need;
-use crate::store::page::{Page, Position};
+use crate::store::page::Position;
 use crate::store::reads::invoices as rows;
 use crate::store::types;
 
@@ -147,9 +147,7 @@ impl CreditNoteQuery {
                 let tenant = tenant.clone();
                 Box::pin(async move { rows::credit_note_count(&tenant).await })
             });
-            let placed =
-                page.rows.into_iter().map(|row| (Position { at: row.issued_at, id: row.id.uuid() }, CreditNote::new(row))).collect();
-            let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
+            let page = page.map(|row| (Position { at: row.issued_at, id: row.id.uuid() }, CreditNote::new(row)));
             Ok(Some(CreditNoteConnection::of(request, "creditNotes", page, count)))
         })
         .await

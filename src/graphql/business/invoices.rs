@@ -10,11 +10,10 @@ use super::payments::Payment;
 use super::profile::Business;
 use super::subscriptions::{Period, Subscription};
 use crate::billing::{invoice as rules, lifecycle};
-use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
-use crate::graphql::page::{Count, PageArguments, connection};
+use crate::graphql::page::{Count, PageArguments, connection, count_of};
 use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, stored_money};
-use crate::ids::{InvoiceId, SubscriptionId};
+use crate::ids::{BusinessId, InvoiceId, SubscriptionId};
 use crate::services::access::Need;
 use crate::services::billing::party::Party;
 use crate::store::Reader;
@@ -360,8 +359,7 @@ pub(super) async fn page_of_subscription(
 ) -> Result<InvoiceConnection> {
     let list = format!("{id}/invoices");
     let window = arguments.window(request, &list)?;
-    let page = request.view().loaders.subscription_invoices.load(((business, id), window)).await?;
-    let page = page.ok_or_else(|| Error::Corrupt("a page of invoices was not read".into()))?;
+    let page = request.view().loaders.subscription_invoices.page((business, id), window).await?;
     let filter = Filter { subscriptions: Some(vec![id]), ..Filter::default() };
     Ok(connection_of(request, &list, request.reader_of(business).await?, filter, page))
 }
@@ -373,8 +371,25 @@ fn connection_of(request: &RequestContext, list: &str, reader: Reader, filter: F
         let (reader, filter) = (reader.clone(), Arc::clone(&filter));
         Box::pin(async move { rows::count(&reader, &filter).await })
     });
-    let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Invoice::new(row))).collect();
-    InvoiceConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count)
+    shown(request, list, page, count)
+}
+
+/// The connection of a page.
+fn shown(request: &RequestContext, list: &str, page: Page<rows::Invoice>, count: Count) -> InvoiceConnection {
+    let placed = page.map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Invoice::new(row)));
+    InvoiceConnection::of(request, list, placed, count)
+}
+
+/// A page of one business's invoices, read together with those of other businesses.
+pub(in crate::graphql) async fn page_of_business(
+    request: &RequestContext,
+    business: BusinessId,
+    arguments: PageArguments,
+) -> Result<InvoiceConnection> {
+    let list = format!("{business}/invoices");
+    let window = arguments.window(request, &list)?;
+    let page = request.view().loaders.business_invoices.page(business, window).await?;
+    Ok(shown(request, &list, page, count_of(request, business, |loaders| &loaders.business_invoice_counts)))
 }
 
 /// Queries about invoices.

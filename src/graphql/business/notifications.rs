@@ -14,7 +14,7 @@ use crate::ids::NotificationId;
 use crate::services::access::{Need, Person};
 use crate::services::notifications::{self as service, NotificationService};
 use crate::store::notifications as rows;
-use crate::store::page::{Page, Position};
+use crate::store::page::Position;
 use crate::store::types;
 
 /// How word reaches a person.
@@ -191,9 +191,7 @@ impl NotificationQuery {
                 let tenant = tenant.clone();
                 Box::pin(async move { rows::count(&tenant, user, unread_only).await })
             });
-            let placed =
-                page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Notification { row })).collect();
-            let page = Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous };
+            let page = page.map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Notification { row }));
             Ok(Some(NotificationConnection::of(request, &list, page, count)))
         })
         .await

@@ -8,9 +8,9 @@ use super::invoices::Invoice;
 use crate::billing::lifecycle;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
-use crate::graphql::page::{Count, PageArguments, connection};
+use crate::graphql::page::{Count, PageArguments, connection, count_of};
 use crate::graphql::scalars::{Date, DateTime, Money, Url, show_id, stored_money};
-use crate::ids::{InvoiceId, PaymentId};
+use crate::ids::{BusinessId, InvoiceId, PaymentId};
 use crate::services::access::Need;
 use crate::store::Reader;
 use crate::store::page::{Page, Position};
@@ -265,8 +265,25 @@ pub(in crate::graphql) async fn page(
         let (reader, filter) = (reader.clone(), Arc::clone(&filter));
         Box::pin(async move { rows::count(&reader, &filter).await })
     });
-    let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Payment::new(row))).collect();
-    Ok(PaymentConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count))
+    Ok(shown(request, list, page, count))
+}
+
+/// The connection of a page.
+fn shown(request: &RequestContext, list: &str, page: Page<rows::Payment>, count: Count) -> PaymentConnection {
+    let placed = page.map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Payment::new(row)));
+    PaymentConnection::of(request, list, placed, count)
+}
+
+/// A page of one business's payments, read together with those of other businesses.
+pub(in crate::graphql) async fn page_of_business(
+    request: &RequestContext,
+    business: BusinessId,
+    arguments: PageArguments,
+) -> Result<PaymentConnection> {
+    let list = format!("{business}/payments");
+    let window = arguments.window(request, &list)?;
+    let page = request.view().loaders.business_payments.page(business, window).await?;
+    Ok(shown(request, &list, page, count_of(request, business, |loaders| &loaders.business_payment_counts)))
 }
 
 /// Queries about payments.

@@ -7,12 +7,12 @@ use super::api_keys::ApiKey;
 use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
-use crate::graphql::page::{PageArguments, connection};
+use crate::graphql::page::{PageArguments, connection, count_of};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, Money, TimeZone, show_id, stored_money};
 use crate::ids::{BusinessId, MemberId};
 use crate::services::access::Need;
 use crate::services::customers::{self as service, Change, CustomerService, UpdateProfile};
-use crate::store::page::{Page, Position};
+use crate::store::page::Position;
 use crate::store::{customers, types};
 
 /// How many people work in a business.
@@ -192,15 +192,9 @@ impl Business {
         let request = request(context);
         let name = format!("{}/members", self.row.business_id);
         let window = PageArguments { first, after, last, before }.window(request, &name)?;
-        let reader = request.reader_of(self.row.business_id).await?;
-        let page = customers::members(&reader, window).await?;
-        let position = |row: &customers::Member| Position { at: row.joined_at, id: row.id.uuid() };
-        let rows = page.rows.into_iter().map(|row| (position(&row), Member { row })).collect();
-        let count = std::sync::Arc::new(move || -> futures::future::BoxFuture<'static, _> {
-            let reader = reader.clone();
-            Box::pin(async move { customers::count_members(&reader).await })
-        });
-        let page = Page { rows, has_next: page.has_next, has_previous: page.has_previous };
+        let page = request.view().loaders.business_members.page(self.row.business_id, window).await?;
+        let count = count_of(request, self.row.business_id, |loaders| &loaders.business_member_counts);
+        let page = page.map(|row| (Position { at: row.joined_at, id: row.id.uuid() }, Member { row }));
         Ok(MemberConnection::of(request, &name, page, count))
     }
     /// Its live keys, the newest first. For owners and admins.

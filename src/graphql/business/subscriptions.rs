@@ -12,9 +12,9 @@ use crate::billing::change::{ChangeTiming as StoredTiming, Proration};
 use crate::billing::lifecycle;
 use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
-use crate::graphql::page::{Count, PageArguments, connection};
+use crate::graphql::page::{Count, PageArguments, connection, count_of};
 use crate::graphql::scalars::{DateTime, Decimal, Money, show_id, stored_money};
-use crate::ids::ProductId;
+use crate::ids::{BusinessId, ProductId};
 use crate::services::access::Need;
 use crate::services::billing;
 use crate::store::Reader;
@@ -290,8 +290,25 @@ pub(in crate::graphql) async fn page(
         let (reader, filter) = (reader.clone(), Arc::clone(&filter));
         Box::pin(async move { rows::count(&reader, &filter).await })
     });
-    let placed = page.rows.into_iter().map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Subscription::new(row))).collect();
-    Ok(SubscriptionConnection::of(request, list, Page { rows: placed, has_next: page.has_next, has_previous: page.has_previous }, count))
+    Ok(shown(request, list, page, count))
+}
+
+/// The connection of a page.
+fn shown(request: &RequestContext, list: &str, page: Page<rows::Subscription>, count: Count) -> SubscriptionConnection {
+    let placed = page.map(|row| (Position { at: row.created_at, id: row.id.uuid() }, Subscription::new(row)));
+    SubscriptionConnection::of(request, list, placed, count)
+}
+
+/// A page of one business's subscriptions, read together with those of other businesses.
+pub(in crate::graphql) async fn page_of_business(
+    request: &RequestContext,
+    business: BusinessId,
+    arguments: PageArguments,
+) -> Result<SubscriptionConnection> {
+    let list = format!("{business}/subscriptions");
+    let window = arguments.window(request, &list)?;
+    let page = request.view().loaders.business_subscriptions.page(business, window).await?;
+    Ok(shown(request, &list, page, count_of(request, business, |loaders| &loaders.business_subscription_counts)))
 }
 
 /// The product of a code, if there is one.

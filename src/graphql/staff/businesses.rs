@@ -19,11 +19,8 @@ use crate::ids::{BusinessId, ProductId};
 use crate::services::customers as service;
 use crate::services::staff::Right;
 use crate::store::customers;
-use crate::store::page::{Page, Position};
+use crate::store::page::Position;
 use crate::store::reads::businesses::{self as rows, BusinessFilter as Filter};
-use crate::store::reads::invoices::InvoiceFilter;
-use crate::store::reads::payments::PaymentFilter;
-use crate::store::reads::subscriptions::SubscriptionFilter;
 
 /// The most characters of a search.
 const MAX_SEARCH_CHARS: usize = 100;
@@ -47,11 +44,6 @@ impl StaffBusiness {
     pub async fn by_id(request: &RequestContext, id: BusinessId) -> Result<Option<Self>, Error> {
         Ok(request.view().loaders.businesses.load(id).await?.map(Self::new))
     }
-
-    /// The name of one of its lists.
-    fn list(&self, name: &str) -> String {
-        format!("{}/{name}", self.row.business_id)
-    }
 }
 
 /// A business, with what only staff see of it.
@@ -74,9 +66,7 @@ impl StaffBusiness {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<SubscriptionConnection> {
-        let (request, arguments) = (request(context), PageArguments { first, after, last, before });
-        let reader = request.reader_of(self.row.business_id).await?;
-        subscriptions::page(request, reader, &self.list("subscriptions"), SubscriptionFilter::default(), arguments).await
+        subscriptions::page_of_business(request(context), self.row.business_id, PageArguments { first, after, last, before }).await
     }
     /// Its invoices, newest first.
     async fn invoices(
@@ -87,9 +77,7 @@ impl StaffBusiness {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<InvoiceConnection> {
-        let (request, arguments) = (request(context), PageArguments { first, after, last, before });
-        let reader = request.reader_of(self.row.business_id).await?;
-        invoices::page(request, reader, &self.list("invoices"), InvoiceFilter::default(), arguments, context.look_ahead()).await
+        invoices::page_of_business(request(context), self.row.business_id, PageArguments { first, after, last, before }).await
     }
     /// Its payments, newest first.
     async fn payments(
@@ -100,9 +88,7 @@ impl StaffBusiness {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<PaymentConnection> {
-        let (request, arguments) = (request(context), PageArguments { first, after, last, before });
-        let reader = request.reader_of(self.row.business_id).await?;
-        payments::page(request, reader, &self.list("payments"), PaymentFilter::default(), arguments).await
+        payments::page_of_business(request(context), self.row.business_id, PageArguments { first, after, last, before }).await
     }
     /// What was done to it and by whom, newest first.
     async fn audit_events(
@@ -113,9 +99,8 @@ impl StaffBusiness {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<AuditEventConnection> {
-        let (request, arguments) = (request(context), PageArguments { first, after, last, before });
-        let reader = request.reader_of(self.row.business_id).await?;
-        Ok(audit::page(request, reader, &self.list("auditEvents"), arguments).await?)
+        let arguments = PageArguments { first, after, last, before };
+        Ok(audit::page_of_business(request(context), self.row.business_id, arguments).await?)
     }
     /// Who suspended it, while it is suspended.
     async fn suspended_by(&self, context: &Context<'_>) -> Option<Result<StaffUser>> {
@@ -204,8 +189,7 @@ impl BusinessQuery {
                 Box::pin(async move { rows::count(&reader, &filter).await })
             });
             let place = |row: customers::Business| (Position { at: row.created_at, id: row.business_id.uuid() }, StaffBusiness::new(row));
-            let page = Page { rows: page.rows.into_iter().map(place).collect(), has_next: page.has_next, has_previous: page.has_previous };
-            Ok(Some(StaffBusinessConnection::of(request, "businesses", page, count)))
+            Ok(Some(StaffBusinessConnection::of(request, "businesses", page.map(place), count)))
         })
         .await
     }

@@ -12,7 +12,7 @@ use crate::graphql::page::{Count, PageArguments, connection};
 use crate::graphql::scalars::DateTime;
 use crate::services::staff::Right;
 use crate::store::mails::{self as rows, StoredMail};
-use crate::store::page::{Page, Position};
+use crate::store::page::Position;
 
 /// A mail that was given up.
 #[derive(Debug, Clone)]
@@ -83,8 +83,7 @@ impl MailQuery {
                 Box::pin(async move { rows::count_failed(&reader).await })
             });
             let place = |row: StoredMail| (Position { at: row.updated_at, id: row.id.uuid() }, FailedMail { row });
-            let page = Page { rows: page.rows.into_iter().map(place).collect(), has_next: page.has_next, has_previous: page.has_previous };
-            Ok(Some(FailedMailConnection::of(request, LIST, page, count)))
+            Ok(Some(FailedMailConnection::of(request, LIST, page.map(place), count)))
         })
         .await
     }

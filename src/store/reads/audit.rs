@@ -1,14 +1,15 @@
 //! The audit trail as the API shows it: of a business, and for staff of all of them together with the platform's own.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use sea_orm::{ColumnTrait as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _};
 
 use crate::error::Error;
-use crate::ids::AuditEventId;
+use crate::ids::{AuditEventId, BusinessId};
 use crate::store::entity::staff::platform_audit_event;
 use crate::store::entity::work::audit_event;
-use crate::store::page::{MAX_COUNT, Page, Position, Window, cut, newest_first, windowed};
+use crate::store::page::{MAX_COUNT, Page, Position, Window, count_of_each, cut, newest_first, newest_of_each, windowed};
 use crate::store::types::Instant;
 use crate::store::{Reader, System};
 
@@ -62,8 +63,7 @@ impl From<platform_audit_event::Model> for AuditEvent {
 /// The database's fault.
 pub async fn page(reader: &Reader, window: Window) -> Result<Page<AuditEvent>, Error> {
     let page = newest_first(reader.select::<audit_event::Entity>(), audit_event::Column::At, audit_event::Column::Id, window).await?;
-    let Page { rows, has_next, has_previous } = page;
-    Ok(Page { rows: rows.into_iter().map(Into::into).collect(), has_next, has_previous })
+    Ok(page.map(AuditEvent::from))
 }
 
 /// How many there are, counted no further than the API shows.
@@ -72,6 +72,29 @@ pub async fn page(reader: &Reader, window: Window) -> Result<Page<AuditEvent>, E
 /// The database's fault.
 pub async fn count(reader: &Reader) -> Result<u64, Error> {
     reader.select::<audit_event::Entity>().count_up_to(MAX_COUNT).await
+}
+
+/// The same part of many businesses' lists, each newest first, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn pages_of_businesses(
+    reader: &Reader,
+    businesses: &[BusinessId],
+    window: Window,
+) -> Result<HashMap<BusinessId, Page<AuditEvent>>, Error> {
+    let rows = || reader.select_of_businesses::<audit_event::Entity>(businesses);
+    let order = (audit_event::Column::At, audit_event::Column::Id);
+    let pages = newest_of_each(rows, businesses, audit_event::Column::BusinessId, order, window, |row| row.business_id).await?;
+    Ok(pages.into_iter().map(|(business, page)| (business, page.map(AuditEvent::from))).collect())
+}
+
+/// How many each of many businesses has, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn counts_of_businesses(reader: &Reader, businesses: &[BusinessId]) -> Result<HashMap<BusinessId, u64>, Error> {
+    count_of_each(reader.select_of_businesses::<audit_event::Entity>(businesses)).await
 }
 
 /// One of the businesses that are read, by id.

@@ -8,11 +8,11 @@ use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
 use super::{Of, grouped};
 use crate::billing::lifecycle::InvoiceStatus;
 use crate::error::Error;
-use crate::ids::{CreditNoteId, InvoiceId, SubscriptionId};
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, SubscriptionId};
 use crate::money::Currency;
 use crate::store::Reader;
 use crate::store::entity::invoices::{credit_note, credit_note_line, invoice, invoice_line, invoice_tax};
-use crate::store::page::{MAX_COUNT, Page, Window, newest_first};
+use crate::store::page::{MAX_COUNT, Page, Window, count_of_each, newest_first, newest_of_each};
 use crate::store::tenant::Scoped;
 use crate::store::types::Instant;
 
@@ -72,6 +72,45 @@ pub async fn page(reader: &Reader, filter: &InvoiceFilter, window: Window) -> Re
 /// The database's fault.
 pub async fn count(reader: &Reader, filter: &InvoiceFilter) -> Result<u64, Error> {
     filtered(reader, filter).count_up_to(MAX_COUNT).await
+}
+
+/// The same part of many subscriptions' lists, each newest first, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn pages_of_subscriptions(
+    reader: &Reader,
+    subscriptions: &[Of<SubscriptionId>],
+    window: Window,
+) -> Result<HashMap<Of<SubscriptionId>, Page<Invoice>>, Error> {
+    let of = |row: &Invoice| row.subscription_id.map(|subscription| (row.business_id, subscription));
+    let rows = || reader.select_of::<invoice::Entity, _>(invoice::Column::SubscriptionId, subscriptions);
+    let order = (invoice::Column::CreatedAt, invoice::Column::Id);
+    let parents: Vec<Option<Of<SubscriptionId>>> = subscriptions.iter().copied().map(Some).collect();
+    let pages = newest_of_each(rows, &parents, invoice::Column::SubscriptionId, order, window, of).await?;
+    Ok(pages.into_iter().filter_map(|(subscription, page)| Some((subscription?, page))).collect())
+}
+
+/// The same part of many businesses' lists, each newest first, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn pages_of_businesses(
+    reader: &Reader,
+    businesses: &[BusinessId],
+    window: Window,
+) -> Result<HashMap<BusinessId, Page<Invoice>>, Error> {
+    let rows = || reader.select_of_businesses::<invoice::Entity>(businesses);
+    let order = (invoice::Column::CreatedAt, invoice::Column::Id);
+    newest_of_each(rows, businesses, invoice::Column::BusinessId, order, window, |row| row.business_id).await
+}
+
+/// How many each of many businesses has, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn counts_of_businesses(reader: &Reader, businesses: &[BusinessId]) -> Result<HashMap<BusinessId, u64>, Error> {
+    count_of_each(reader.select_of_businesses::<invoice::Entity>(businesses)).await
 }
 
 /// What `filter` leaves.

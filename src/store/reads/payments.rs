@@ -7,10 +7,10 @@ use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
 use super::{Of, grouped};
 use crate::billing::lifecycle::PaymentStatus;
 use crate::error::Error;
-use crate::ids::{InvoiceId, PaymentId, PaymentMethodId};
+use crate::ids::{BusinessId, InvoiceId, PaymentId, PaymentMethodId};
 use crate::store::Reader;
 use crate::store::entity::payments::{payment, payment_method};
-use crate::store::page::{MAX_COUNT, Page, Window, newest_first};
+use crate::store::page::{MAX_COUNT, Page, Window, count_of_each, newest_first, newest_of_each};
 use crate::store::tenant::Scoped;
 
 pub use crate::store::entity::payments::payment::Model as Payment;
@@ -49,6 +49,28 @@ pub async fn page(reader: &Reader, filter: &PaymentFilter, window: Window) -> Re
 /// The database's fault.
 pub async fn count(reader: &Reader, filter: &PaymentFilter) -> Result<u64, Error> {
     filtered(reader, filter).count_up_to(MAX_COUNT).await
+}
+
+/// The same part of many businesses' lists, each newest first, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn pages_of_businesses(
+    reader: &Reader,
+    businesses: &[BusinessId],
+    window: Window,
+) -> Result<HashMap<BusinessId, Page<Payment>>, Error> {
+    let rows = || reader.select_of_businesses::<payment::Entity>(businesses);
+    let order = (payment::Column::CreatedAt, payment::Column::Id);
+    newest_of_each(rows, businesses, payment::Column::BusinessId, order, window, |row| row.business_id).await
+}
+
+/// How many each of many businesses has, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn counts_of_businesses(reader: &Reader, businesses: &[BusinessId]) -> Result<HashMap<BusinessId, u64>, Error> {
+    count_of_each(reader.select_of_businesses::<payment::Entity>(businesses)).await
 }
 
 /// What `filter` leaves.

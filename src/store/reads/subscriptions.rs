@@ -7,10 +7,10 @@ use sea_orm::{ColumnTrait as _, Order, QueryFilter as _, QueryOrder as _, QueryS
 use super::Of;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{ProductId, SubscriptionId};
+use crate::ids::{BusinessId, ProductId, SubscriptionId};
 use crate::store::Reader;
 use crate::store::entity::subscriptions::subscription::{Column, Entity};
-use crate::store::page::{MAX_COUNT, Page, Window, newest_first};
+use crate::store::page::{MAX_COUNT, Page, Window, count_of_each, newest_first, newest_of_each};
 use crate::store::tenant::Scoped;
 
 pub use crate::store::entity::subscriptions::subscription::Model as Subscription;
@@ -99,6 +99,28 @@ pub async fn page(reader: &Reader, filter: &SubscriptionFilter, window: Window) 
 /// The database's fault.
 pub async fn count(reader: &Reader, filter: &SubscriptionFilter) -> Result<u64, Error> {
     filtered(reader, filter).count_up_to(MAX_COUNT).await
+}
+
+/// The same part of many businesses' lists, each newest first, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn pages_of_businesses(
+    reader: &Reader,
+    businesses: &[BusinessId],
+    window: Window,
+) -> Result<HashMap<BusinessId, Page<Subscription>>, Error> {
+    let rows = || reader.select_of_businesses::<Entity>(businesses);
+    let order = (Column::CreatedAt, Column::Id);
+    newest_of_each(rows, businesses, Column::BusinessId, order, window, |row| row.business_id).await
+}
+
+/// How many each of many businesses has, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn counts_of_businesses(reader: &Reader, businesses: &[BusinessId]) -> Result<HashMap<BusinessId, u64>, Error> {
+    count_of_each(reader.select_of_businesses::<Entity>(businesses)).await
 }
 
 /// What `filter` leaves.
