@@ -54,7 +54,7 @@ impl Statements {
             business: find("FROM \"businesses\""),
             plan: find("FROM \"plan_versions\""),
             lines: find("FROM \"invoice_lines\""),
-            statuses: find("SELECT DISTINCT \"subscriptions\".\"status\""),
+            statuses: find("SELECT DISTINCT \"subscriptions\".\"business_id\""),
         };
         assert_eq!(heard.len(), 9, "the server runs a statement that the handler does not: {heard:#?}");
         statements
@@ -105,12 +105,12 @@ impl Peer {
         let asked = LIVE.iter().fold(query(sql.subscription).bind(business).bind(erp), |query, status| query.bind(*status));
         let subscription = asked.bind(2_i64).fetch_one(&mut *to).await?;
         let invoices = query(sql.invoices).bind(business).bind(i64::try_from(PAGE + 1).unwrap()).fetch_all(&mut *to).await?;
-        let profile = query(sql.business).bind(business).bind(business).bind(1_i64).fetch_one(&mut *to).await?;
+        let profile = query(sql.business).bind(business).bind(business).fetch_one(&mut *to).await?;
         let (plan, version): (Uuid, i32) = (subscription.try_get("plan_id")?, subscription.try_get("plan_version")?);
         let plan = query(sql.plan).bind(version).bind(plan).fetch_one(&mut *to).await?;
         let ids = invoices.iter().take(PAGE).map(|row| row.get::<Uuid, _>("id"));
         let lines = ids.fold(query(sql.lines).bind(business), sqlx::query::Query::bind).fetch_all(&mut *to).await?;
-        let statuses = query(sql.statuses).bind(business).fetch_all(&mut *to).await?;
+        let statuses = query(sql.statuses).bind(business).bind(business).fetch_all(&mut *to).await?;
 
         let mut lines_of: HashMap<Uuid, Vec<&PgRow>> = HashMap::new();
         for line in &lines {
