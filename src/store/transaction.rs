@@ -181,6 +181,11 @@ impl Snapshot {
         Self { store, role: Role::System, transaction: OnceCell::new() }
     }
 
+    /// Whether it shows every business's rows.
+    pub const fn is_of_system(&self) -> bool {
+        matches!(self.role, Role::System)
+    }
+
     /// The transaction, begun now if it was not.
     async fn transaction(&self) -> Result<Arc<DatabaseTransaction>, Error> {
         let open = async || Ok::<_, Error>(Arc::new(self.store.begin(self.role, false).await?));
