@@ -133,6 +133,10 @@ kinds! {
     ServiceKey, ServiceKeyId, "skey";
     /// A refund.
     Refund, RefundId, "ref";
+    /// An entry of the ledger.
+    JournalEntry, JournalEntryId, "jrn";
+    /// A side of an entry; not shown at the API.
+    Posting, PostingId, "pst";
     /// An audit event.
     AuditEvent, AuditEventId, "aud";
     /// A period of a subscription; not shown at the API.
@@ -157,6 +161,8 @@ kinds! {
     Staff, StaffId, "stf";
     /// A place where a member of staff is signed in; not shown at the API.
     StaffSession, StaffSessionId, "sts";
+    /// A test clock.
+    TestClock, TestClockId, "clk";
     /// A time for which staff suspended a business; not shown at the API.
     Suspension, SuspensionId, "sus";
 }

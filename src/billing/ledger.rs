@@ -10,26 +10,54 @@ text_enum! {
     Account {
         /// What the business owes on its invoices.
         Receivable = "RECEIVABLE",
+        /// What gateways hold for us, and what came outside one.
+        Cash = "CASH",
+        /// Account credit: what we owe the business.
+        AccountCredit = "ACCOUNT_CREDIT",
         /// What was sold, without tax.
         Revenue = "REVENUE",
         /// Tax that is owed to the state.
         TaxPayable = "TAX_PAYABLE",
-        /// Account credit: what we owe the business.
-        CustomerCredit = "CUSTOMER_CREDIT",
-        /// What gateways hold for us.
-        Gateway = "GATEWAY",
-        /// Refunds that are decided and not paid.
-        RefundsPayable = "REFUNDS_PAYABLE",
         /// The cost of invoices given up on.
-        BadDebt = "BAD_DEBT",
+        WriteOff = "WRITE_OFF",
         /// What stands against the receivable of those: they are still owed, and may still be paid.
-        BadDebtAllowance = "BAD_DEBT_ALLOWANCE",
+        WriteOffAllowance = "WRITE_OFF_ALLOWANCE",
         /// Amounts below what a gateway takes.
         Rounding = "ROUNDING",
+        /// Refunds that are decided and not paid.
+        Refunds = "REFUNDS",
         /// Charges that a payer's bank has taken back or may.
-        Disputed = "DISPUTED",
-        /// Credit given by staff.
-        Goodwill = "GOODWILL",
+        Disputes = "DISPUTES",
+    }
+}
+
+text_enum! {
+    /// What an entry is about; beside it stands the id of its subject.
+    EntryKind {
+        /// An invoice was issued; its subject is the invoice.
+        InvoiceIssued = "INVOICE_ISSUED",
+        /// Account credit was used on an invoice, its subject.
+        CreditUsed = "CREDIT_USED",
+        /// A payment, its subject, was captured.
+        PaymentCaptured = "PAYMENT_CAPTURED",
+        /// A credit note, its subject, was issued.
+        CreditNoteIssued = "CREDIT_NOTE_ISSUED",
+        /// An invoice, its subject, was called off.
+        InvoiceVoided = "INVOICE_VOIDED",
+        /// What was due on an invoice, its subject, is less than the gateway takes.
+        RoundedOff = "ROUNDED_OFF",
+        /// An invoice, its subject, was given up on.
+        WrittenOff = "WRITTEN_OFF",
+        /// An invoice, its subject, that was given up on is owed less after all.
+        Recovered = "RECOVERED",
+        /// A refund, its subject, was paid.
+        RefundPaid = "REFUND_PAID",
+        /// A refund, its subject, failed and became account credit.
+        RefundFailed = "REFUND_FAILED",
+        /// The charge of a payment, its subject, was taken back by the payer's bank.
+        DisputeOpened = "DISPUTE_OPENED",
+        /// That charge was given back.
+        DisputeWon = "DISPUTE_WON",
     }
 }
 
@@ -81,7 +109,7 @@ pub fn invoice_issued(total_minor: i64, tax_minor: i64) -> Result<Entry, RuleErr
 /// # Errors
 /// As [`Entry::new`].
 pub fn credit_used(amount_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::CustomerCredit, amount_minor), (Account::Receivable, negated(amount_minor)?)])
+    Entry::new([(Account::AccountCredit, amount_minor), (Account::Receivable, negated(amount_minor)?)])
 }
 
 /// A gateway took `captured_minor`, of which `due_minor` was due on the invoice; more becomes account credit.
@@ -91,7 +119,7 @@ pub fn credit_used(amount_minor: i64) -> Result<Entry, RuleError> {
 pub fn payment_captured(captured_minor: i64, due_minor: i64) -> Result<Entry, RuleError> {
     let settled = due_minor.min(captured_minor);
     let over = difference(settled, captured_minor)?;
-    Entry::new([(Account::Gateway, captured_minor), (Account::Receivable, negated(settled)?), (Account::CustomerCredit, over)])
+    Entry::new([(Account::Cash, captured_minor), (Account::Receivable, negated(settled)?), (Account::AccountCredit, over)])
 }
 
 /// Where a credit note went. All in minor units; the three add up to its total.
@@ -118,8 +146,8 @@ pub fn credit_note_issued(note: &CreditNotePosting) -> Result<Entry, RuleError> 
         (Account::Revenue, difference(note.total_minor, note.tax_minor)?),
         (Account::TaxPayable, note.tax_minor),
         (Account::Receivable, negated(note.took_off_minor)?),
-        (Account::CustomerCredit, negated(note.to_credit_minor)?),
-        (Account::RefundsPayable, negated(note.to_refund_minor)?),
+        (Account::AccountCredit, negated(note.to_credit_minor)?),
+        (Account::Refunds, negated(note.to_refund_minor)?),
     ])
 }
 
@@ -128,7 +156,7 @@ pub fn credit_note_issued(note: &CreditNotePosting) -> Result<Entry, RuleError> 
 /// # Errors
 /// As [`Entry::new`].
 pub fn refund_paid(amount_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::RefundsPayable, amount_minor), (Account::Gateway, negated(amount_minor)?)])
+    Entry::new([(Account::Refunds, amount_minor), (Account::Cash, negated(amount_minor)?)])
 }
 
 /// A refund failed for good and became account credit.
@@ -136,37 +164,29 @@ pub fn refund_paid(amount_minor: i64) -> Result<Entry, RuleError> {
 /// # Errors
 /// As [`Entry::new`].
 pub fn refund_failed(amount_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::RefundsPayable, amount_minor), (Account::CustomerCredit, negated(amount_minor)?)])
+    Entry::new([(Account::Refunds, amount_minor), (Account::AccountCredit, negated(amount_minor)?)])
 }
 
-/// An invoice is void: the rest that was due is owed no more, and the account credit it used is given back.
-/// `total_minor` is what is taken back, `due_minor` and `credit_applied_minor` add up to it.
+/// An invoice is void: what was due is owed no more, and what was used or paid on it is given back as account credit.
+/// `total_minor` with `tax_minor` is what its credit notes have left of it; the other two add up to it.
 ///
 /// # Errors
-/// As [`Entry::new`]: [`RuleError::Unbalanced`] where something was paid on it.
-pub fn invoice_voided(total_minor: i64, tax_minor: i64, due_minor: i64, credit_applied_minor: i64) -> Result<Entry, RuleError> {
+/// As [`Entry::new`]: [`RuleError::Unbalanced`] where they do not.
+pub fn invoice_voided(total_minor: i64, tax_minor: i64, due_minor: i64, given_back_minor: i64) -> Result<Entry, RuleError> {
     Entry::new([
         (Account::Revenue, difference(total_minor, tax_minor)?),
         (Account::TaxPayable, tax_minor),
         (Account::Receivable, negated(due_minor)?),
-        (Account::CustomerCredit, negated(credit_applied_minor)?),
+        (Account::AccountCredit, negated(given_back_minor)?),
     ])
 }
 
-/// Staff grant account credit, or take it back (negative).
+/// What is due is below the least that a gateway takes: it is given as account credit, which is used on the invoice.
 ///
 /// # Errors
 /// As [`Entry::new`].
-pub fn credit_granted(amount_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::Goodwill, amount_minor), (Account::CustomerCredit, negated(amount_minor)?)])
-}
-
-/// What is due is below the least that a gateway takes, and is written off.
-///
-/// # Errors
-/// As [`Entry::new`].
-pub fn rounding_written_off(due_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::Rounding, due_minor), (Account::Receivable, negated(due_minor)?)])
+pub fn rounded_off(due_minor: i64) -> Result<Entry, RuleError> {
+    Entry::new([(Account::Rounding, due_minor), (Account::AccountCredit, negated(due_minor)?)])
 }
 
 /// An invoice is given up on with `due_minor` due. It stays a receivable, since it may still be paid.
@@ -174,7 +194,7 @@ pub fn rounding_written_off(due_minor: i64) -> Result<Entry, RuleError> {
 /// # Errors
 /// As [`Entry::new`].
 pub fn given_up(due_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::BadDebt, due_minor), (Account::BadDebtAllowance, negated(due_minor)?)])
+    Entry::new([(Account::WriteOff, due_minor), (Account::WriteOffAllowance, negated(due_minor)?)])
 }
 
 /// An invoice that was given up on was paid, credited or void after all by `amount_minor`.
@@ -190,7 +210,7 @@ pub fn recovered(amount_minor: i64) -> Result<Entry, RuleError> {
 /// # Errors
 /// As [`Entry::new`].
 pub fn dispute_opened(amount_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::Disputed, amount_minor), (Account::Gateway, negated(amount_minor)?)])
+    Entry::new([(Account::Disputes, amount_minor), (Account::Cash, negated(amount_minor)?)])
 }
 
 /// The dispute was won: the gateway gave the charge back.
@@ -198,5 +218,5 @@ pub fn dispute_opened(amount_minor: i64) -> Result<Entry, RuleError> {
 /// # Errors
 /// As [`Entry::new`].
 pub fn dispute_won(amount_minor: i64) -> Result<Entry, RuleError> {
-    Entry::new([(Account::Gateway, amount_minor), (Account::Disputed, negated(amount_minor)?)])
+    Entry::new([(Account::Cash, amount_minor), (Account::Disputes, negated(amount_minor)?)])
 }

@@ -2,6 +2,7 @@
 //! into an exit code. Holds no rule of the business.
 
 mod demo;
+mod doctor;
 mod mail;
 mod migrate;
 mod schema;
@@ -90,6 +91,14 @@ pub enum Command {
         #[arg(long)]
         staff: bool,
     },
+    /// Prove that nothing in the database contradicts itself: ledger, invoices, numbers, periods, payments, jobs
+    Doctor,
+    /// Look at the audit trail
+    Audit {
+        /// What to do
+        #[arg(value_enum)]
+        action: AuditAction,
+    },
     /// Look at what is mailed
     Mail {
         /// What to do
@@ -118,6 +127,13 @@ pub enum MailAction {
         #[arg(long)]
         html: bool,
     },
+}
+
+/// What `audit` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditAction {
+    /// Find any event that was edited, removed, added or put elsewhere
+    Verify,
 }
 
 /// What `migrate` does.
@@ -154,6 +170,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Migrate { action } => migrate::run(settings, action).await,
         Command::Seed { file, demo } => seed::run(settings, file, demo).await,
         Command::Schema { staff } => schema::run(staff),
+        Command::Doctor => doctor::examine(settings).await,
+        Command::Audit { action: AuditAction::Verify } => doctor::verify_audit(settings).await,
         Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
         Command::Staff { action } => staff::run(settings, action).await,
     })
@@ -209,6 +227,8 @@ mod tests {
         assert_eq!(command(&["worker"]), Some(Command::Worker));
         assert_eq!(command(&["migrate"]), Some(Command::Migrate { action: MigrateAction::Up }));
         assert_eq!(command(&["migrate", "status"]), Some(Command::Migrate { action: MigrateAction::Status }));
+        assert_eq!(command(&["doctor"]), Some(Command::Doctor));
+        assert_eq!(command(&["audit", "verify"]), Some(Command::Audit { action: AuditAction::Verify }));
         assert_eq!(command(&["migrate", "down"]), Some(Command::Migrate { action: MigrateAction::Down }));
         assert_eq!(command(&["seed", "my.toml", "--demo"]), Some(Command::Seed { file: Some("my.toml".into()), demo: true }));
         let action = MailAction::Preview { kind: "invoice.issued".into(), locale: "sw".into(), html: true };

@@ -11,7 +11,9 @@ use futures::future::BoxFuture;
 
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
-use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId, UserId};
+use crate::ids::{
+    BusinessId, CreditNoteId, InvoiceId, JournalEntryId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId, TestClockId, UserId,
+};
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
 use crate::store::catalog::{self, Feature, Plan, PlanHistory, PlanView, Price, Product, VersionKey};
@@ -21,10 +23,12 @@ use crate::store::reads::Of;
 use crate::store::reads::audit::{self, AuditEvent};
 use crate::store::reads::businesses::{self, Suspension};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
+use crate::store::reads::ledger::{self, Posting};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::subscriptions::{self, Subscription};
 use crate::store::staff::{self, StaffView};
 use crate::store::tenant::Catalogue;
+use crate::store::test_clocks::{self, TestClock};
 use crate::store::{Reader, Snapshot};
 
 /// How often a loader lets the others go first before it reads. A request is one task, so the fields that are ready
@@ -162,6 +166,8 @@ pub struct Loaders {
     pub invoice_credit_notes: Loader<Of<InvoiceId>, Vec<CreditNote>>,
     /// Lines by credit note.
     pub credit_note_lines: Loader<Of<CreditNoteId>, Vec<CreditNoteLine>>,
+    /// Postings by entry of the ledger.
+    pub postings: Loader<Of<JournalEntryId>, Vec<Posting>>,
     /// Methods that are not removed, by id.
     pub payment_methods: Loader<Of<PaymentMethodId>, PaymentMethod>,
     /// Businesses by id.
@@ -174,6 +180,10 @@ pub struct Loaders {
     pub plan_histories: Loader<PlanId, PlanHistory>,
     /// How many live subscriptions have a plan, of the businesses that the view shows.
     pub live_subscriptions: Loader<PlanId, i64>,
+    /// Which test clock a business is on.
+    pub business_test_clocks: Loader<BusinessId, TestClockId>,
+    /// Test clocks, for staff.
+    pub test_clocks: Loader<TestClockId, TestClock>,
     /// Members of staff, for staff.
     pub staff: Loader<StaffId, StaffView>,
     /// Pages of a business's people.
@@ -250,12 +260,20 @@ impl Loaders {
             invoice_payments: of_reader!(snapshot, payments::of_invoices),
             invoice_credit_notes: of_reader!(snapshot, invoices::credit_notes_of),
             credit_note_lines: of_reader!(snapshot, invoices::credit_note_lines_of),
+            postings: of_reader!(snapshot, ledger::postings_of),
             payment_methods: of_reader!(snapshot, payments::methods_by_ids),
             plan_histories: of_catalogue!(snapshot, catalog::histories),
             live_subscriptions: of_reader!(snapshot, catalog::live_subscriptions),
             businesses: of_reader!(snapshot, businesses::by_ids),
             subscription_statuses: of_reader!(snapshot, businesses::subscription_statuses),
             suspensions: of_reader!(snapshot, businesses::standing_suspensions),
+            business_test_clocks: of_reader!(snapshot, test_clocks::of_businesses),
+            test_clocks: Loader::new(snapshot, |snapshot, ids| {
+                Box::pin(async move {
+                    let found = test_clocks::by_ids(&snapshot.system().await?, &ids).await?;
+                    Ok(found.into_iter().map(|clock| (clock.id, clock)).collect())
+                })
+            }),
             staff: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
                     let found = staff::staff_by_ids(&snapshot.system().await?, &ids).await?;

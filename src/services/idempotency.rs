@@ -48,8 +48,14 @@ pub async fn claim<T: DeserializeOwned>(
     check_key(key)?;
     let hash = Sha256::digest(serde_json::to_vec(&(operation, input)).map_err(|error| Error::Task(Box::new(error)))?).to_vec();
     let row = ports.ids.next();
-    let new =
-        work::NewIdempotencyKey { id: row, actor: access.actor_uuid(), key, operation, input_hash: hash.clone(), at: ports.now().into() };
+    let new = work::NewIdempotencyKey {
+        id: row,
+        actor: access.actor_uuid(),
+        key,
+        operation,
+        input_hash: hash.clone(),
+        at: ports.real_now().into(),
+    };
     match work::claim_idempotency_key(tenant, new).await {
         Ok(None) => Ok(Claim::New(Claimed { row })),
         Ok(Some(found)) if found.operation == operation && found.input_hash == hash => {

@@ -12,19 +12,22 @@ use tokio::sync::Notify;
 use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
 use crate::clock::SharedClock;
-use crate::ids::SharedIdGen;
+use crate::error::Error;
+use crate::ids::{SharedIdGen, TestClockId};
 use crate::security::cursor::CursorKey;
 use crate::security::envelope::MasterKey;
 use crate::security::password::Passwords;
 use crate::security::random::SharedRng;
 use crate::security::token::TokenIssuer;
-use crate::store::Store;
+use crate::store::test_clocks::{self as clocks, Reading};
+use crate::store::{Store, Tenant};
 
 pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
 pub mod customers;
+pub mod doctor;
 pub mod events;
 pub mod idempotency;
 pub mod keys;
@@ -33,12 +36,15 @@ pub mod payments;
 pub mod sessions;
 pub mod staff;
 pub mod subscriptions;
+pub mod test_clocks;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]
 pub struct Ports {
     /// What its clones share.
     inner: Arc<Parts>,
+    /// What the test clock shows that the business at hand is on.
+    reading: Option<Reading>,
 }
 
 /// The parts of [`Ports`].
@@ -76,7 +82,19 @@ pub struct Parts {
 impl Ports {
     /// Shares `parts`.
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(parts) }
+        Self { inner: Arc::new(parts), reading: None }
+    }
+
+    /// The same outside as the business of `tenant` has it: in a sandbox it may be on a test clock, by which its periods,
+    /// trials, dunning and coupons go. Sessions, links and idempotency keys go by real time.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn of(&self, tenant: &Tenant) -> Result<Self, Error> {
+        if !self.sandbox {
+            return Ok(self.clone());
+        }
+        Ok(Self { inner: Arc::clone(&self.inner), reading: clocks::reading(tenant).await? })
     }
 
     /// The same outside at another time, with the gateway of that time: for living through the past as demo data.
@@ -101,9 +119,19 @@ impl Ports {
         })
     }
 
-    /// The present instant.
+    /// The present instant: by the test clock of the business at hand, where it is on one.
     pub fn now(&self) -> Timestamp {
+        self.reading.map_or_else(|| self.real_now(), |reading| reading.now.get())
+    }
+
+    /// The present instant, whatever a test clock shows.
+    pub fn real_now(&self) -> Timestamp {
         self.inner.clock.now()
+    }
+
+    /// The test clock that [`Ports::now`] goes by; `None` for real time.
+    pub fn test_clock(&self) -> Option<TestClockId> {
+        self.reading.map(|reading| reading.clock)
     }
 }
 

@@ -5,11 +5,12 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{ColumnTrait as _, Condition, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
+use super::entity::test_clocks::test_clock;
 use super::entity::work::job;
 use super::types::{Instant, JobStatus};
 use super::{System, Tenant};
 use crate::error::Error;
-use crate::ids::JobId;
+use crate::ids::{JobId, TestClockId};
 
 pub use super::entity::work::job::Model as Job;
 
@@ -24,7 +25,9 @@ pub struct NewJob<'a> {
     pub key: &'a str,
     /// When.
     pub due_at: Instant,
-    /// Now.
+    /// By which test clock that is; `None` for real time.
+    pub clock: Option<TestClockId>,
+    /// Now, by the same clock.
     pub now: Instant,
 }
 
@@ -70,6 +73,7 @@ fn row(new: &NewJob<'_>, lane: Option<Lane<'_>>) -> job::ActiveModel {
         updated_at: Set(new.now),
         lane: Set(lane.map(|lane| lane.name.to_owned())),
         lane_position: Set(lane.map(|lane| lane.position)),
+        test_clock_id: Set(new.clock),
         ..Default::default()
     }
 }
@@ -103,15 +107,36 @@ pub async fn withdraw(tenant: &Tenant, kind: &str, key: &str, now: Instant) -> R
     Ok(())
 }
 
-/// Claims up to `most` jobs that are due and not leased, the longest due first, until `lease_until`. Two claimers
-/// never get the same job: PostgreSQL skips rows that another has locked, SQLite has one writer.
+/// Claims up to `most` jobs that are due by real time and not leased, the longest due first, until `lease_until`. Two
+/// claimers never get the same job: PostgreSQL skips rows that another has locked, SQLite has one writer.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most: u64) -> Result<Vec<Job>, Error> {
+    let due = Condition::all().add(job::Column::TestClockId.is_null()).add(job::Column::DueAt.lte(now));
+    claim(system, due, (now, lease_until), most).await
+}
+
+/// As [`claim_due`], for the jobs that are due by their test clocks. Leases go by real time here too.
+///
+/// # Errors
+/// The database's fault.
+pub async fn claim_due_by_clocks(system: &System, now: Instant, lease_until: Instant, most: u64) -> Result<Vec<Job>, Error> {
+    let of_clock = |column: test_clock::Column| Expr::col((test_clock::Entity, column));
+    let shows = Query::select()
+        .expr(Expr::val(1))
+        .from(test_clock::Entity)
+        .and_where(of_clock(test_clock::Column::Id).equals((job::Entity, job::Column::TestClockId)))
+        .and_where(of_clock(test_clock::Column::Now).gte(Expr::col((job::Entity, job::Column::DueAt))))
+        .take();
+    let due = Condition::all().add(job::Column::TestClockId.is_not_null()).add(Expr::exists(shows));
+    claim(system, due, (now, lease_until), most).await
+}
+
+/// Claims jobs that are due by that condition.
+async fn claim(system: &System, due: Condition, (now, lease_until): (Instant, Instant), most: u64) -> Result<Vec<Job>, Error> {
     let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
-    let due =
-        system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(job::Column::DueAt.lte(now)).filter(free);
+    let due = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(due).filter(free);
     let due = due.filter(first_of_its_lane());
     let due = due.order_by_asc(job::Column::DueAt).order_by_asc(job::Column::Id).limit(most);
     let mut claimed = due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(system.connection()).await?;
@@ -130,13 +155,14 @@ pub async fn claim_due(system: &System, now: Instant, lease_until: Instant, most
     Ok(claimed)
 }
 
-/// When the next job that nobody holds at `now` is due.
+/// When the next job by real time that nobody holds at `now` is due.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn next_due(system: &System, now: Instant) -> Result<Option<Instant>, Error> {
     let free = Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now));
     let waiting = system.select::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Ready)).filter(free);
+    let waiting = waiting.filter(job::Column::TestClockId.is_null());
     let waiting = waiting.filter(first_of_its_lane()).order_by_asc(job::Column::DueAt);
     Ok(waiting.one(system.connection()).await?.map(|job| job.due_at))
 }
@@ -148,7 +174,7 @@ pub enum Finish {
     Done,
     /// It is to be run again then, e.g. to ask a gateway once more. Counts as a fresh start, not as a failure.
     Again(Instant),
-    /// It failed and is to be run again then.
+    /// It failed and is to be run again then, by real time: a test clock that stands still does not keep it waiting.
     Retry(Instant, String),
     /// It failed for good; somebody must look.
     Dead(String),
@@ -159,9 +185,14 @@ pub enum Finish {
 /// # Errors
 /// The database's fault.
 pub async fn finish(system: &System, claimed: &Job, finish: Finish, now: Instant) -> Result<bool, Error> {
+    let mut leased_until = None;
     let (status, due_at, attempts, error) = match finish {
         Finish::Done => (JobStatus::Done, claimed.due_at, claimed.attempts, None),
         Finish::Again(at) => (JobStatus::Ready, at, 0, None),
+        Finish::Retry(at, error) if claimed.test_clock_id.is_some() => {
+            leased_until = Some(at);
+            (JobStatus::Ready, claimed.due_at, claimed.attempts, Some(error))
+        }
         Finish::Retry(at, error) => (JobStatus::Ready, at, claimed.attempts, Some(error)),
         Finish::Dead(error) => (JobStatus::Dead, claimed.due_at, claimed.attempts, Some(error)),
     };
@@ -170,7 +201,7 @@ pub async fn finish(system: &System, claimed: &Job, finish: Finish, now: Instant
         .col_expr(job::Column::Attempts, Expr::value(attempts))
         .col_expr(job::Column::Status, Expr::value(status))
         .col_expr(job::Column::DueAt, Expr::value(due_at))
-        .col_expr(job::Column::LeasedUntil, Expr::value(Option::<Instant>::None))
+        .col_expr(job::Column::LeasedUntil, Expr::value(leased_until))
         .col_expr(job::Column::LastError, Expr::value(error))
         .col_expr(job::Column::UpdatedAt, Expr::value(now))
         .filter(job::Column::BusinessId.eq(claimed.business_id))
@@ -212,7 +243,18 @@ pub async fn hasten(system: &System, kind: &str, key: &str, now: Instant) -> Res
         .filter(job::Column::Kind.eq(kind))
         .filter(job::Column::JobKey.eq(key))
         .filter(job::Column::Status.eq(JobStatus::Ready))
+        .filter(job::Column::TestClockId.is_null())
         .filter(job::Column::DueAt.gt(now));
     update.exec(system.connection()).await?;
+    // By a test clock it is due since it was made, whatever that clock shows.
+    let by_clock = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::DueAt, Expr::col(job::Column::CreatedAt))
+        .col_expr(job::Column::UpdatedAt, Expr::value(now))
+        .filter(job::Column::Kind.eq(kind))
+        .filter(job::Column::JobKey.eq(key))
+        .filter(job::Column::Status.eq(JobStatus::Ready))
+        .filter(job::Column::TestClockId.is_not_null());
+    by_clock.exec(system.connection()).await?;
     Ok(())
 }

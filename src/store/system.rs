@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter as _, Select, UpdateMany,
+    ActiveModelBehavior, ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter as _,
+    Select, UpdateMany,
 };
 
 use super::tenant::{Catalogue, Reader};
@@ -101,6 +102,12 @@ impl System {
         E::Model: IntoActiveModel<A>,
     {
         Ok(row.update(&*self.transaction).await?)
+    }
+
+    /// The rows of a statement that is fixed text, so that nothing from outside is in it.
+    pub(super) async fn read_fixed(&self, sql: &'static str) -> Result<Vec<sea_orm::QueryResult>, Error> {
+        let statement = sea_orm::Statement::from_string(self.transaction.get_database_backend(), sql);
+        Ok(self.transaction.query_all_raw(statement).await?)
     }
 
     /// Where statements run.

@@ -7,6 +7,7 @@ use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, 
 use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 
 use crate::billing::invoice::LineKind;
+use crate::billing::ledger::{Account, EntryKind};
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, SubscriptionStatus};
 use crate::billing::period::{Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
@@ -217,7 +218,7 @@ fn scopes_from_column(raw: String) -> Option<Scopes> {
     raw.split_whitespace().map(ApiScope::parse).collect()
 }
 
-text_column!(Interval, Granularity, TaxBehavior, LineKind, SubscriptionStatus, InvoiceStatus, PaymentStatus);
+text_column!(Interval, Granularity, TaxBehavior, LineKind, SubscriptionStatus, InvoiceStatus, PaymentStatus, Account, EntryKind);
 
 closed_list! {
     /// What a person may do in a business. From least to most: MEMBER, BILLING, ADMIN, OWNER.
@@ -317,6 +318,15 @@ closed_list! {
         Done = "DONE",
         /// Given up; somebody must look.
         Dead = "DEAD",
+    }
+    /// Where a test clock stands.
+    TestClockStatus {
+        /// It stands still.
+        Ready = "READY",
+        /// It moves to its goal, from one job to the next.
+        Advancing = "ADVANCING",
+        /// It stopped before its goal.
+        Failed = "FAILED",
     }
     /// Whether a period is a trial or charged.
     PeriodKind {

@@ -1,16 +1,17 @@
 //! Idempotency keys and audit events.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
 
 use super::Tenant;
-use super::entity::work::{audit_event, idempotency_key};
+use super::entity::work::{audit_event, audit_head, idempotency_key};
 use super::types::Instant;
 use crate::error::Error;
 use crate::ids::{AuditEventId, IdempotencyKeyId};
 
 pub use super::entity::work::audit_event::Model as AuditEvent;
+pub use super::entity::work::audit_head::Model as AuditHead;
 pub use super::entity::work::idempotency_key::Model as IdempotencyKey;
 
 /// An idempotency key to claim.
@@ -114,4 +115,21 @@ pub async fn insert_audit_event(tenant: &Tenant, new: NewAuditEvent<'_>) -> Resu
         ..Default::default()
     };
     tenant.insert_many(vec![row]).await
+}
+
+/// The head of this business's chain: the number and the hash of its last event. `None` before the first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn audit_head(tenant: &Tenant) -> Result<Option<AuditHead>, Error> {
+    tenant.select::<audit_head::Entity>().one().await
+}
+
+/// Moves the head of this business's chain on; `first` where it has none yet.
+///
+/// # Errors
+/// The database's fault.
+pub async fn set_audit_head(tenant: &Tenant, head: AuditHead, first: bool) -> Result<(), Error> {
+    let row = head.into_active_model().reset_all();
+    if first { tenant.insert_many(vec![row]).await } else { tenant.update::<audit_head::Entity, _>(row).await.map(drop) }
 }

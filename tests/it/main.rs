@@ -20,6 +20,7 @@ macro_rules! both {
 
 mod account_links;
 mod accounts;
+mod audit_trail;
 mod bad_input;
 mod billing_boundaries;
 mod billing_changes;
@@ -33,6 +34,7 @@ mod harness;
 mod id_walk;
 mod keys;
 mod keys_service;
+mod ledger;
 mod mails;
 mod main_job;
 mod matrix;

@@ -17,6 +17,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("businesses", " { nodes { id } }"),
     ("failedMails", " { nodes { kind } }"),
     ("invoices", " { nodes { id } }"),
+    ("ledger", " { nodes { id } }"),
     ("node", "(id: $invoice) { id }"),
     ("nodes", "(ids: [$invoice]) { id }"),
     ("payments", " { nodes { id } }"),
@@ -50,6 +51,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("Business", "business(id: $business) { business { ? } }"),
     ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
     ("Invoice", "node(id: $invoice) { ... on Invoice { ? } }"),
+    ("JournalEntry", "node(id: $entry) { ... on JournalEntry { ? } }"),
     ("Member", "node(id: $member) { ... on Member { ? } }"),
     ("Payment", "node(id: $payment) { ... on Payment { ? } }"),
     ("PaymentMethod", "node(id: $method) { ... on PaymentMethod { ? } }"),
@@ -78,6 +80,9 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
     let made = admin.mutate("createServiceKey", json!({ "name": "ERP", "product": "erp" }), "serviceKey { id } secret").await;
     ids.insert("serviceKey", text(&made["serviceKey"]["id"]));
     ids.insert("colleague", text(&admin.data("{ staffViewer { id } }", json!({})).await["staffViewer"]["id"]));
+    let of = "query($business: ID) { ledger(businessId: $business, first: 1) { nodes { id } } }";
+    let ledger = admin.data(of, json!({ "business": life.business })).await;
+    ids.insert("entry", text(&ledger["ledger"]["nodes"][0]["id"]));
     for (name, token) in [("customer", life.client.token.clone()), ("svc", made["secret"].as_str().map(str::to_owned))] {
         let mut other = server.staff();
         other.token = token;

@@ -10,6 +10,7 @@ use evolve_business::error::{Failure, Outcome, UserErrorCode};
 use evolve_business::ids::{InvoiceId, PlanId, SubscriptionId};
 use evolve_business::money::{Currency, Money};
 use evolve_business::services::billing::{InvoicePreview, settle_payment, upcoming_invoice};
+use evolve_business::services::doctor;
 use evolve_business::services::subscriptions::{
     Billed, Cancel, ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService,
 };
@@ -149,10 +150,19 @@ impl World {
         self.number(&format!("select count(*) from {table} where {condition}")).await
     }
 
-    /// Moves the clock to an instant and runs what is due then.
+    /// Moves the clock to an instant and runs what is due then; afterwards nothing contradicts itself.
     pub(crate) async fn run_at(&self, now: &str) {
         self.clock.set(now.parse().unwrap());
         self.run_due_jobs().await;
+        assert_eq!(self.examine().await, [""; 0], "{now}");
+    }
+
+    /// What is wrong by the doctor's word, each check by its name with what contradicts it.
+    pub(crate) async fn examine(&self) -> Vec<String> {
+        let examined = doctor::examine(&self.ports).await.unwrap();
+        assert!(examined.len() > 15, "every check is made");
+        let wrong = examined.iter().flat_map(|check| check.findings.iter().map(move |finding| format!("{}: {finding}", check.name)));
+        wrong.collect()
     }
 }
 
@@ -213,7 +223,7 @@ impl World {
             let ports = ports.clone();
             async move {
                 customers::lock_business(&tenant).await?;
-                Ok(settle_payment(&tenant, &ports, invoice, paid).await?)
+                Ok(settle_payment(&tenant, &ports, ports.ids.next(), invoice, paid).await?)
             }
         };
         self.ports.store.write(payer.scope, write).await.unwrap();

@@ -69,6 +69,7 @@ pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
 
 /// Files that open the `System` capability, which sees every business.
 pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
+    ("src/services/audit.rs", "every chain of the audit trail is verified"),
     ("src/services/catalog/plans.rs", "the catalogue is everybody's"),
     ("src/services/catalog/seed.rs", "the catalogue is everybody's"),
     ("src/services/customers/links.rs", "links in mails, before anybody is known"),
@@ -76,6 +77,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/customers/passwords.rs", "people belong to no business"),
     ("src/services/customers/register.rs", "a business that is being made"),
     ("src/services/customers/sessions.rs", "sign-in and refresh, before anybody is known"),
+    ("src/services/doctor.rs", "the whole database is examined"),
     ("src/services/keys/api_keys.rs", "a key's hash, by which it is found before its business is known"),
     ("src/services/keys/service_keys.rs", "keys of products belong to no business"),
     ("src/services/keys/sign_in.rs", "keys are looked up before anybody is known"),
@@ -85,6 +87,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/staff/accounts.rs", "staff belong to no business"),
     ("src/services/staff/sessions.rs", "staff belong to no business"),
     ("src/services/staff/suspensions.rs", "a business that staff suspend or restore"),
+    ("src/services/test_clocks.rs", "test clocks belong to the sandbox as a whole"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];
 

@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 
 use super::account::StaffUser;
 use super::read_text;
+use super::test_clocks::TestClock;
 use crate::error::Error;
 use crate::graphql::business::audit::{self, AuditEventConnection};
 use crate::graphql::business::invoices::{self, InvoiceConnection};
@@ -116,6 +117,15 @@ impl StaffBusiness {
         nullable(async {
             let suspension = request(context).view().loaders.suspensions.load(self.row.business_id).await?;
             Ok(suspension.map(|suspension| suspension.reason))
+        })
+        .await
+    }
+    /// The test clock that its billing goes by; null for real time.
+    async fn test_clock(&self, context: &Context<'_>) -> Option<Result<TestClock>> {
+        nullable(async {
+            let request = request(context);
+            let Some(clock) = request.view().loaders.business_test_clocks.load(self.row.business_id).await? else { return Ok(None) };
+            Ok(TestClock::by_id(request, clock).await?)
         })
         .await
     }

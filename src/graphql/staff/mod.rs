@@ -4,12 +4,14 @@
 pub mod account;
 pub mod audit;
 pub mod businesses;
+pub mod ledger;
 pub mod mails;
 pub mod money;
 pub mod node;
 pub mod plans;
 pub mod service_keys;
 pub mod suspensions;
+pub mod test_clocks;
 
 use async_graphql::MergedObject;
 
@@ -23,15 +25,23 @@ pub struct Query(
     account::AccountQuery,
     businesses::BusinessQuery,
     money::MoneyQuery,
+    ledger::LedgerQuery,
     plans::PlanQuery,
     audit::AuditQuery,
     mails::MailQuery,
     service_keys::ServiceKeyQuery,
+    test_clocks::TestClockQuery,
 );
 
 /// Every mutation.
 #[derive(MergedObject, Default)]
-pub struct Mutation(account::AccountMutation, suspensions::SuspensionMutation, plans::PlanMutation, service_keys::ServiceKeyMutation);
+pub struct Mutation(
+    account::AccountMutation,
+    suspensions::SuspensionMutation,
+    plans::PlanMutation,
+    service_keys::ServiceKeyMutation,
+    test_clocks::TestClockMutation,
+);
 
 /// The staff schema.
 pub type Schema = schema::Schema<Query, Mutation>;

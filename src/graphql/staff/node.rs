@@ -4,8 +4,10 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 
 use super::account::StaffUser;
 use super::businesses::StaffBusiness;
+use super::ledger::JournalEntry;
 use super::plans::StaffPlan;
 use super::service_keys::ServiceKey;
+use super::test_clocks::TestClock;
 use crate::error::Error;
 use crate::graphql::business::account::User;
 use crate::graphql::business::api_keys::ApiKey;
@@ -19,11 +21,11 @@ use crate::graphql::business::profile::{Business, Member};
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, ServiceKeyId, StaffId,
-    SubscriptionId, UserId,
+    AuditEventId, BusinessId, CreditNoteId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId,
+    ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
 };
 use crate::services::staff::Right;
-use crate::store::reads::{audit, invoices, payments, subscriptions};
+use crate::store::reads::{audit, invoices, ledger, payments, subscriptions};
 
 /// A thing with an id.
 #[derive(Interface)]
@@ -59,6 +61,10 @@ pub enum StaffNode {
     ApiKey(ApiKey),
     /// A product's own key.
     ServiceKey(ServiceKey),
+    /// A test clock.
+    TestClock(TestClock),
+    /// An entry of the ledger.
+    JournalEntry(JournalEntry),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -118,6 +124,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     if let Some(id) = ServiceKeyId::parse(id) {
         return Ok(ServiceKey::by_id(request, id).await?.map(StaffNode::ServiceKey));
     }
+    if let Some(id) = TestClockId::parse(id) {
+        return Ok(TestClock::by_id(request, id).await?.map(StaffNode::TestClock));
+    }
     let reader = request.reader().await?;
     if let Some(id) = AuditEventId::parse(id) {
         let found = match audit::by_id(&reader, id).await? {
@@ -125,6 +134,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
             found => found,
         };
         return Ok(found.map(AuditEvent::new).map(StaffNode::AuditEvent));
+    }
+    if let Some(id) = JournalEntryId::parse(id) {
+        return Ok(ledger::by_id(&reader, id).await?.map(JournalEntry::new).map(StaffNode::JournalEntry));
     }
     if let Some(id) = SubscriptionId::parse(id) {
         return Ok(subscriptions::by_id(&reader, id).await?.map(Subscription::new).map(StaffNode::Subscription));

@@ -7,10 +7,12 @@ use serde_json::json;
 use super::account::Account;
 use super::credit::write_off_rest;
 use super::end::end;
+use super::ledger::enter;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
 use crate::billing::dunning::{DunningSettings, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, next_step};
+use crate::billing::ledger::{EntryKind, given_up};
 use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
@@ -118,7 +120,14 @@ async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> R
         return Ok(None);
     };
     let key = format!("{invoice}:{}", row.dunning_taken);
-    let job = NewJob { id: ports.ids.next(), kind: DUNNING, key: &key, due_at: step.at.into(), now: ports.now().into() };
+    let job = NewJob {
+        id: ports.ids.next(),
+        kind: DUNNING,
+        key: &key,
+        due_at: step.at.into(),
+        clock: ports.test_clock(),
+        now: ports.now().into(),
+    };
     schedule(tenant, job).await?;
     Ok(matches!(step.kind, StepKind::Retry(_)).then_some(step.at))
 }
@@ -189,7 +198,14 @@ pub async fn write_off_later(tenant: &Tenant, ports: &Ports, account: &Account, 
     }
     let due_at = days_after(account.at, UNCOLLECTIBLE_AFTER_DAYS).map_err(rule)?;
     let key = standing.row.id.to_string();
-    let job = NewJob { id: ports.ids.next(), kind: WRITE_OFF, key: &key, due_at: due_at.into(), now: ports.now().into() };
+    let job = NewJob {
+        id: ports.ids.next(),
+        kind: WRITE_OFF,
+        key: &key,
+        due_at: due_at.into(),
+        clock: ports.test_clock(),
+        now: ports.now().into(),
+    };
     schedule(tenant, job).await.map(drop)
 }
 
@@ -198,12 +214,14 @@ pub async fn write_off_later(tenant: &Tenant, ports: &Ports, account: &Account, 
 /// # Errors
 /// The database's fault.
 pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, subscription: SubscriptionId) -> Result<(), Error> {
-    Account::lock(tenant, ports.now()).await?;
+    let account = Account::lock(tenant, ports.now()).await?;
     let Some(standing) = Standing::lock(tenant, subscription).await?.filter(|found| found.row.status.is_final()) else { return Ok(()) };
     for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
         invoice.status = invoice.status.apply(InvoiceEvent::WrittenOff).map_err(|error| Error::Corrupt(error.to_string().into()))?;
         invoice.next_attempt_at = None;
         invoices::save(tenant, &invoice).await?;
+        let written_off = (EntryKind::WrittenOff, invoice.id.uuid());
+        enter(tenant, ports, &account, written_off, given_up(invoice.amount_due_minor)).await?;
     }
     Ok(())
 }

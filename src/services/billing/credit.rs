@@ -2,12 +2,14 @@
 
 use super::account::Account;
 use super::issue::{credit_note_number, tell_if_paid};
+use super::ledger::{self, enter};
 use super::rule;
 use super::standing::Standing;
 use crate::billing::collect::{Collection, GatewayAmounts, collect};
 use crate::billing::credit::{CreditNote as RuledNote, CreditNotes, Creditable, Destination, place};
 use crate::billing::exact::{difference, sum};
 use crate::billing::invoice::Line;
+use crate::billing::ledger::{CreditNotePosting, EntryKind, credit_note_issued, credit_used, rounded_off};
 use crate::billing::lifecycle::InvoiceEvent;
 use crate::billing::tax::Tax;
 use crate::error::Error;
@@ -50,6 +52,25 @@ pub async fn post(tenant: &Tenant, ports: &Ports, account: &mut Account, amount_
     Ok(())
 }
 
+/// Uses `amount_minor` of the account credit on an invoice; nothing for zero.
+///
+/// # Errors
+/// As [`post`].
+pub(super) async fn spend(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    invoice: InvoiceId,
+    amount_minor: i64,
+) -> Result<(), Error> {
+    if amount_minor == 0 {
+        return Ok(());
+    }
+    let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(invoice), credit_note: None };
+    post(tenant, ports, account, difference(0, amount_minor).map_err(rule)?, used).await?;
+    enter(tenant, ports, account, (EntryKind::CreditUsed, invoice.uuid()), credit_used(amount_minor)).await
+}
+
 /// Takes `amount_minor` off what is due, by `on`; an invoice with nothing due is paid.
 ///
 /// # Errors
@@ -86,8 +107,7 @@ pub async fn use_on_open(tenant: &Tenant, ports: &Ports, account: &mut Account) 
         take_off(account, &mut invoice, used_minor, |invoice| &mut invoice.credit_applied_minor)?;
         invoices::save(tenant, &invoice).await?;
         tell_if_paid(tenant, ports, &invoice).await?;
-        let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(invoice.id), credit_note: None };
-        post(tenant, ports, account, difference(0, used_minor).map_err(rule)?, used).await?;
+        spend(tenant, ports, account, invoice.id, used_minor).await?;
         if invoice.amount_due_minor == 0 {
             settled.push(invoice);
         }
@@ -107,9 +127,10 @@ pub async fn write_off_rest(tenant: &Tenant, ports: &Ports, account: &mut Accoun
     if !matches!(collect(due_minor, &takes).map_err(rule)?, Collection::WriteOff(_)) {
         return Ok(false);
     }
-    let movement = |reason| Movement { reason, invoice: Some(invoice.id), credit_note: None };
-    post(tenant, ports, account, due_minor, movement(CreditReason::Rounding)).await?;
-    post(tenant, ports, account, difference(0, due_minor).map_err(rule)?, movement(CreditReason::AppliedToInvoice)).await?;
+    let given = Movement { reason: CreditReason::Rounding, invoice: Some(invoice.id), credit_note: None };
+    post(tenant, ports, account, due_minor, given).await?;
+    enter(tenant, ports, account, (EntryKind::RoundedOff, invoice.id.uuid()), rounded_off(due_minor)).await?;
+    spend(tenant, ports, account, invoice.id, due_minor).await?;
     take_off(account, invoice, due_minor, |invoice| &mut invoice.credit_applied_minor)?;
     invoices::save(tenant, invoice).await?;
     tell_if_paid(tenant, ports, invoice).await?;
@@ -202,6 +223,7 @@ pub async fn issue_notes(
         let made = insert_note(tenant, ports, account, invoice.id, note, place, credited).await?;
         for &(index, amount_minor) in &place.took_off {
             let Some(due) = open.get_mut(index) else { continue };
+            ledger::taken_off(tenant, ports, account, (due, due.status), amount_minor).await?;
             take_off(account, due, amount_minor, |invoice| &mut invoice.amount_credited_minor)?;
             invoices::save(tenant, due).await?;
             tell_if_paid(tenant, ports, due).await?;
@@ -252,5 +274,14 @@ async fn insert_note(
         period_end: Some(credited.line.end.into()),
         amount_minor: note.net_minor,
     };
-    invoices::insert_credit_note(tenant, row, line).await
+    let posting = CreditNotePosting {
+        total_minor: row.amount_minor,
+        tax_minor: row.tax_minor,
+        took_off_minor,
+        to_credit_minor: row.to_credit_minor,
+        to_refund_minor: row.to_refund_minor,
+    };
+    let made = invoices::insert_credit_note(tenant, row, line).await?;
+    enter(tenant, ports, account, (EntryKind::CreditNoteIssued, id.uuid()), credit_note_issued(&posting)).await?;
+    Ok(made)
 }

@@ -4,11 +4,13 @@
 use serde_json::json;
 
 use super::account::Account;
-use super::credit::{Movement, post};
+use super::credit::{Movement, post, spend};
+use super::ledger::{self, enter};
 use super::lines::{DraftLine, major};
 use super::rule;
 use crate::billing::exact::{difference, sum};
 use crate::billing::invoice::{Totals, totals};
+use crate::billing::ledger::{EntryKind, invoice_issued, invoice_voided};
 use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus};
 use crate::billing::tax::TaxBehavior;
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
@@ -16,7 +18,7 @@ use crate::ids::{InvoiceId, SubscriptionId};
 use crate::money::Money;
 use crate::services::Ports;
 use crate::services::events::{self, Event, InvoiceFacts};
-use crate::store::invoices::{Invoice, InvoiceLine, InvoiceTax, next_number};
+use crate::store::invoices::{CreditNote, Invoice, InvoiceLine, InvoiceTax, next_number};
 use crate::store::types::CreditReason;
 use crate::store::{Tenant, invoices, subscriptions};
 
@@ -93,10 +95,9 @@ async fn issue(
     let row = invoice_row(account, id, subscription, number, &totals)?;
     let lines = line_rows(ports, account, id, &drafts, &totals)?;
     let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
-    if totals.credit_applied_minor > 0 {
-        let used = Movement { reason: CreditReason::AppliedToInvoice, invoice: Some(id), credit_note: None };
-        post(tenant, ports, account, difference(0, totals.credit_applied_minor).map_err(rule)?, used).await?;
-    }
+    let issued = (EntryKind::InvoiceIssued, id.uuid());
+    enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
+    spend(tenant, ports, account, id, totals.credit_applied_minor).await?;
     events::emit(tenant, ports, &Event::InvoiceIssued(facts(&invoice)?)).await?;
     tell_if_paid(tenant, ports, &invoice).await?;
     Ok(Some(invoice))
@@ -225,23 +226,41 @@ fn position(index: usize) -> Result<i32, Error> {
     i32::try_from(index).ok().and_then(|index| index.checked_add(1)).ok_or_else(|| Error::Corrupt("an invoice has too many lines".into()))
 }
 
-/// Calls an invoice off: nothing of it is owed any more, and the account credit that it used is given back.
+/// Calls an invoice off: nothing of it is owed any more, and what was used or paid on it is given back as account credit.
 ///
 /// # Errors
-/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled; the database's fault.
+/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled, or where more of it was
+/// credited elsewhere than could be given back; the database's fault.
 pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Outcome<()> {
     if invoices::has_live_attempt(tenant, invoice.id).await? {
         let sentence = "A payment of the invoice is under way; wait until it is settled.";
         return Err(UserError::new(UserErrorCode::PaymentInProgress, sentence).into());
     }
-    let status = invoice.status.apply(InvoiceEvent::Voided);
-    invoice.status = status.map_err(|error| UserError::new(UserErrorCode::InvalidTransition, error.to_string()))?;
+    let (was, due_minor) = (invoice.status, invoice.amount_due_minor);
+    invoice.status = was.apply(InvoiceEvent::Voided).map_err(|error| invalid(error.to_string()))?;
+    let notes = invoices::credit_notes(tenant, &[invoice.id]).await?;
+    let left = |whole: i64, of: fn(&CreditNote) -> i64| difference(whole, sum(notes.iter().map(of)).map_err(rule)?).map_err(rule);
+    let total_minor = left(invoice.total_minor, |note| note.amount_minor)?;
+    let tax_minor = left(invoice.tax_minor, |note| note.tax_minor)?;
+    let back_minor = difference(total_minor, due_minor).map_err(rule)?;
+    if back_minor < 0 {
+        return Err(invalid("Credit notes on this invoice lowered others; credit the rest of it instead.").into());
+    }
+    ledger::taken_off(tenant, ports, account, (invoice, was), due_minor).await?;
     invoice.amount_due_minor = 0;
+    invoice.next_attempt_at = None;
     invoice.voided_at = Some(account.instant());
     invoices::save(tenant, invoice).await?;
-    if invoice.credit_applied_minor > 0 {
+    let voided = (EntryKind::InvoiceVoided, invoice.id.uuid());
+    enter(tenant, ports, account, voided, invoice_voided(total_minor, tax_minor, due_minor, back_minor)).await?;
+    if back_minor > 0 {
         let back = Movement { reason: CreditReason::VoidedInvoice, invoice: Some(invoice.id), credit_note: None };
-        post(tenant, ports, account, invoice.credit_applied_minor, back).await?;
+        post(tenant, ports, account, back_minor, back).await?;
     }
     Ok(())
+}
+
+/// The refusal of a state.
+fn invalid(sentence: impl Into<String>) -> UserError {
+    UserError::new(UserErrorCode::InvalidTransition, sentence.into())
 }

@@ -15,6 +15,7 @@ mod collect;
 pub mod credit;
 mod end;
 mod issue;
+mod ledger;
 mod lines;
 pub mod party;
 mod renew;
@@ -49,7 +50,7 @@ pub async fn upcoming_invoice(
     ports: &Ports,
     subscription: crate::store::subscriptions::Subscription,
 ) -> Result<Option<InvoicePreview>, Error> {
-    let account = Account::read(tenant, ports.now()).await?;
+    let account = Account::read(tenant, ports.of(tenant).await?.now()).await?;
     upcoming(tenant, &account, &Standing::of(tenant, subscription).await?, Vec::new()).await
 }
 
@@ -62,7 +63,7 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
     let store = ports.store.clone();
     let work = move |tenant: Tenant| {
         let (ports, kind, key) = (ports.clone(), kind.clone(), key.clone());
-        async move { run(&tenant, &ports, &kind, &key).await }
+        async move { run(&tenant, &ports.of(&tenant).await?, &kind, &key).await }
     };
     store.write(scope, work).await
 }

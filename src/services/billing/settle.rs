@@ -7,27 +7,29 @@ use super::account::Account;
 use super::collect::{collect, overdue};
 use super::credit::{Movement, post, take_off, use_on_open};
 use super::issue::{bill, tell_if_paid};
+use super::ledger::{self, enter};
 use super::lines::DraftLine;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
 use crate::billing::cycle::resume;
 use crate::billing::exact::difference;
+use crate::billing::ledger::{EntryKind, payment_captured};
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
 use crate::error::Error;
-use crate::ids::{InvoiceId, SubscriptionId};
+use crate::ids::{InvoiceId, PaymentId, SubscriptionId};
 use crate::money::Money;
 use crate::services::Ports;
 use crate::store::invoices::Invoice;
 use crate::store::types::{CreditReason, PeriodKind};
 use crate::store::{Tenant, invoices, subscriptions};
 
-/// Books a payment of `paid` for an invoice: what is due goes down, and more than that is account credit. The lock of
+/// Books what `payment` brought for an invoice: what is due goes down, and more than that is account credit. The lock of
 /// the business is held by the caller's transaction.
 ///
 /// # Errors
 /// The database's fault; [`Error::Corrupt`] for an invoice that is gone or another currency.
-pub async fn settle_payment(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, paid: Money) -> Result<(), Error> {
+pub async fn settle_payment(tenant: &Tenant, ports: &Ports, payment: PaymentId, invoice: InvoiceId, paid: Money) -> Result<(), Error> {
     let mut account = Account::lock(tenant, ports.now()).await?;
     let mut invoice = lock_in_order(tenant, invoice).await?;
     if paid.currency() != invoice.currency || paid.minor() < 0 {
@@ -35,7 +37,10 @@ pub async fn settle_payment(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, 
     }
     let was_payable = invoice.status.is_payable();
     let used_minor = if was_payable { paid.minor().min(invoice.amount_due_minor) } else { 0 };
+    let captured = (EntryKind::PaymentCaptured, payment.uuid());
+    enter(tenant, ports, &account, captured, payment_captured(paid.minor(), used_minor)).await?;
     if used_minor > 0 {
+        ledger::taken_off(tenant, ports, &account, (&invoice, invoice.status), used_minor).await?;
         take_off(&account, &mut invoice, used_minor, |invoice| &mut invoice.amount_paid_minor)?;
         invoice.next_attempt_at = invoice.next_attempt_at.filter(|_| invoice.amount_due_minor > 0);
         invoices::save(tenant, &invoice).await?;

@@ -148,7 +148,14 @@ impl Standing {
             return Ok(());
         }
         let key = format!("{}:{}", self.row.id, self.row.period_number);
-        let job = NewJob { id: ports.ids.next(), kind: RENEWAL, key: &key, due_at: self.row.period_end, now: ports.now().into() };
+        let job = NewJob {
+            id: ports.ids.next(),
+            kind: RENEWAL,
+            key: &key,
+            due_at: self.row.period_end,
+            clock: ports.test_clock(),
+            now: ports.now().into(),
+        };
         schedule(tenant, job).await.map(drop)
     }
 

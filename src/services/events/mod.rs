@@ -47,9 +47,11 @@ pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<Event
     };
     let aggregate = row.aggregate.clone();
     outbox::insert(tenant, row).await?;
+    // People are told in real time.
+    let at_once = Instant::from(ports.real_now());
     for consumer in CONSUMERS.iter().filter(|consumer| (consumer.wants)(name)) {
         let (key, lane) = (id.to_string(), format!("{}/{aggregate}", consumer.job_kind));
-        let job = NewJob { id: ports.ids.next(), kind: consumer.job_kind, key: &key, due_at: now, now };
+        let job = NewJob { id: ports.ids.next(), kind: consumer.job_kind, key: &key, due_at: at_once, clock: None, now: at_once };
         jobs::schedule_in(tenant, job, Lane { name: &lane, position: sequence }).await?;
     }
     Ok(id)

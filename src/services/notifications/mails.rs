@@ -125,8 +125,8 @@ fn row(
 
 /// The job that sends a mail.
 async fn schedule(tenant: &Tenant, ports: &Ports, mail: MailId, lane: Option<Lane<'_>>) -> Result<(), Error> {
-    let (key, now) = (mail.to_string(), Instant::from(ports.now()));
-    let job = NewJob { id: ports.ids.next(), kind: SEND_MAIL, key: &key, due_at: now, now };
+    let (key, now) = (mail.to_string(), Instant::from(ports.real_now()));
+    let job = NewJob { id: ports.ids.next(), kind: SEND_MAIL, key: &key, due_at: now, clock: None, now };
     match lane {
         Some(lane) => jobs::schedule_in(tenant, job, lane).await?,
         None => jobs::schedule(tenant, job).await?,

@@ -76,7 +76,9 @@ pub(super) async fn begin(tenant: &Tenant, ports: &Ports, invoice: &Invoice, met
     let (id, now) = (ports.ids.next(), Instant::from(ports.now()));
     let attempt = last.map_or(0, |payment| payment.attempt).saturating_add(1);
     payments::insert_attempt(tenant, payments::NewAttempt { id, invoice: invoice.id, method: &method, amount, attempt, at: now }).await?;
-    jobs::schedule(tenant, jobs::NewJob { id: ports.ids.next(), kind: CHARGE, key: &id.to_string(), due_at: now, now }).await?;
+    let key = id.to_string();
+    let job = jobs::NewJob { id: ports.ids.next(), kind: CHARGE, key: &key, due_at: now, clock: ports.test_clock(), now };
+    jobs::schedule(tenant, job).await?;
     Ok(Begun::Attempt(id))
 }
 

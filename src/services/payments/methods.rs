@@ -46,6 +46,7 @@ impl PaymentService {
         let write = move |tenant: Tenant| {
             let (ports, attached) = (outside.clone(), attached.clone());
             async move {
+                let ports = ports.of(&tenant).await?;
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
                 customers::lock_business(&tenant).await?;
                 let others = payments::methods(&tenant).await?;
@@ -74,6 +75,7 @@ impl PaymentService {
         let write = move |tenant: Tenant| {
             let ports = outside.clone();
             async move {
+                let ports = ports.of(&tenant).await?;
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
                 customers::lock_business(&tenant).await?;
                 let held = find(&tenant, method).await?;
@@ -102,6 +104,7 @@ impl PaymentService {
         let write = move |tenant: Tenant| {
             let ports = outside.clone();
             async move {
+                let ports = ports.of(&tenant).await?;
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
                 customers::lock_business(&tenant).await?;
                 let held = find(&tenant, method).await?;

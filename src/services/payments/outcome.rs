@@ -46,6 +46,7 @@ pub(super) async fn conclude(ports: &Ports, scope: TenantScope, taken: &Payment,
     let write = move |tenant: Tenant| {
         let (ports, verdict) = (outside.clone(), verdict.clone());
         async move {
+            let ports = ports.of(&tenant).await?;
             customers::lock_business(&tenant).await?;
             let held = payments::lock_payment(&tenant, id).await?;
             if held.fence != fence || !held.status.is_live() {
@@ -105,7 +106,7 @@ async fn succeed(tenant: &Tenant, ports: &Ports, held: &Payment, success: Succes
     let standing = change_to(tenant, ports, held, PaymentEvent::Succeeded, change).await?;
     record(tenant, ports, held, "payment.succeeded", "system").await?;
     events::emit(tenant, ports, &Event::PaymentSucceeded(facts(tenant, held, None).await?)).await?;
-    billing::settle_payment(tenant, ports, held.invoice_id, held.amount()?).await?;
+    billing::settle_payment(tenant, ports, held.id, held.invoice_id, held.amount()?).await?;
     Ok(standing)
 }
 
@@ -187,7 +188,8 @@ pub(super) async fn change_to(
 /// Writes the job that asks the gateway; the one that exists already goes on.
 async fn ask_again(tenant: &Tenant, ports: &Ports, held: &Payment, due_at: jiff::Timestamp) -> Result<(), Error> {
     let key = held.id.to_string();
-    let new = jobs::NewJob { id: ports.ids.next(), kind: LOOK_UP, key: &key, due_at: due_at.into(), now: ports.now().into() };
+    let (due_at, now) = (due_at.into(), ports.now().into());
+    let new = jobs::NewJob { id: ports.ids.next(), kind: LOOK_UP, key: &key, due_at, clock: ports.test_clock(), now };
     jobs::schedule(tenant, new).await.map(drop)
 }
 

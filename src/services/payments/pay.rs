@@ -104,6 +104,7 @@ impl PaymentService {
         let write = move |tenant: Tenant| {
             let (ports, input, called_off) = (outside.clone(), input.clone(), called_off.clone());
             async move {
+                let ports = ports.of(&tenant).await?;
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
                 customers::lock_business(&tenant).await?;
                 let (key, canonical) = (&input.idempotency_key, input.canonical());
@@ -187,7 +188,7 @@ enum Replaced {
 
 /// Calls an attempt that waits for the customer off at the gateway, outside any transaction.
 async fn replace(ports: &Ports, scope: TenantScope, waiting: PaymentId) -> Outcome<Replaced> {
-    let Some(taken) = take_to_ask(ports, scope, waiting, Some(PaymentStatus::RequiresAction)).await? else {
+    let Some((taken, _)) = take_to_ask(ports, scope, waiting, Some(PaymentStatus::RequiresAction)).await? else {
         return Ok(Replaced::Yes(None));
     };
     match cancel(ports, &waiting.to_string()).await {

@@ -61,6 +61,7 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
     let take = move |tenant: Tenant| {
         let ports = outside.clone();
         async move {
+            let ports = ports.of(&tenant).await?;
             customers::lock_business(&tenant).await?;
             let held = payments::lock_payment(&tenant, id).await?;
             if !matches!(held.status, PaymentStatus::Created | PaymentStatus::Sending) {
@@ -84,8 +85,8 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
 
 /// Asks the gateway about an attempt that waits for the customer, or of which nothing is known.
 async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
-    let Some(taken) = take_to_ask(ports, scope, id, None).await? else { return Ok(Finish::Done) };
-    let key = id.to_string();
+    let Some((taken, ports)) = take_to_ask(ports, scope, id, None).await? else { return Ok(Finish::Done) };
+    let (key, ports) = (id.to_string(), &ports);
     let waits = taken.status == PaymentStatus::RequiresAction && taken.action_expires_at.is_some_and(|end| ports.now() < end.get());
     let verdict = match within(CALL_LIMIT, ports.gateway.look_up(&key), LookUpAnswer::Unknown).await {
         LookUpAnswer::Succeeded(success) => Verdict::Succeeded(success),
@@ -116,16 +117,27 @@ pub(super) async fn cancel(ports: &Ports, key: &str) -> Verdict {
     }
 }
 
-/// Takes an attempt that waits for the customer or of which nothing is known; with `only`, one in that state alone.
-pub(super) async fn take_to_ask(ports: &Ports, scope: TenantScope, id: PaymentId, only: Option<PaymentStatus>) -> Outcome<Option<Payment>> {
-    let take = move |tenant: Tenant| async move {
-        customers::lock_business(&tenant).await?;
-        let held = payments::lock_payment(&tenant, id).await?;
-        let open = matches!(held.status, PaymentStatus::RequiresAction | PaymentStatus::Unknown);
-        if !open || only.is_some_and(|only| only != held.status) {
-            return Ok(None);
+/// Takes an attempt that waits for the customer or of which nothing is known; with `only`, one in that state alone. Answers
+/// it with the outside as its business has it.
+pub(super) async fn take_to_ask(
+    ports: &Ports,
+    scope: TenantScope,
+    id: PaymentId,
+    only: Option<PaymentStatus>,
+) -> Outcome<Option<(Payment, Ports)>> {
+    let outside = ports.clone();
+    let take = move |tenant: Tenant| {
+        let ports = outside.clone();
+        async move {
+            let ports = ports.of(&tenant).await?;
+            customers::lock_business(&tenant).await?;
+            let held = payments::lock_payment(&tenant, id).await?;
+            let open = matches!(held.status, PaymentStatus::RequiresAction | PaymentStatus::Unknown);
+            if !open || only.is_some_and(|only| only != held.status) {
+                return Ok(None);
+            }
+            Ok(Some((payments::take(&tenant, &held).await?, ports)))
         }
-        Ok(Some(payments::take(&tenant, &held).await?))
     };
     ports.store.write(scope, take).await
 }
@@ -136,7 +148,7 @@ pub(super) async fn take_to_ask(ports: &Ports, scope: TenantScope, id: PaymentId
 /// # Errors
 /// The database's fault.
 pub async fn gateway_spoke(ports: &Ports, key: PaymentId) -> Result<(), Error> {
-    let (key, now) = (key.to_string(), Instant::from(ports.now()));
+    let (key, now) = (key.to_string(), Instant::from(ports.real_now()));
     let hasten = move |system| {
         let key = key.clone();
         async move { jobs::hasten(&system, LOOK_UP, &key, now).await.map_err(Failure::from) }

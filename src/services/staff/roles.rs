@@ -10,6 +10,7 @@ use crate::store::types::StaffRole;
 /// | suspend and restore businesses | | | yes | yes |
 /// | plans and their prices | | yes | | yes |
 /// | keys of products | | | | yes |
+/// | test clocks, in a sandbox | | yes | | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
     /// To read: every business, the catalogue, colleagues, audit trails.
@@ -20,6 +21,8 @@ pub enum Right {
     ManagePlans,
     /// To make and to end the keys of products.
     ManageServiceKeys,
+    /// To make test clocks, to advance them, and to put businesses on them.
+    MoveTestClocks,
 }
 
 impl Right {
@@ -28,7 +31,7 @@ impl Right {
         match self {
             Self::Read => true,
             Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
-            Self::ManagePlans => matches!(role, StaffRole::Finance | StaffRole::Admin),
+            Self::ManagePlans | Self::MoveTestClocks => matches!(role, StaffRole::Finance | StaffRole::Admin),
             Self::ManageServiceKeys => matches!(role, StaffRole::Admin),
         }
     }

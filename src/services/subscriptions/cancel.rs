@@ -39,6 +39,7 @@ impl SubscriptionService {
         let write = move |tenant: Tenant| {
             let (ports, input, canonical) = (outside.clone(), input.clone(), canonical.clone());
             async move {
+                let ports = ports.of(&tenant).await?;
                 match begin(&tenant, &ports, caller, ports.now(), (&input.idempotency_key, OPERATION, &canonical)).await? {
                     Begun::Replay(billed) => Ok(billed),
                     Begun::New(work) => run(&tenant, &ports, *work, &input).await,

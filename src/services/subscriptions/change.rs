@@ -73,12 +73,13 @@ impl SubscriptionService {
         let snapshot = Snapshot::new(self.ports.store.clone(), Some(scope));
         let tenant = snapshot.tenant().await?;
         check(&tenant, caller).await?.require(Need::ReadMoney)?;
-        let account = Account::read(&tenant, self.ports.now()).await?;
+        let ports = self.ports.of(&tenant).await?;
+        let account = Account::read(&tenant, ports.now()).await?;
         let standing = standing(&tenant, &input).await?;
         let weighed = weigh(&tenant, &account, &standing, &input).await?;
         let (preview, effective_at) = picture(&tenant, &account, &standing, &weighed).await?;
         let result = shown(&tenant, &account, &standing, preview.as_ref(), effective_at).await?;
-        let preview_token = token::seal(&self.ports, scope.business(), OPERATION, &input.canonical(), account.at, &result);
+        let preview_token = token::seal(&ports, scope.business(), OPERATION, &input.canonical(), account.at, &result);
         Ok(ChangePreview { preview, effective_at, preview_token })
     }
 
@@ -88,7 +89,7 @@ impl SubscriptionService {
         let tenant = snapshot.tenant().await?;
         check(&tenant, caller).await?.require(Need::ReadMoney)?;
         let id = input.subscription.ok_or_else(no_such_subscription)?;
-        if !is_behind(&tenant, id, self.ports.now()).await? {
+        if !is_behind(&tenant, id, self.ports.of(&tenant).await?.now()).await? {
             return Ok(());
         }
         drop((tenant, snapshot));
@@ -96,6 +97,7 @@ impl SubscriptionService {
         let write = move |tenant: Tenant| {
             let ports = outside.clone();
             async move {
+                let ports = ports.of(&tenant).await?;
                 let mut account = Account::lock(&tenant, ports.now()).await?;
                 locked(&tenant, &ports, &mut account, Some(id)).await.map(drop)
             }
@@ -118,6 +120,7 @@ impl SubscriptionService {
         let write = move |tenant: Tenant| {
             let (ports, input, canonical, change) = (outside.clone(), input.clone(), canonical.clone(), change.clone());
             async move {
+                let ports = ports.of(&tenant).await?;
                 let opened = input.preview_token.as_deref();
                 let shown = opened.map(|sent| token::open(&ports, scope.business(), OPERATION, &change, sent));
                 let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);

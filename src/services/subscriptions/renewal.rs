@@ -59,6 +59,7 @@ impl SubscriptionService {
             let ports = outside.clone();
             async move {
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
+                let ports = ports.of(&tenant).await?;
                 let mut account = Account::lock(&tenant, ports.now()).await?;
                 let mut standing = locked(&tenant, &ports, &mut account, subscription).await?;
                 grant(&tenant, &ports, &account, &mut standing, wish, &access.actor()).await?;

@@ -54,10 +54,11 @@ impl SubscriptionService {
         let snapshot = Snapshot::new(self.ports.store.clone(), Some(scope));
         let tenant = snapshot.tenant().await?;
         check(&tenant, caller).await?.require(Need::ReadMoney)?;
-        let account = Account::read(&tenant, self.ports.now()).await?;
+        let ports = self.ports.of(&tenant).await?;
+        let account = Account::read(&tenant, ports.now()).await?;
         let sale = sale(&tenant, &account, &input).await?;
         let business = scope.business();
-        let preview_token = token::seal(&self.ports, business, OPERATION, &input.canonical(), account.at, &sale.shown());
+        let preview_token = token::seal(&ports, business, OPERATION, &input.canonical(), account.at, &sale.shown());
         Ok(SubscribePreview { trial_end: sale.trial_end(), preview: sale.preview, first_invoice: sale.first_invoice, preview_token })
     }
 
@@ -76,6 +77,7 @@ impl SubscriptionService {
         let write = move |tenant: Tenant| {
             let (ports, input, canonical, offer) = (outside.clone(), input.clone(), canonical.clone(), offer.clone());
             async move {
+                let ports = ports.of(&tenant).await?;
                 let opened = input.preview_token.as_deref();
                 let shown = opened.map(|sent| token::open(&ports, scope.business(), OPERATION, &offer, sent));
                 let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
@@ -162,7 +164,8 @@ async fn write(
     standing.schedule_renewal(tenant, ports).await?;
     if standing.row.status == SubscriptionStatus::Incomplete {
         let (key, due_at) = (id.to_string(), given_up_at(account.at).into());
-        let job = NewJob { id: ports.ids.next(), kind: EXPIRE_INCOMPLETE, key: &key, due_at, now: ports.now().into() };
+        let job =
+            NewJob { id: ports.ids.next(), kind: EXPIRE_INCOMPLETE, key: &key, due_at, clock: ports.test_clock(), now: ports.now().into() };
         schedule(tenant, job).await?;
     }
     Ok(standing)

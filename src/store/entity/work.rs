@@ -4,7 +4,7 @@
 pub mod job {
     use sea_orm::entity::prelude::*;
 
-    use crate::ids::{BusinessId, JobId};
+    use crate::ids::{BusinessId, JobId, TestClockId};
     use crate::store::types::{Instant, JobStatus};
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -26,6 +26,7 @@ pub mod job {
         pub updated_at: Instant,
         pub lane: Option<String>,
         pub lane_position: Option<i64>,
+        pub test_clock_id: Option<TestClockId>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
@@ -81,4 +82,22 @@ pub mod audit_event {
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `audit_heads`.
+pub mod audit_head {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::BusinessId;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "audit_heads")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        pub sequence: i64,
+        pub hash: Vec<u8>,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, BusinessId);
 }

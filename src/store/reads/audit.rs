@@ -1,14 +1,14 @@
 //! The audit trail as the API shows it: of a business, and for staff of all of them together with the platform's own.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ColumnTrait as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{ColumnTrait as _, Condition, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use crate::error::Error;
 use crate::ids::{AuditEventId, BusinessId};
-use crate::store::entity::staff::platform_audit_event;
-use crate::store::entity::work::audit_event;
+use crate::store::entity::staff::{platform_audit_event, platform_audit_head};
+use crate::store::entity::work::{audit_event, audit_head};
 use crate::store::page::{MAX_COUNT, Page, Position, Window, count_of_each, cut, newest_first, newest_of_each, windowed};
 use crate::store::types::Instant;
 use crate::store::{Reader, System};
@@ -143,4 +143,41 @@ pub async fn count_of_all(system: &System) -> Result<u64, Error> {
 pub async fn of_platform_by_id(system: &System, id: AuditEventId) -> Result<Option<AuditEvent>, Error> {
     let found = system.select::<platform_audit_event::Entity>().filter(platform_audit_event::Column::Id.eq(id));
     Ok(found.one(system.connection()).await?.map(Into::into))
+}
+
+/// The head of each chain, by its business, and of the platform's own: the number and the hash of its last event.
+///
+/// # Errors
+/// The database's fault.
+pub async fn heads(system: &System) -> Result<BTreeMap<Option<BusinessId>, (i64, Vec<u8>)>, Error> {
+    let of_businesses = system.select::<audit_head::Entity>().all(system.connection()).await?;
+    let of_platform = system.select::<platform_audit_head::Entity>().all(system.connection()).await?;
+    let of_platform = of_platform.into_iter().filter(|head| head.sequence > 0).map(|head| (None, (head.sequence, head.hash)));
+    Ok(of_businesses.into_iter().map(|head| (Some(head.business_id), (head.sequence, head.hash))).chain(of_platform).collect())
+}
+
+/// The next `most` events of all businesses' chains, chain by chain and each in its order, behind the one of that business
+/// and number.
+///
+/// # Errors
+/// The database's fault.
+pub async fn part_of_chains(system: &System, after: Option<(BusinessId, i64)>, most: u64) -> Result<Vec<(BusinessId, AuditEvent)>, Error> {
+    let (business, sequence) = (audit_event::Column::BusinessId, audit_event::Column::Sequence);
+    let mut select = system.select::<audit_event::Entity>();
+    if let Some((last, number)) = after {
+        let same_chain = Condition::all().add(business.eq(last)).add(sequence.gt(number));
+        select = select.filter(Condition::any().add(business.gt(last)).add(same_chain));
+    }
+    let rows = select.order_by_asc(business).order_by_asc(sequence).limit(most).all(system.connection()).await?;
+    Ok(rows.into_iter().map(|row| (row.business_id, row.into())).collect())
+}
+
+/// The next `most` events of the platform's own chain behind that number.
+///
+/// # Errors
+/// The database's fault.
+pub async fn part_of_platform(system: &System, after: i64, most: u64) -> Result<Vec<AuditEvent>, Error> {
+    let sequence = platform_audit_event::Column::Sequence;
+    let select = system.select::<platform_audit_event::Entity>().filter(sequence.gt(after)).order_by_asc(sequence).limit(most);
+    Ok(select.all(system.connection()).await?.into_iter().map(Into::into).collect())
 }

@@ -1,0 +1,83 @@
+//! What a sound database looks like: each check is one statement that reads what contradicts itself, on both databases.
+//!
+//! The statements are fixed text: nothing from outside is in them. They change nothing.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use super::System;
+use crate::error::Error;
+use crate::ids::SubscriptionId;
+
+mod checks;
+
+pub use checks::CHECKS;
+
+/// The most findings of one check that are read; more say the same.
+pub const MAX_FINDINGS: usize = 100;
+
+/// One check.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// What it is called.
+    pub name: &'static str,
+    /// What holds in a sound database, in one sentence.
+    pub holds: &'static str,
+    /// Reads `business_id`, `prefix` (of the id's kind), `id` and `note` of whatever contradicts it.
+    sql: &'static str,
+}
+
+/// A row that contradicts a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// Whose it is; `None` for what is nobody's.
+    pub business: Option<Uuid>,
+    /// The kind of the id.
+    pub prefix: String,
+    /// The id; `None` for what has none.
+    pub id: Option<Uuid>,
+    /// What contradicts.
+    pub note: String,
+}
+
+/// What contradicts a check: [`MAX_FINDINGS`] at most.
+///
+/// # Errors
+/// The database's fault.
+pub async fn contradictions(system: &System, check: &Check) -> Result<Vec<Contradiction>, Error> {
+    let rows = system.read_fixed(check.sql).await?;
+    let read = rows.iter().take(MAX_FINDINGS).map(|row| {
+        Ok(Contradiction {
+            business: row.try_get("", "business_id")?,
+            prefix: row.try_get("", "prefix")?,
+            id: row.try_get("", "id")?,
+            note: row.try_get("", "note")?,
+        })
+    });
+    read.collect()
+}
+
+/// The subscriptions that are to renew and have no job that will: a job's key is text that no statement can make.
+///
+/// # Errors
+/// The database's fault.
+pub async fn without_renewal(system: &System, kind: &str) -> Result<Vec<Contradiction>, Error> {
+    let jobs = system.read_fixed("select kind, job_key from jobs where status = 'READY'").await?;
+    let mut waiting = HashSet::with_capacity(jobs.len());
+    for row in &jobs {
+        if row.try_get::<String>("", "kind")? == kind {
+            waiting.insert(row.try_get::<String>("", "job_key")?);
+        }
+    }
+    let sql = "select business_id, id, period_number from subscriptions where status in ('TRIALING', 'ACTIVE', 'PAST_DUE', 'SUSPENDED')";
+    let mut found = Vec::new();
+    for row in system.read_fixed(sql).await? {
+        let (id, number) = (row.try_get::<Uuid>("", "id")?, row.try_get::<i32>("", "period_number")?);
+        if !waiting.contains(&format!("{}:{number}", SubscriptionId::from(id))) && found.len() < MAX_FINDINGS {
+            let note = format!("nothing will bill the end of its period {number}");
+            found.push(Contradiction { business: row.try_get("", "business_id")?, prefix: "sub".to_owned(), id: Some(id), note });
+        }
+    }
+    Ok(found)
+}

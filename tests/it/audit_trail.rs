@@ -1,0 +1,71 @@
+//! The audit trail as somebody would tamper with it.
+
+use evolve_business::services::audit;
+
+use crate::database::TestDatabase;
+use crate::world::World;
+
+both!(a_trail_that_was_tampered_with_is_found_by_its_chain, a_trail_as_it_was_written_holds);
+
+/// What is done to the trail past every wall, and what is said of it.
+const TAMPERED: &[(&str, &str)] = &[
+    ("update audit_events set details = '{}' where sequence = 2", "is not what was written"),
+    ("update audit_events set actor = 'system' where sequence = 2", "is not what was written"),
+    ("update audit_events set action = 'subscription.canceled' where sequence = 2", "is not what was written"),
+    ("update audit_events set subject = 'sub_x' where sequence = 2", "is not what was written"),
+    ("update audit_events set at = (select at from audit_events where sequence = 1) where sequence = 5", "is not what was written"),
+    ("update audit_events set previous_hash = hash where sequence = 2", "does not follow the event before it"),
+    ("update audit_events set hash = previous_hash where sequence = 2", "is not what was written"),
+    ("delete from audit_events where sequence = 2", "those between are missing"),
+    ("delete from audit_events where sequence = 1", "those between are missing"),
+    ("delete from audit_events where sequence = (select max(sequence) from audit_events)", "which is not what stands last"),
+    ("delete from audit_events", "which is not what stands last"),
+    ("delete from audit_heads", "the chain has no head"),
+    ("update audit_heads set sequence = sequence - 1", "which is not what stands last"),
+];
+
+/// A business with some events.
+async fn lived(db: TestDatabase) -> World {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    world.subscribe(payer, "basic").await;
+    world.run_at("2027-06-30T21:00:00Z").await;
+    world
+}
+
+async fn a_trail_as_it_was_written_holds(db: TestDatabase) {
+    let world = lived(db).await;
+    let verified = audit::verify(&world.ports).await.unwrap();
+    let events = world.count("audit_events", "true").await + world.count("platform_audit_events", "true").await;
+    assert_eq!((verified.breaks, i64::try_from(verified.events).unwrap()), (Vec::new(), events));
+    assert!(verified.chains >= 1 && events > 3);
+}
+
+async fn a_trail_that_was_tampered_with_is_found_by_its_chain(db: TestDatabase) {
+    let world = lived(db).await;
+    let business = world.read_texts("select subject from audit_events where action = 'business.registered'").await;
+    for table in ["audit_events", "audit_heads"] {
+        world.run_sql(&format!("create table kept_{table} as select * from {table}")).await;
+    }
+    for (tampered, told) in TAMPERED {
+        assert!(world.run_sql(tampered).await > 0, "{tampered}");
+        let verified = audit::verify(&world.ports).await.unwrap();
+        let [found] = &verified.breaks[..] else { panic!("{tampered}: {verified:#?}") };
+        assert!(found.what.contains(told), "{tampered}: {}", found.what);
+        if let [business] = &business[..] {
+            assert_eq!(found.chain.map(|chain| chain.to_string()).as_ref(), Some(business));
+        }
+        for table in ["audit_events", "audit_heads"] {
+            world.run_sql(&format!("delete from {table}")).await;
+            world.run_sql(&format!("insert into {table} select * from kept_{table}")).await;
+        }
+        assert_eq!(audit::verify(&world.ports).await.unwrap().breaks, Vec::new(), "{tampered}");
+    }
+    // Two events that change places: each hash is good for its own place alone.
+    for (from, to) in [(2, 1_000_000), (3, 2), (1_000_000, 3)] {
+        world.run_sql(&format!("update audit_events set sequence = {to} where sequence = {from}")).await;
+    }
+    let verified = audit::verify(&world.ports).await.unwrap();
+    assert_eq!(verified.breaks.len(), 1);
+    assert_eq!((verified.breaks[0].after, verified.breaks[0].what.contains("does not follow")), (1, true));
+}
