@@ -24,6 +24,7 @@ pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
+pub mod coupons;
 pub mod customers;
 pub mod events;
 pub mod idempotency;

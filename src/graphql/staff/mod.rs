@@ -4,6 +4,7 @@
 pub mod account;
 pub mod audit;
 pub mod businesses;
+pub mod coupons;
 pub mod mails;
 pub mod money;
 pub mod node;
@@ -24,6 +25,7 @@ pub struct Query(
     businesses::BusinessQuery,
     money::MoneyQuery,
     plans::PlanQuery,
+    coupons::CouponQuery,
     audit::AuditQuery,
     mails::MailQuery,
     service_keys::ServiceKeyQuery,
@@ -31,7 +33,13 @@ pub struct Query(
 
 /// Every mutation.
 #[derive(MergedObject, Default)]
-pub struct Mutation(account::AccountMutation, suspensions::SuspensionMutation, plans::PlanMutation, service_keys::ServiceKeyMutation);
+pub struct Mutation(
+    account::AccountMutation,
+    suspensions::SuspensionMutation,
+    plans::PlanMutation,
+    coupons::CouponMutation,
+    service_keys::ServiceKeyMutation,
+);
 
 /// The staff schema.
 pub type Schema = schema::Schema<Query, Mutation>;

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 
 use super::account::StaffUser;
 use super::businesses::StaffBusiness;
+use super::coupons::Coupon;
 use super::plans::StaffPlan;
 use super::service_keys::ServiceKey;
 use crate::error::Error;
@@ -19,8 +20,8 @@ use crate::graphql::business::profile::{Business, Member};
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, ServiceKeyId, StaffId,
-    SubscriptionId, UserId,
+    AuditEventId, BusinessId, CouponId, CreditNoteId, InvoiceId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, ServiceKeyId,
+    StaffId, SubscriptionId, UserId,
 };
 use crate::services::staff::Right;
 use crate::store::reads::{audit, invoices, payments, subscriptions};
@@ -45,6 +46,8 @@ pub enum StaffNode {
     StaffPlan(StaffPlan),
     /// A plan as customers see it: reached from what is on it; by its id it is a `StaffPlan`.
     Plan(Plan),
+    /// A coupon.
+    Coupon(Coupon),
     /// A subscription.
     Subscription(Subscription),
     /// An invoice.
@@ -108,6 +111,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = PlanId::parse(id) {
         return Ok(StaffPlan::by_id(request, id).await?.map(StaffNode::StaffPlan));
+    }
+    if let Some(id) = CouponId::parse(id) {
+        return Ok(Coupon::by_id(request, id).await?.map(StaffNode::Coupon));
     }
     if let Some(id) = UserId::parse(id) {
         return Ok(User::by_id(request, id).await?.map(StaffNode::User));

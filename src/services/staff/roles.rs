@@ -9,6 +9,7 @@ use crate::store::types::StaffRole;
 /// | read everything | yes | yes | yes | yes |
 /// | suspend and restore businesses | | | yes | yes |
 /// | plans and their prices | | yes | | yes |
+/// | coupons | | yes | | yes |
 /// | keys of products | | | | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
@@ -18,6 +19,8 @@ pub enum Right {
     SuspendBusinesses,
     /// To make and to archive plans, and to set their prices.
     ManagePlans,
+    /// To make coupons.
+    ManageCoupons,
     /// To make and to end the keys of products.
     ManageServiceKeys,
 }
@@ -28,7 +31,7 @@ impl Right {
         match self {
             Self::Read => true,
             Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
-            Self::ManagePlans => matches!(role, StaffRole::Finance | StaffRole::Admin),
+            Self::ManagePlans | Self::ManageCoupons => matches!(role, StaffRole::Finance | StaffRole::Admin),
             Self::ManageServiceKeys => matches!(role, StaffRole::Admin),
         }
     }
