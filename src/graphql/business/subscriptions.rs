@@ -120,7 +120,7 @@ pub struct SubscriptionDiscount {
     percent_off: Option<Decimal>,
     /// A fixed amount.
     amount_off: Option<Money>,
-    /// Charged periods that it still has, after the running one where that is one; null: for ever.
+    /// Charged periods that are still to come with it; null: for ever.
     remaining_periods: Option<i32>,
 }
 

@@ -1,5 +1,5 @@
 //! Billing: issuing, settling and renewing, over the pure rules. Everything here runs inside the caller's transaction,
-//! which holds the business's lock; the order of locks is business, subscription, invoice, payment, counter.
+//! which holds the business's lock; the order of locks is business, subscription, invoice, payment, coupon, counter.
 //!
 //! It must never call a gateway: it writes the attempt, and the worker makes it.
 
