@@ -82,6 +82,8 @@
 //! 28. Whoever reads, a thing is shown with its own business's rows, in as many statements for many as for one.
 //!     tests: `everything_is_shown_with_its_own_business`,
 //!     `lists_across_businesses_take_the_same_statements_for_one_and_for_thirty`
+//! 29. A coupon is redeemed no more often than it may be, however many try at once, and once by each sign-up.
+//!     tests: `of_sixteen_who_redeem_a_coupon_at_once_five_succeed`, `a_sign_up_that_is_replayed_or_refused_redeems_nothing_more`
 //!
 //! # Global by design
 //!

@@ -40,6 +40,10 @@ const MONTHLY_SHOP: &str = r#"
 currency = "KES"
 [seller]
 name = "Seller Ltd"
+tax_id = "P000000000X"
+address_line = "One Road"
+city = "Nairobi"
+postal_code = "00100"
 country = "KE"
 time_zone = "Africa/Nairobi"
 [[tax_rates]]

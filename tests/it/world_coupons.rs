@@ -46,7 +46,7 @@ impl World {
 
     /// How often the one coupon was redeemed.
     pub(crate) async fn redemptions(&self) -> i64 {
-        self.number("select redemptions from coupons").await
+        self.number("select cast(redemptions as bigint) from coupons").await
     }
 
     /// Subtotal, discount, tax and total of the invoice with that number, in minor units.
