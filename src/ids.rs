@@ -127,6 +127,8 @@ kinds! {
     CreditNoteLine, CreditNoteLineId, "cnl";
     /// A movement of account credit.
     CreditEntry, CreditEntryId, "cre";
+    /// A coupon.
+    Coupon, CouponId, "cpn";
     /// A key that a business's programs sign in by.
     ApiKey, ApiKeyId, "key";
     /// A key that a product's own programs sign in by.

@@ -82,6 +82,8 @@
 //! 28. Whoever reads, a thing is shown with its own business's rows, in as many statements for many as for one.
 //!     tests: `everything_is_shown_with_its_own_business`,
 //!     `lists_across_businesses_take_the_same_statements_for_one_and_for_thirty`
+//! 29. A coupon is redeemed no more often than it may be, however many try at once, and once by each sign-up.
+//!     tests: `of_sixteen_who_redeem_a_coupon_at_once_five_succeed`, `a_sign_up_that_is_replayed_or_refused_redeems_nothing_more`
 //!
 //! # Global by design
 //!
@@ -96,6 +98,8 @@
 //!   them are counted by address, known or not; for the system alone.
 //! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
 //!   everybody reads and the system alone writes.
+//! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
+//!   its redemption, and may change nothing else of a coupon.
 //! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
 //!   own people and what they did that concerns no business; for the system alone.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
@@ -108,6 +112,7 @@
 //! - **Anchor**: the local date from which the boundaries of periods are counted, so that they do not drift.
 //! - **Boundary**: where one period ends and the next begins.
 //! - **Capability**: a value whose holder may touch rows: `Tenant`, `System`, `Catalogue`.
+//! - **Coupon**: what takes something off the charged periods of a subscription, for some of them or for ever.
 //! - **Credit note**: a numbered document that takes back part of an invoice.
 //! - **Consumer**: who is told of events: the notifications in the application, those by mail.
 //! - **Dunning**: the ladder of a subscription that is not paid: retries, suspension, cancellation.

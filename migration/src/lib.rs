@@ -20,6 +20,7 @@ mod m0010_notifications;
 mod m0011_keys;
 mod m0012_staff;
 mod m0013_ledger;
+mod m0014_coupons;
 mod m0016_test_clocks;
 
 use sea_orm_migration::prelude::*;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_keys::Migration),
             Box::new(m0012_staff::Migration),
             Box::new(m0013_ledger::Migration),
+            Box::new(m0014_coupons::Migration),
             Box::new(m0016_test_clocks::Migration),
         ]
     }

@@ -12,11 +12,13 @@ use futures::future::BoxFuture;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{
-    BusinessId, CreditNoteId, InvoiceId, JournalEntryId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId, TestClockId, UserId,
+    BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId, TestClockId,
+    UserId,
 };
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
 use crate::store::catalog::{self, Feature, Plan, PlanHistory, PlanView, Price, Product, VersionKey};
+use crate::store::coupons::{self, Coupon};
 use crate::store::customers::{self, Member, UserView};
 use crate::store::page::{Page, Window};
 use crate::store::reads::Of;
@@ -134,6 +136,10 @@ pub struct Loaders {
     pub platform_currency: Loader<(), Currency>,
     /// The currency of the caller's business.
     pub business_currency: Loader<(), Currency>,
+    /// Coupons by id.
+    pub coupons: Loader<CouponId, Coupon>,
+    /// The plans that a coupon is for; none where it is for every plan.
+    pub coupon_plans: Loader<CouponId, Vec<PlanId>>,
     /// Subscriptions by id.
     pub subscriptions: Loader<Of<SubscriptionId>, Subscription>,
     /// Pages of a subscription's invoices.
@@ -244,6 +250,8 @@ impl Loaders {
             offer: only!(snapshot, offer),
             platform_currency: only!(snapshot, platform_currency),
             business_currency: only!(snapshot, business_currency),
+            coupons: of_catalogue!(snapshot, coupons::by_ids),
+            coupon_plans: of_catalogue!(snapshot, coupons::plans),
             subscriptions: of_reader!(snapshot, subscriptions::by_ids),
             subscription_invoices: pages!(snapshot, invoices::pages_of_subscriptions),
             business_invoices: pages!(snapshot, invoices::pages_of_businesses),

@@ -26,6 +26,7 @@ pub mod access;
 pub mod audit;
 pub mod billing;
 pub mod catalog;
+pub mod coupons;
 pub mod customers;
 pub mod doctor;
 pub mod events;

@@ -8,6 +8,7 @@
 pub mod account_links;
 pub mod catalog;
 pub mod connection;
+pub mod coupons;
 pub mod customers;
 pub mod doctor;
 pub(crate) mod entity;

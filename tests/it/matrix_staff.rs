@@ -15,6 +15,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("auditEvents", " { nodes { id } }"),
     ("business", "(id: $business) { id }"),
     ("businesses", " { nodes { id } }"),
+    ("coupons", " { id }"),
     ("failedMails", " { nodes { kind } }"),
     ("invoices", " { nodes { id } }"),
     ("ledger", " { nodes { id } }"),
@@ -31,6 +32,7 @@ const REQUESTS: &[(&str, &str)] = &[
         "createPlan",
         "(input: { product: \"none\", code: \"\", name: \"\", description: \"\", prices: [], features: [] }) { userErrors { code } }",
     ),
+    ("createCoupon", "(input: { code: \"\", value: { percentOff: \"0\" } }) { userErrors { code } }"),
     ("createServiceKey", "(input: { name: \"\", product: \"none\" }) { userErrors { code } }"),
     ("restoreBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
     ("revokeServiceKey", "(input: { serviceKeyId: \"skey_none\" }) { userErrors { code } }"),
@@ -49,6 +51,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("ApiKey", "node(id: $key) { ... on ApiKey { ? } }"),
     ("AuditEvent", "node(id: $event) { ... on AuditEvent { ? } }"),
     ("Business", "business(id: $business) { business { ? } }"),
+    ("Coupon", "node(id: $coupon) { ... on Coupon { ? } }"),
     ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
     ("Invoice", "node(id: $invoice) { ... on Invoice { ? } }"),
     ("JournalEntry", "node(id: $entry) { ... on JournalEntry { ? } }"),
@@ -78,6 +81,10 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
     }
     let admin = &askers.last().unwrap().client;
     let made = admin.mutate("createServiceKey", json!({ "name": "ERP", "product": "erp" }), "serviceKey { id } secret").await;
+    let coupon =
+        json!({ "code": "TENTH", "value": { "amountOff": { "amount": "1.00", "currency": "KES" } }, "expiresAt": "2027-03-01T00:00:00Z" });
+    let coupon = admin.mutate("createCoupon", coupon, "coupon { id }").await;
+    ids.insert("coupon", text(&coupon["coupon"]["id"]));
     ids.insert("serviceKey", text(&made["serviceKey"]["id"]));
     ids.insert("colleague", text(&admin.data("{ staffViewer { id } }", json!({})).await["staffViewer"]["id"]));
     let of = "query($business: ID) { ledger(businessId: $business, first: 1) { nodes { id } } }";

@@ -22,7 +22,8 @@ const GLOBAL_KEYS: &[(&str, &str)] = &[
 const SYSTEM_ALONE: &[(&str, &str)] = &[("api_key_hashes", "a key is found by its hash before its business is known")];
 
 /// Tables that the application may read every row of, or none by its role alone, since they have no tenant.
-const CATALOGUE: &[&str] = &["products", "plans", "plan_versions", "plan_prices", "plan_features", "tax_rates", "sellers"];
+const CATALOGUE: &[&str] =
+    &["products", "plans", "plan_versions", "plan_prices", "plan_features", "tax_rates", "sellers", "coupons", "coupon_plans"];
 
 /// SQLSTATE: insufficient privilege, which row-level security refuses by too.
 const REFUSED: &str = "42501";
@@ -256,6 +257,13 @@ async fn no_secret_is_read(db: TestDatabase) {
         assert_eq!(as_role(&mut application, "evolve_app", None, &format!("select from {name}")).await, Ok(0), "{name}");
         let written = as_role(&mut application, "evolve_app", None, &format!("delete from {name}")).await;
         assert_eq!(written, Err(REFUSED.into()), "{name} is the system's to write");
+    }
+    // Of a coupon the application counts the redemptions, and sets nothing else.
+    let counted = as_role(&mut application, "evolve_app", Some(business), "update coupons set redemptions = redemptions + 1").await;
+    assert_eq!(counted, Ok(0));
+    for column in ["percent_off", "amount_off_minor", "max_redemptions", "expires_at", "code_key"] {
+        let set = as_role(&mut application, "evolve_app", Some(business), &format!("update coupons set {column} = null")).await;
+        assert_eq!(set, Err(REFUSED.into()), "{column}");
     }
 }
 

@@ -72,6 +72,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/audit.rs", "every chain of the audit trail is verified"),
     ("src/services/catalog/plans.rs", "the catalogue is everybody's"),
     ("src/services/catalog/seed.rs", "the catalogue is everybody's"),
+    ("src/services/coupons/create.rs", "coupons are everybody's, as the catalogue is"),
     ("src/services/customers/links.rs", "links in mails, before anybody is known"),
     ("src/services/customers/mod.rs", "a person's businesses, and whether an address is taken"),
     ("src/services/customers/passwords.rs", "people belong to no business"),

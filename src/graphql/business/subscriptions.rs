@@ -120,7 +120,7 @@ pub struct SubscriptionDiscount {
     percent_off: Option<Decimal>,
     /// A fixed amount.
     amount_off: Option<Money>,
-    /// Null: for ever.
+    /// Charged periods that are still to come with it; null: for ever.
     remaining_periods: Option<i32>,
 }
 
@@ -224,9 +224,24 @@ impl Subscription {
         })
         .await
     }
-    /// What a coupon takes off.
-    async fn discount(&self) -> Option<SubscriptionDiscount> {
-        None
+    /// What a coupon takes off the running period, or will take off those that come; null where there is nothing left of it.
+    async fn discount(&self, context: &Context<'_>) -> Option<Result<SubscriptionDiscount>> {
+        nullable(async {
+            let row = &self.row;
+            let is_in_force = row.charged_discount_percent.is_some() || row.charged_discount_minor.is_some();
+            let is_over = row.status.is_final() || (row.coupon_remaining_periods == Some(0) && !is_in_force);
+            let Some(id) = row.coupon_id.filter(|_| !is_over) else { return Ok(None) };
+            let found = request(context).view().loaders.coupons.load(id).await?;
+            let coupon = found.ok_or_else(|| Error::Corrupt("a subscription's coupon is gone".into()))?;
+            let amount_off = coupon.amount_off_minor.zip(coupon.currency);
+            Ok(Some(SubscriptionDiscount {
+                percent_off: coupon.percent_off.map(Decimal::from),
+                amount_off: amount_off.map(|(minor, currency)| stored_money(minor, currency)).transpose()?,
+                remaining_periods: row.coupon_remaining_periods,
+                coupon: coupon.code,
+            }))
+        })
+        .await
     }
     /// What this caller may choose for it.
     async fn options(&self, context: &Context<'_>) -> Result<SubscriptionOptions> {

@@ -5,6 +5,7 @@ pub mod account;
 pub mod audit;
 pub mod businesses;
 pub mod ledger;
+pub mod coupons;
 pub mod mails;
 pub mod money;
 pub mod node;
@@ -27,6 +28,7 @@ pub struct Query(
     money::MoneyQuery,
     ledger::LedgerQuery,
     plans::PlanQuery,
+    coupons::CouponQuery,
     audit::AuditQuery,
     mails::MailQuery,
     service_keys::ServiceKeyQuery,
@@ -41,6 +43,7 @@ pub struct Mutation(
     plans::PlanMutation,
     service_keys::ServiceKeyMutation,
     test_clocks::TestClockMutation,
+    coupons::CouponMutation,
 );
 
 /// The staff schema.

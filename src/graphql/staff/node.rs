@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 
 use super::account::StaffUser;
 use super::businesses::StaffBusiness;
+use super::coupons::Coupon;
 use super::ledger::JournalEntry;
 use super::plans::StaffPlan;
 use super::service_keys::ServiceKey;
@@ -21,7 +22,7 @@ use crate::graphql::business::profile::{Business, Member};
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CreditNoteId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId,
+    AuditEventId, BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId,
     ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
 };
 use crate::services::staff::Right;
@@ -47,6 +48,8 @@ pub enum StaffNode {
     StaffPlan(StaffPlan),
     /// A plan as customers see it: reached from what is on it; by its id it is a `StaffPlan`.
     Plan(Plan),
+    /// A coupon.
+    Coupon(Coupon),
     /// A subscription.
     Subscription(Subscription),
     /// An invoice.
@@ -114,6 +117,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = PlanId::parse(id) {
         return Ok(StaffPlan::by_id(request, id).await?.map(StaffNode::StaffPlan));
+    }
+    if let Some(id) = CouponId::parse(id) {
+        return Ok(Coupon::by_id(request, id).await?.map(StaffNode::Coupon));
     }
     if let Some(id) = UserId::parse(id) {
         return Ok(User::by_id(request, id).await?.map(StaffNode::User));

@@ -90,9 +90,9 @@ impl PlanPriceVersion {
 #[derive(Debug, InputObject)]
 pub struct MoneyInput {
     /// How much: `"49.90"`.
-    amount: Decimal,
+    pub(super) amount: Decimal,
     /// Which currency.
-    currency: CurrencyCode,
+    pub(super) currency: CurrencyCode,
 }
 
 /// What a plan costs for one interval in one currency.

@@ -12,7 +12,7 @@ use crate::billing::lifecycle::SubscriptionEvent;
 use crate::error::{Error, Outcome};
 use crate::ids::{InvoiceId, PaymentId};
 use crate::services::Ports;
-use crate::store::{Tenant, invoices, subscriptions};
+use crate::store::{Tenant, coupons, invoices, subscriptions};
 
 /// What an end billed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,7 +47,8 @@ pub async fn end(
     Ok(Ended { invoice: invoice.map(|invoice| invoice.id), payment })
 }
 
-/// Expires a subscription whose first invoice was never settled, which is then void.
+/// Expires a subscription whose first invoice was never settled, which is then void. Nothing was bought with its coupon, so the
+/// redemption is given back: whoever tries again may use it again. The subscription still tells which it was.
 ///
 /// # Errors
 /// PAYMENT_IN_PROGRESS while an attempt may still charge the invoice; the database's fault.
@@ -56,6 +57,9 @@ pub async fn expire(tenant: &Tenant, ports: &Ports, account: &mut Account, stand
         void(tenant, ports, account, &mut invoice).await?;
     }
     standing.apply(SubscriptionEvent::FirstInvoiceAbandoned)?;
+    if let Some(coupon) = standing.row.coupon_id {
+        coupons::give_back(tenant, coupon).await?;
+    }
     let at = account.at;
     close(tenant, standing, at).await?;
     Ok(standing.changed(tenant, ports, account, Change { kind: "expired", actor, at, details: json!({}) }).await?)

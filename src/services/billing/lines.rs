@@ -53,7 +53,7 @@ impl DraftLine {
             fraction: Fraction::WHOLE,
             unit_price_minor: minor_of(row.unit_price, account)?,
             amount_minor: row.amount_minor,
-            discount_minor: 0,
+            discount_minor: row.discount_minor,
             tax,
         };
         Ok(Self { line, description: row.description.clone(), quantity: row.quantity, period: row.period_id })
@@ -73,6 +73,7 @@ impl DraftLine {
             quantity: self.quantity,
             unit_price: major(self.line.unit_price_minor, account),
             amount_minor: self.line.amount_minor,
+            discount_minor: self.line.discount_minor,
             tax_behavior: self.line.tax.behavior,
             tax_rate: Some(self.line.tax.rate),
             tax_name: Some(account.tax_name().to_owned()),

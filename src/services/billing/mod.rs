@@ -1,5 +1,5 @@
 //! Billing: issuing, settling and renewing, over the pure rules. Everything here runs inside the caller's transaction,
-//! which holds the business's lock; the order of locks is business, subscription, invoice, payment, counter.
+//! which holds the business's lock; the order of locks is business, subscription, invoice, payment, coupon, counter.
 //!
 //! It must never call a gateway: it writes the attempt, and the worker makes it.
 
@@ -29,7 +29,7 @@ pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
 pub use renew::{bill_due_boundaries, clear_pending_change, upcoming};
 pub use settle::{charge_failed, follow_up, settle_payment};
-pub use standing::{Change, RENEWAL, Standing, period_row};
+pub use standing::{Change, RENEWAL, Standing, period_row, periods_left};
 
 /// The job that gives up on a first invoice that was never settled.
 pub const EXPIRE_INCOMPLETE: &str = "expire_incomplete";

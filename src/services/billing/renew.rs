@@ -12,7 +12,7 @@ use super::rule;
 use super::standing::{Change, Standing, version};
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
 use crate::billing::period::{Period, Schedule};
-use crate::billing::proration::recurring_line;
+use crate::billing::proration::{PeriodPrice, recurring_line};
 use crate::error::Error;
 use crate::ids::PaymentId;
 use crate::services::Ports;
@@ -65,12 +65,14 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
         standing.save(tenant, account).await?;
         return Ok(None);
     }
-    standing.set_charged(Some(standing.price(account)));
+    let price = standing.price(account);
+    standing.set_charged(Some(price));
+    standing.spend_coupon()?;
     if was == SubscriptionStatus::Trialing {
         standing.apply(SubscriptionEvent::TrialEnded)?;
     }
     standing.save(tenant, account).await?;
-    let own: Vec<DraftLine> = renewal_line(account, standing, &next)?.into_iter().collect();
+    let own: Vec<DraftLine> = renewal_line(standing, &next, &price)?.into_iter().collect();
     let Some(mut invoice) = bill(tenant, ports, account, standing.row.id, own).await? else { return Ok(None) };
     subscriptions::set_period_invoice(tenant, standing.period.id, invoice.id).await?;
     collect(tenant, ports, account, standing, &mut invoice, None).await
@@ -84,8 +86,8 @@ fn following(account: &Account, standing: &Standing) -> Result<(Schedule, Period
 }
 
 /// The line that charges a period as it is opened.
-fn renewal_line(account: &Account, standing: &Standing, period: &Period) -> Result<Option<DraftLine>, Error> {
-    let line = recurring_line(period, standing.row.granularity, &standing.price(account)).map_err(rule)?;
+fn renewal_line(standing: &Standing, period: &Period, price: &PeriodPrice) -> Result<Option<DraftLine>, Error> {
+    let line = recurring_line(period, standing.row.granularity, price).map_err(rule)?;
     Ok(line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))))
 }
 
@@ -136,7 +138,7 @@ pub async fn upcoming(
     if next.row.cancel_at.is_none_or(|at| at > boundary) {
         take_pending_change(tenant, &mut next).await?;
         let (_, period) = following(account, &next)?;
-        drafts.extend(renewal_line(account, &next, &period)?);
+        drafts.extend(renewal_line(&next, &period, &next.price(account))?);
     }
     InvoicePreview::of(account, &drafts, boundary.get())
 }

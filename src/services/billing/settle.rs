@@ -153,6 +153,7 @@ async fn charge_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, stan
     let price = standing.price(account);
     let line = resume(&standing.running()?, account.at, standing.row.granularity, None, &price).map_err(rule)?;
     standing.set_charged(Some(price));
+    standing.spend_coupon()?;
     standing.save(tenant, account).await?;
     let own: Vec<DraftLine> =
         line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))).into_iter().collect();

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::account::{Account, zone};
 use super::rule;
+use crate::billing::discount::{Coupon, Discount};
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
 use crate::billing::period::{AnchorMode, Interval, Period, Schedule};
 use crate::billing::proration::PeriodPrice;
@@ -17,7 +18,7 @@ use crate::store::catalog::{PlanView, plan_versions};
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::subscriptions::{NewChange, Period as PeriodRow, Subscription};
 use crate::store::types::{Day, PeriodKind};
-use crate::store::{Tenant, subscriptions};
+use crate::store::{Tenant, coupons, subscriptions};
 
 /// The job that bills a boundary.
 pub const RENEWAL: &str = "renewal";
@@ -31,6 +32,8 @@ pub struct Standing {
     pub period: PeriodRow,
     /// The version of the plan in force.
     pub plan: PlanView,
+    /// Its coupon, with the charged periods that it still has.
+    pub coupon: Option<Coupon>,
 }
 
 impl Standing {
@@ -42,7 +45,8 @@ impl Standing {
         let period = subscriptions::period(tenant, row.id, row.period_number).await?;
         let period = period.ok_or_else(|| Error::Corrupt("a subscription has no running period".into()))?;
         let plan = plan_in_force(tenant, &row).await?;
-        Ok(Self { row, period, plan })
+        let coupon = coupon_of(tenant, &row).await?;
+        Ok(Self { row, period, plan, coupon })
     }
 
     /// The subscription of that id, locked; the business's lock is held. `None` where the business has no such one.
@@ -102,7 +106,9 @@ impl Standing {
     pub fn charged(&self) -> Option<PeriodPrice> {
         let row = &self.row;
         let (price_minor, rate, behavior) = (row.charged_price_minor?, row.charged_tax_rate?, row.charged_tax_behavior?);
-        Some(PeriodPrice { price_minor, tax: Tax { rate, behavior }, discount: None })
+        let fixed = row.charged_discount_minor.map(Discount::Fixed);
+        let discount = row.charged_discount_percent.map(Discount::Percent).or(fixed);
+        Some(PeriodPrice { price_minor, tax: Tax { rate, behavior }, discount })
     }
 
     /// Notes what is charged for the running period from now on.
@@ -110,11 +116,33 @@ impl Standing {
         self.row.charged_price_minor = charged.map(|price| price.price_minor);
         self.row.charged_tax_rate = charged.map(|price| price.tax.rate);
         self.row.charged_tax_behavior = charged.map(|price| price.tax.behavior);
+        let (percent, minor) = match charged.and_then(|price| price.discount) {
+            Some(Discount::Percent(percent)) => (Some(percent), None),
+            Some(Discount::Fixed(minor)) => (None, Some(minor)),
+            None => (None, None),
+        };
+        self.row.charged_discount_percent = percent;
+        self.row.charged_discount_minor = minor;
     }
 
-    /// What the agreed price charges for a period that is opened now.
+    /// Notes that a charged period begins: it takes one of those that the coupon has left.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for more periods than can be.
+    pub fn spend_coupon(&mut self) -> Result<(), Error> {
+        self.coupon = self.coupon.map(|coupon| coupon.for_new_period().1);
+        self.row.coupon_remaining_periods = periods_left(self.coupon)?;
+        Ok(())
+    }
+
+    /// What its coupon takes off a charged period that begins now.
+    pub fn discount_of_new_period(&self) -> Option<Discount> {
+        self.coupon.and_then(|coupon| coupon.for_new_period().0)
+    }
+
+    /// What the agreed price charges for a period that is opened now, with what the coupon takes off such a one. It spends nothing.
     pub fn price(&self, account: &Account) -> PeriodPrice {
-        PeriodPrice { price_minor: self.row.price_minor, tax: account.tax(self.row.tax_behavior), discount: None }
+        PeriodPrice { price_minor: self.row.price_minor, tax: account.tax(self.row.tax_behavior), discount: self.discount_of_new_period() }
     }
 
     /// The state after `event`.
@@ -244,6 +272,26 @@ pub struct Change<'a> {
 /// The database's fault; [`Error::Corrupt`] where there is none.
 async fn plan_in_force(tenant: &Tenant, row: &Subscription) -> Result<PlanView, Error> {
     version(tenant, (row.plan_id, row.plan_version)).await
+}
+
+/// The coupon that a row names, with the periods it has left.
+///
+/// # Errors
+/// The database's fault; [`Error::Corrupt`] where there is none.
+async fn coupon_of(tenant: &Tenant, row: &Subscription) -> Result<Option<Coupon>, Error> {
+    let Some(id) = row.coupon_id else { return Ok(None) };
+    let found = coupons::by_ids(&tenant.catalogue(), &[id]).await?.remove(&id);
+    let coupon = found.ok_or_else(|| Error::Corrupt("a subscription's coupon is gone".into()))?;
+    coupon.with_left(row.coupon_remaining_periods).map(Some)
+}
+
+/// The column of the charged periods that a coupon has left; `None` is for ever, or no coupon.
+///
+/// # Errors
+/// [`Error::Corrupt`] for more than can be.
+pub fn periods_left(coupon: Option<Coupon>) -> Result<Option<i32>, Error> {
+    let left = coupon.and_then(|coupon| coupon.remaining_periods).map(i32::try_from).transpose();
+    left.map_err(|_| Error::Corrupt("a coupon has more periods left than can be".into()))
 }
 
 /// The version of a plan.

@@ -9,6 +9,7 @@ use crate::store::types::StaffRole;
 /// | read everything | yes | yes | yes | yes |
 /// | suspend and restore businesses | | | yes | yes |
 /// | plans and their prices | | yes | | yes |
+/// | coupons | | yes | | yes |
 /// | keys of products | | | | yes |
 /// | test clocks, in a sandbox | | yes | | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +20,8 @@ pub enum Right {
     SuspendBusinesses,
     /// To make and to archive plans, and to set their prices.
     ManagePlans,
+    /// To make coupons.
+    ManageCoupons,
     /// To make and to end the keys of products.
     ManageServiceKeys,
     /// To make test clocks, to advance them, and to put businesses on them.
@@ -31,7 +34,7 @@ impl Right {
         match self {
             Self::Read => true,
             Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
-            Self::ManagePlans | Self::MoveTestClocks => matches!(role, StaffRole::Finance | StaffRole::Admin),
+            Self::ManagePlans | Self::ManageCoupons | Self::MoveTestClocks => matches!(role, StaffRole::Finance | StaffRole::Admin),
             Self::ManageServiceKeys => matches!(role, StaffRole::Admin),
         }
     }

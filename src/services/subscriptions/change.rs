@@ -195,7 +195,7 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
         period: standing.running()?,
         agreed_price_minor: row.price_minor,
         charged: standing.charged(),
-        discount_of_new_period: None,
+        discount_of_new_period: standing.discount_of_new_period(),
         pending_lines: waiting(tenant, account, row.id).await?.into_iter().map(|draft| draft.line).collect(),
         charging_invoices: charging.creditable.clone(),
         account_credit_minor: account.business.balance_minor,
@@ -240,7 +240,7 @@ async fn picture(
             let preview = match &done.settlement {
                 Settlement::Nothing => None,
                 Settlement::Pend => {
-                    super::change_apply::put_in_force(&mut after, &weighed.target, done);
+                    super::change_apply::put_in_force(&mut after, &weighed.target, done)?;
                     upcoming(tenant, account, &after, weighed.lines.clone()).await?
                 }
                 Settlement::Invoice(totals) => {

@@ -38,7 +38,7 @@ pub(super) async fn apply(
         ChangeOutcome::AtOnce(done) => {
             // What is credited stands on the invoices of the period as it was.
             let before = standing.clone();
-            put_in_force(standing, &weighed.target, done);
+            put_in_force(standing, &weighed.target, done)?;
             let lines = open_reset(tenant, ports, account, standing, done, &weighed.lines).await?;
             standing.changed(tenant, ports, account, Change { kind: "plan_changed", actor, at: account.at, details }).await?;
             settle(tenant, ports, account, (&before, standing), &weighed, done, (lines, method)).await
@@ -60,10 +60,14 @@ pub(super) fn schedule(standing: &mut Standing, account: &Account, target: &Plan
     row.auto_renewal = true;
 }
 
-/// Puts the plan in force. It removes a change that waits and a scheduled cancellation.
-pub(super) fn put_in_force(standing: &mut Standing, target: &PlanView, done: &AtOnce) {
+/// Puts the plan in force. It removes a change that waits and a scheduled cancellation. Where the cycle starts again, a charged
+/// period begins, which spends the coupon.
+pub(super) fn put_in_force(standing: &mut Standing, target: &PlanView, done: &AtOnce) -> Result<(), Error> {
     clear_pending_change(standing);
     standing.set_charged(done.charged);
+    if done.reset.is_some() {
+        standing.spend_coupon()?;
+    }
     standing.plan = target.clone();
     let row = &mut standing.row;
     row.plan_id = target.id;
@@ -73,6 +77,7 @@ pub(super) fn put_in_force(standing: &mut Standing, target: &PlanView, done: &At
     row.tax_behavior = done.price.tax.behavior;
     row.cancel_at = None;
     row.auto_renewal = true;
+    Ok(())
 }
 
 /// Where the cycle starts again, ends the running period and opens the new one; answers the lines, each on its period.

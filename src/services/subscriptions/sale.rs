@@ -3,12 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::PreviewSubscribe;
+use crate::billing::discount::Coupon;
 use crate::billing::dunning::INCOMPLETE_HOURS;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::billing::period::{Period, Schedule};
 use crate::billing::proration::{PeriodPrice, recurring_line};
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
+use crate::ids::CouponId;
 use crate::services::billing::{Account, DraftLine, InvoicePreview, rule};
+use crate::services::coupons::usable;
 use crate::store::catalog::{PlanView, Price, plan_to_subscribe};
 use crate::store::types::{Day, VerificationStatus};
 use crate::store::{Tenant, subscriptions};
@@ -30,6 +33,8 @@ pub(super) struct Sale {
     pub(super) line: Option<DraftLine>,
     /// What is billed now.
     pub(super) preview: Option<InvoicePreview>,
+    /// The coupon that it redeems, as it is once the first period has begun.
+    pub(super) coupon: Option<(CouponId, Coupon)>,
     /// What the end of a trial will bill.
     pub(super) first_invoice: Option<InvoicePreview>,
 }
@@ -59,9 +64,6 @@ pub(super) async fn plan_on_offer(tenant: &Tenant, account: &Account, offer: &Pr
         None => None,
     };
     let plan = found.ok_or_else(|| UserError::at("planId", UserErrorCode::NotFound, "There is no such plan."))?;
-    if offer.coupon.is_some() {
-        return Err(UserError::at("coupon", UserErrorCode::CouponNotApplicable, "This coupon cannot be used.").into());
-    }
     let price = plan.price(offer.interval, account.business.currency).filter(|_| !plan.archived);
     let price =
         price.ok_or_else(|| UserError::at("planId", UserErrorCode::PlanNotAvailable, "This plan is not sold in your currency so."))?;
@@ -80,14 +82,22 @@ pub(super) fn check_verified(account: &Account, plan: &PlanView) -> Result<(), U
     Err(UserError::at("planId", UserErrorCode::VerificationRequired, "Only a verified business can have this plan."))
 }
 
-/// What a sign-up at the account's instant comes to.
+/// What a sign-up at the account's instant comes to. It redeems no coupon.
 pub(super) async fn sale(tenant: &Tenant, account: &Account, offer: &PreviewSubscribe) -> Outcome<Sale> {
     let (plan, price) = plan_on_offer(tenant, account, offer).await?;
     let product = &plan.product;
     let days = u16::try_from(plan.trial_days).map_err(|_| Error::Corrupt("a plan's trial is of no length that can be".into()))?;
     let has_trial = offer.trial && days > 0 && !subscriptions::had_trial(tenant, product.id).await?;
     let schedule = Schedule::starting(account.at, account.zone.clone(), offer.interval, product.anchor, product.granularity);
-    let charge = PeriodPrice { price_minor: price.amount_minor, tax: account.tax(price.tax_behavior), discount: None };
+    let coupon = match &offer.coupon {
+        Some(code) => {
+            let found = usable(tenant, account, code, &plan).await?;
+            Some((found.id, found.with_left(found.periods)?))
+        }
+        None => None,
+    };
+    let discount = coupon.and_then(|(_, coupon)| coupon.for_new_period().0);
+    let charge = PeriodPrice { price_minor: price.amount_minor, tax: account.tax(price.tax_behavior), discount };
     let line_of = |period: &Period| -> Outcome<Option<DraftLine>> {
         let line = recurring_line(period, product.granularity, &charge).map_err(rule)?;
         Ok(line.map(|line| DraftLine::new(line, plan.name.clone(), None)))
@@ -97,12 +107,13 @@ pub(super) async fn sale(tenant: &Tenant, account: &Account, offer: &PreviewSubs
         let (period, schedule) = schedule.trial(account.at, days).map_err(rule)?;
         let first = line_of(&schedule.next_period(&period).map_err(rule)?)?;
         let first_invoice = InvoicePreview::of(account, &as_slice(&first), period.end)?;
-        return Ok(Sale { price, schedule, period, charged: None, line: None, preview: None, first_invoice, plan });
+        return Ok(Sale { price, schedule, period, charged: None, line: None, preview: None, coupon, first_invoice, plan });
     }
     let period = schedule.first_period(account.at, 1).map_err(rule)?;
     let line = line_of(&period)?;
     let preview = InvoicePreview::of(account, &as_slice(&line), account.at)?;
-    Ok(Sale { price, schedule, period, charged: Some(charge), line, preview, first_invoice: None, plan })
+    let coupon = coupon.map(|(id, coupon)| (id, coupon.for_new_period().1));
+    Ok(Sale { price, schedule, period, charged: Some(charge), line, preview, coupon, first_invoice: None, plan })
 }
 
 /// When a first invoice that is not settled is given up on.

@@ -13,8 +13,9 @@ use crate::services::Ports;
 use crate::services::access::{Caller, Need, check};
 use crate::services::billing::credit::write_off_rest;
 use crate::services::billing::{
-    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, expire, follow_up, period_row,
+    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, expire, follow_up, period_row, periods_left,
 };
+use crate::services::coupons::redeem;
 use crate::services::idempotency;
 use crate::services::payments::begin_attempt;
 use crate::store::jobs::{NewJob, schedule};
@@ -107,8 +108,14 @@ async fn start(tenant: &Tenant, ports: &Ports, work: Work, input: &Subscribe, sh
     if let Some(shown) = shown {
         shown.check(&sale.shown())?;
     }
+    if let Some((coupon, _)) = sale.coupon {
+        redeem(tenant, coupon).await?;
+    }
     let mut standing = write(tenant, ports, &account, &sale, input, method).await?;
-    let details = json!({ "plan": sale.plan.id.to_string(), "interval": input.offer.interval.as_str() });
+    let mut details = json!({ "plan": sale.plan.id.to_string(), "interval": input.offer.interval.as_str() });
+    if let Some((coupon, _)) = sale.coupon {
+        details["coupon"] = json!(coupon.to_string());
+    }
     standing.write_down(tenant, ports, Change { kind: "created", actor: &actor, at: account.at, details }).await?;
     let billed = charge(tenant, ports, &mut account, &mut standing, sale, method).await?;
     idempotency::store(tenant, claimed, &super::Made::from(&billed)).await?;
@@ -156,9 +163,12 @@ async fn write(
     row.auto_renewal = input.auto_renewal;
     row.cancel_at = (!input.auto_renewal).then_some(row.period_end);
     row.payment_method_id = method;
+    row.coupon_id = sale.coupon.map(|(id, _)| id);
+    let coupon = sale.coupon.map(|(_, coupon)| coupon);
+    row.coupon_remaining_periods = periods_left(coupon)?;
     let row = subscriptions::insert(tenant, row).await?;
     let period = subscriptions::insert_period(tenant, period).await?;
-    let mut standing = Standing { row, period, plan: sale.plan.clone() };
+    let mut standing = Standing { row, period, plan: sale.plan.clone(), coupon };
     standing.set_charged(sale.charged);
     standing.save(tenant, account).await?;
     standing.schedule_renewal(tenant, ports).await?;
@@ -188,6 +198,10 @@ fn row(account: &Account, sale: &Sale, id: SubscriptionId, period: &subscription
         charged_tax_rate: None,
         charged_tax_behavior: None,
         charged_from: period.number,
+        charged_discount_percent: None,
+        charged_discount_minor: None,
+        coupon_id: None,
+        coupon_remaining_periods: None,
         status: sale.status(),
         anchor_mode,
         anchor_day,

@@ -41,6 +41,7 @@ macro_rules! catalogue_entity {
 pub(crate) use {catalogue_entity, system_entity, tenant_entity};
 
 pub(crate) mod catalog;
+pub(crate) mod coupons;
 pub(crate) mod customers;
 pub(crate) mod invoices;
 pub(crate) mod keys;

@@ -8,7 +8,7 @@ pub mod subscription {
     use crate::billing::period::Granularity;
     use crate::billing::period::Interval;
     use crate::billing::tax::TaxBehavior;
-    use crate::ids::{BusinessId, InvoiceId, PaymentMethodId, PlanId, ProductId, SubscriptionId};
+    use crate::ids::{BusinessId, CouponId, InvoiceId, PaymentMethodId, PlanId, ProductId, SubscriptionId};
     use crate::money::{Currency, Rate};
     use crate::store::types::{Day, Instant};
 
@@ -30,6 +30,10 @@ pub mod subscription {
         pub charged_tax_rate: Option<Rate>,
         pub charged_tax_behavior: Option<TaxBehavior>,
         pub charged_from: i32,
+        pub charged_discount_percent: Option<Rate>,
+        pub charged_discount_minor: Option<i64>,
+        pub coupon_id: Option<CouponId>,
+        pub coupon_remaining_periods: Option<i32>,
         pub status: SubscriptionStatus,
         pub anchor_mode: String,
         pub anchor_day: Option<i32>,
@@ -148,6 +152,7 @@ pub mod pending_line {
         pub quantity: Rate,
         pub unit_price: Rate,
         pub amount_minor: i64,
+        pub discount_minor: i64,
         pub tax_behavior: TaxBehavior,
         pub tax_rate: Option<Rate>,
         pub tax_name: Option<String>,
