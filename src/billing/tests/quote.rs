@@ -205,6 +205,11 @@ fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
         (json!({ "at": "2027-02-01T00:00:00Z", "reactivate": {} }), "No cancellation"),
         (json!({ "at": "2027-02-01T00:00:00Z", "zone": "Africa/Atlantis" }), "`zone`"),
         (json!({ "at": "2027-02-01T00:00:00Z" }), "exactly one"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": 5 } }), "`usage` is not evaluated"),
+        (
+            json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "9.00", "interval": "monthly", "quantity": 2 } }),
+            "`quantity` is not evaluated",
+        ),
         (json!({ "at": "2027-01-01T00:00:00Z", "reactivate": {} }), "before the event above"),
     ] {
         let refusal = run(&nairobi(&json!([subscribe, second]), "2027-03-01T00:00:00Z").to_string()).unwrap_err();
@@ -213,6 +218,11 @@ fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
     }
     for malformed in ["", "[]", "{}", "{\"events\": 1}"] {
         assert!(matches!(run(malformed), Err(QuoteError::Malformed(_))), "{malformed}");
+    }
+    for member in ["usage", "quantity"] {
+        let mut scenario = nairobi(&json!([subscribe]), "2027-03-01T00:00:00Z");
+        scenario[member] = json!([{ "included": 10 }]);
+        assert_eq!(run(&scenario.to_string()), Err(QuoteError::NotEvaluated));
     }
     let far = nairobi(&json!([subscribe]), "9999-01-01T00:00:00Z");
     assert_eq!(run(&far.to_string()), Err(QuoteError::TooLong));
