@@ -101,9 +101,9 @@ fn check(scenario: &str, years: i64, changes: i64) {
     let (fewest, found) = (usize::try_from(years * 12).unwrap(), periods.len());
     assert!(found >= fewest, "{found} periods, and not {fewest}");
     let lines = answer["invoices"].as_array().unwrap().iter().flat_map(|invoice| invoice["lines"].as_array().unwrap());
-    let charges = lines.filter(|line| line["kind"] == "proration_charge").count();
+    let prorated = lines.filter(|line| line["kind"] == "proration_charge").count();
     let fewest = usize::try_from(changes / 3).unwrap();
-    assert!(charges >= fewest, "{charges} changes charged, and not {fewest}");
+    assert!(prorated >= fewest, "{prorated} changes charged, and not {fewest}");
 }
 
 /// The median of the rounds, in microseconds for one evaluation.
