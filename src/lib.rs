@@ -57,7 +57,8 @@
 //!     test: `numbers_are_gapless_when_many_subscribe_at_once`
 //! 18. No money is made or lost by rounding, splitting or crediting.
 //!     tests: `shares_add_up_to_the_whole`, `credit_notes_add_up_to_their_invoice_exactly`,
-//!     `no_credit_exceeds_the_charge_it_takes_back`, `periods_tile_time_without_gap_or_overlap`
+//!     `no_credit_exceeds_the_charge_it_takes_back`, `changes_within_a_period_come_to_its_time_weighted_price`,
+//!     `periods_tile_time_without_gap_or_overlap`
 //! 19. Amounts, rates and instants come back from either database as they went in.
 //!     tests: `amounts_come_back_to_the_last_minor_unit`, `rates_come_back_to_the_last_digit`,
 //!     `instants_come_back_to_the_microsecond_and_sort_by_time`

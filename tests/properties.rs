@@ -21,6 +21,8 @@ use rust_decimal::Decimal;
 
 #[path = "properties/access_keys.rs"]
 mod access_keys;
+#[path = "properties/changes.rs"]
+mod changes;
 #[path = "properties/scenario.rs"]
 mod scenario;
 
@@ -225,6 +227,8 @@ proptest! {
             invoice = invoice.apply(InvoiceEvent::ALL[two % InvoiceEvent::ALL.len()]).unwrap_or(invoice);
             payment = payment.apply(PaymentEvent::ALL[three % PaymentEvent::ALL.len()]).unwrap_or(payment);
             prop_assert!(before.0 == subscription || LEGAL.contains(&(before.0.as_str(), subscription.as_str())));
+            prop_assert!(before.1 == invoice || LEGAL_OF_INVOICES.contains(&(before.1.as_str(), invoice.as_str())));
+            prop_assert!(before.2 == payment || LEGAL_OF_PAYMENTS.contains(&(before.2.as_str(), payment.as_str())));
             prop_assert!(before.0 == subscription || !before.0.is_final());
             prop_assert!(before.1 == invoice || !before.1.is_final());
             prop_assert!(invoice != InvoiceStatus::Draft || before.1 == invoice);
@@ -250,6 +254,39 @@ const LEGAL: [(&str, &str); 13] = [
     ("PAST_DUE", "CANCELED"),
     ("SUSPENDED", "ACTIVE"),
     ("SUSPENDED", "CANCELED"),
+];
+
+/// What may follow what of an invoice.
+const LEGAL_OF_INVOICES: [(&str, &str); 6] = [
+    ("DRAFT", "OPEN"),
+    ("OPEN", "PAID"),
+    ("OPEN", "VOID"),
+    ("OPEN", "UNCOLLECTIBLE"),
+    ("UNCOLLECTIBLE", "PAID"),
+    ("UNCOLLECTIBLE", "VOID"),
+];
+
+/// What may follow what of a payment attempt.
+const LEGAL_OF_PAYMENTS: [(&str, &str); 19] = [
+    ("CREATED", "SENDING"),
+    ("CREATED", "CANCELED"),
+    ("SENDING", "SUCCEEDED"),
+    ("SENDING", "FAILED"),
+    ("SENDING", "REQUIRES_ACTION"),
+    ("SENDING", "UNKNOWN"),
+    ("REQUIRES_ACTION", "SUCCEEDED"),
+    ("REQUIRES_ACTION", "FAILED"),
+    ("REQUIRES_ACTION", "CANCELED"),
+    ("REQUIRES_ACTION", "UNKNOWN"),
+    ("UNKNOWN", "SUCCEEDED"),
+    ("UNKNOWN", "FAILED"),
+    ("SUCCEEDED", "PARTIALLY_REFUNDED"),
+    ("SUCCEEDED", "REFUNDED"),
+    ("SUCCEEDED", "DISPUTED"),
+    ("PARTIALLY_REFUNDED", "REFUNDED"),
+    ("PARTIALLY_REFUNDED", "DISPUTED"),
+    ("DISPUTED", "SUCCEEDED"),
+    ("DISPUTED", "PARTIALLY_REFUNDED"),
 ];
 
 /// What every period must fulfil: it has length, and what is left of it never grows, is all of it at the start and

@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod mail;
 mod migrate;
+mod quote;
 mod schema;
 mod seed;
 mod serve;
@@ -99,6 +100,13 @@ pub enum Command {
         #[arg(value_enum)]
         action: AuditAction,
     },
+    /// Evaluate a scenario (JSON): what would be billed from sign-up to end, printed as JSON
+    #[command(help_template = quote::HELP, override_usage = quote::USAGE, after_help = quote::AFTER_HELP)]
+    Quote {
+        /// The scenario; - reads it from stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Look at what is mailed
     Mail {
         /// What to do
@@ -150,9 +158,12 @@ pub enum MigrateAction {
 /// Runs what the command line asks for; the exit code is 0, 1 where it failed, 2 where the settings are wrong.
 pub async fn run(cli: Cli) -> ExitCode {
     let command = cli.command.unwrap_or(Command::Serve);
-    // The schema is the same whatever the settings.
+    // The schema is the same whatever the settings, and so is what a scenario comes to.
     if let Command::Schema { staff } = command {
         return finish(schema::run(staff));
+    }
+    if let Command::Quote { file } = &command {
+        return finish(quote::run(file));
     }
     if let Command::Mail { action: MailAction::Preview { kind, locale, html } } = &command {
         return finish(mail::preview(kind, locale, *html));
@@ -172,6 +183,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Schema { staff } => schema::run(staff),
         Command::Doctor => doctor::examine(settings).await,
         Command::Audit { action: AuditAction::Verify } => doctor::verify_audit(settings).await,
+        Command::Quote { file } => quote::run(&file),
         Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
         Command::Staff { action } => staff::run(settings, action).await,
     })
@@ -233,6 +245,9 @@ mod tests {
         assert_eq!(command(&["seed", "my.toml", "--demo"]), Some(Command::Seed { file: Some("my.toml".into()), demo: true }));
         let action = MailAction::Preview { kind: "invoice.issued".into(), locale: "sw".into(), html: true };
         assert_eq!(command(&["mail", "preview", "invoice.issued", "--locale", "sw", "--html"]), Some(Command::Mail { action }));
+        assert_eq!(command(&["quote", "scenario.json"]), Some(Command::Quote { file: "scenario.json".into() }));
+        assert_eq!(command(&["quote", "-"]), Some(Command::Quote { file: "-".into() }));
+        assert!(Cli::try_parse_from(["evolve-business", "quote"]).is_err(), "a scenario is needed");
         assert_eq!(command(&["schema"]), Some(Command::Schema { staff: false }));
         assert_eq!(command(&["schema", "--staff"]), Some(Command::Schema { staff: true }));
         for role in ["ADMIN", "admin"] {

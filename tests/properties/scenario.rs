@@ -39,7 +39,7 @@ proptest! {
             }
         }
         let answer = quote::run(&until(&base, &written, at + SignedDuration::from_hours(24 * 500))).unwrap();
-        check_answer(&serde_json::from_str(&answer).unwrap())?;
+        check_answer(&serde_json::from_str(&answer).unwrap(), behavior)?;
     }
 
     #[test]
@@ -82,8 +82,28 @@ fn minor(value: &Value) -> i64 {
     value.as_str().unwrap().replace('.', "").parse().unwrap()
 }
 
+/// 16 % of a priced sum, or what of it is that tax, rounded half away from zero.
+fn tax_of(priced_minor: i64, behavior: &str) -> i64 {
+    let denominator = if behavior == "exclusive" { 100 } else { 116 };
+    (priced_minor.abs() * 32 + denominator) / (2 * denominator) * priced_minor.signum()
+}
+
+/// That what an invoice shows adds up to what it says.
+fn check_sums(invoice: &Value, behavior: &str) -> Result<(), TestCaseError> {
+    let of = |member: &str| minor(&invoice[member]);
+    let lines: i64 = invoice["lines"].as_array().unwrap().iter().map(|line| minor(&line["amount"])).sum();
+    prop_assert_eq!(of("subtotal"), lines);
+    let priced = lines - of("discount");
+    prop_assert_eq!(of("tax"), tax_of(priced, behavior));
+    let total = priced + if behavior == "exclusive" { of("tax") } else { 0 };
+    // What is credited instead has no total, and grants no more than it comes to.
+    prop_assert_eq!(of("total"), total.max(0));
+    prop_assert!(of("credit_granted") <= -total.min(0));
+    Ok(())
+}
+
 /// What every answer must fulfil.
-fn check_answer(answer: &Value) -> Result<(), TestCaseError> {
+fn check_answer(answer: &Value, behavior: &str) -> Result<(), TestCaseError> {
     let mut before = None;
     for period in answer["periods"].as_array().unwrap() {
         let span = |member: &str| period[member].as_str().unwrap().parse::<Timestamp>().unwrap();
@@ -94,6 +114,7 @@ fn check_answer(answer: &Value) -> Result<(), TestCaseError> {
     let mut credit = 0;
     let mut kinds = BTreeSet::new();
     for invoice in answer["invoices"].as_array().unwrap() {
+        check_sums(invoice, behavior)?;
         prop_assert_eq!(minor(&invoice["due"]) + minor(&invoice["credit_applied"]), minor(&invoice["total"]));
         prop_assert!(minor(&invoice["due"]) >= 0 && minor(&invoice["credit_granted"]) >= 0);
         prop_assert!(minor(&invoice["credit_granted"]) == 0 || minor(&invoice["total"]) == 0);

@@ -25,6 +25,9 @@ pub enum QuoteError {
         /// Which.
         member: &'static str,
     },
+    /// It has `usage` or `quantity`.
+    #[error("The scenario cannot be evaluated: usage and quantities are not part of this version.")]
+    NotEvaluated,
     /// An event breaks a rule.
     #[error("Event {number} ({name} at {at}) is refused: {reason}")]
     Event {

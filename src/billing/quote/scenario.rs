@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::super::cancel::{CancelTiming, UnusedTime};
 use super::super::change::{ChangeTiming, Proration};
@@ -27,8 +28,12 @@ struct Written {
     granularity: Option<String>,
     /// No tax where it is left out.
     tax: Option<WrittenTax>,
-    /// The coupon of the first subscription.
+    /// The coupon of the subscriptions that bring none of their own.
     coupon: Option<WrittenCoupon>,
+    /// Refused: usage is not evaluated.
+    usage: Option<IgnoredAny>,
+    /// Refused: as [`Written::usage`].
+    quantity: Option<IgnoredAny>,
     /// In order.
     events: Vec<WrittenEvent>,
     /// The last instant that is evaluated.
@@ -73,6 +78,8 @@ struct WrittenEvent {
     reactivate: Option<Empty>,
     /// The business moves to this IANA zone.
     zone: Option<String>,
+    /// Refused: usage is not evaluated.
+    usage: Option<IgnoredAny>,
 }
 
 /// `{}`.
@@ -94,6 +101,8 @@ struct WrittenSubscribe {
     plan: Option<String>,
     /// Instead of the scenario's.
     coupon: Option<WrittenCoupon>,
+    /// Refused: as usage.
+    quantity: Option<IgnoredAny>,
 }
 
 /// A change as it is written.
@@ -110,6 +119,8 @@ struct WrittenChange {
     proration: Option<String>,
     /// The plan's name.
     plan: Option<String>,
+    /// Refused: as usage.
+    quantity: Option<IgnoredAny>,
 }
 
 /// A cancellation as it is written.
@@ -251,44 +262,77 @@ impl WrittenCoupon {
     }
 }
 
+/// Why an event is none.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// It is nothing that happens, or several things at once.
+    NotOne,
+    /// This member has a value that means nothing.
+    Value(&'static str),
+    /// This member is of what is not evaluated.
+    NotEvaluated(&'static str),
+}
+
+impl Fault {
+    /// As one sentence.
+    fn sentence(self) -> String {
+        match self {
+            Self::NotOne => "It must be exactly one of subscribe, change, cancel, reactivate and zone.".to_owned(),
+            Self::Value(member) => format!("Its `{member}` is not valid."),
+            Self::NotEvaluated(member) => format!("`{member}` is not evaluated: usage and quantities are not part of this version."),
+        }
+    }
+}
+
 impl WrittenEvent {
-    /// What it does; else the member at fault.
-    fn action(&self, currency: Currency, coupon: Option<Coupon>) -> Result<Action, &'static str> {
+    /// What it does.
+    fn action(&self, currency: Currency, coupon: Option<Coupon>) -> Result<Action, Fault> {
+        if self.usage.is_some() {
+            return Err(Fault::NotEvaluated("usage"));
+        }
+        let quantities =
+            [self.subscribe.as_ref().and_then(|written| written.quantity), self.change.as_ref().and_then(|written| written.quantity)];
+        if quantities.iter().any(Option::is_some) {
+            return Err(Fault::NotEvaluated("quantity"));
+        }
         match (&self.subscribe, &self.change, &self.cancel, &self.reactivate, &self.zone) {
             (Some(written), None, None, None, None) => Ok(Action::Subscribe(Subscribe {
-                price_minor: amount(&written.price, currency).ok_or("price")?,
-                interval: closed(&written.interval, Interval::parse).ok_or("interval")?,
+                price_minor: amount(&written.price, currency).ok_or(Fault::Value("price"))?,
+                interval: closed(&written.interval, Interval::parse).ok_or(Fault::Value("interval"))?,
                 trial_days: written.trial_days.unwrap_or(0),
                 plan: written.plan.clone(),
                 coupon: match &written.coupon {
-                    Some(written) => Some(written.read(currency).ok_or("coupon")?),
+                    Some(written) => Some(written.read(currency).ok_or(Fault::Value("coupon"))?),
                     None => coupon,
                 },
             })),
             (None, Some(written), None, None, None) => Ok(Action::Change(Change {
-                price_minor: amount(&written.price, currency).ok_or("price")?,
-                interval: closed(&written.interval, Interval::parse).ok_or("interval")?,
-                timing: closed_or(written.timing.as_ref(), ChangeTiming::Default, ChangeTiming::parse).ok_or("timing")?,
-                proration: closed_or(written.proration.as_ref(), Proration::ProrateNow, Proration::parse).ok_or("proration")?,
+                price_minor: amount(&written.price, currency).ok_or(Fault::Value("price"))?,
+                interval: closed(&written.interval, Interval::parse).ok_or(Fault::Value("interval"))?,
+                timing: closed_or(written.timing.as_ref(), ChangeTiming::Default, ChangeTiming::parse).ok_or(Fault::Value("timing"))?,
+                proration: closed_or(written.proration.as_ref(), Proration::ProrateNow, Proration::parse)
+                    .ok_or(Fault::Value("proration"))?,
                 plan: written.plan.clone(),
             })),
             (None, None, Some(written), None, None) => Ok(Action::Cancel {
-                timing: closed_or(written.timing.as_ref(), CancelTiming::PeriodEnd, CancelTiming::parse).ok_or("timing")?,
-                unused_time: closed_or(written.unused_time.as_ref(), UnusedTime::None, UnusedTime::parse).ok_or("unused_time")?,
+                timing: closed_or(written.timing.as_ref(), CancelTiming::PeriodEnd, CancelTiming::parse).ok_or(Fault::Value("timing"))?,
+                unused_time: closed_or(written.unused_time.as_ref(), UnusedTime::None, UnusedTime::parse)
+                    .ok_or(Fault::Value("unused_time"))?,
             }),
             (None, None, None, Some(Empty {}), None) => Ok(Action::Reactivate),
-            (None, None, None, None, Some(name)) => Zone::parse(name).map(Action::Zone).ok_or("zone"),
-            _ => Err("at"),
+            (None, None, None, None, Some(name)) => Zone::parse(name).map(Action::Zone).ok_or(Fault::Value("zone")),
+            _ => Err(Fault::NotOne),
         }
     }
 
     /// What it is called, as far as it can be told.
     const fn name(&self) -> &'static str {
-        match (&self.subscribe, &self.change, &self.cancel, &self.zone) {
+        match (&self.subscribe, &self.change, &self.cancel, &self.zone, &self.usage) {
             (Some(_), ..) => "subscribe",
             (_, Some(_), ..) => "change",
-            (_, _, Some(_), _) => "cancel",
-            (_, _, _, Some(_)) => "zone",
+            (_, _, Some(_), ..) => "cancel",
+            (_, _, _, Some(_), _) => "zone",
+            (_, _, _, _, Some(_)) => "usage",
             _ => "event",
         }
     }
@@ -297,16 +341,7 @@ impl WrittenEvent {
     fn read(self, number: usize, currency: Currency, coupon: Option<Coupon>) -> Result<Event, QuoteError> {
         let refused = |at: &str, reason: String| QuoteError::Event { number, name: self.name(), at: at.to_owned(), reason };
         let at = self.at.parse().map_err(|_| refused(&self.at, "Its `at` is no instant.".to_owned()))?;
-        let action = self.action(currency, coupon).map_err(|member| {
-            refused(
-                &self.at,
-                if member == "at" {
-                    "It must be exactly one of subscribe, change, cancel, reactivate and zone.".to_owned()
-                } else {
-                    format!("Its `{member}` is not valid.")
-                },
-            )
-        })?;
+        let action = self.action(currency, coupon).map_err(|fault| refused(&self.at, fault.sentence()))?;
         Ok(Event { number, at, written_at: self.at, action })
     }
 }
@@ -320,6 +355,9 @@ impl Scenario {
         let written: Written = serde_json::from_str(text).map_err(|error| QuoteError::Malformed(error.to_string()))?;
         if written.events.len() > MAX_EVENTS {
             return Err(QuoteError::TooLong);
+        }
+        if written.usage.is_some() || written.quantity.is_some() {
+            return Err(QuoteError::NotEvaluated);
         }
         let not_valid = |member| QuoteError::Member { member };
         let currency = Currency::from_code(&written.currency).ok_or(not_valid("currency"))?;

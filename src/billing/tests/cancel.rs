@@ -89,6 +89,25 @@ fn a_refund_leaves_what_account_credit_paid_as_credit() {
 }
 
 #[test]
+fn a_refund_is_with_its_tax_and_no_more_than_gateways_took_beyond_the_value_used() {
+    // 34.80 with tax, half used: U is 17.40, and as much was used.
+    for (by_card, refund) in [
+        (3480, 1740), // all by card: all of U
+        (2480, 740),  // 10.00 by account credit: 24.80 − 17.40, and the 10.00 is credit again
+        (1740, 0),    // the card paid for what was used
+        (0, 0),
+    ] {
+        let facts = CancelFacts { taken_minor: by_card, ..facts(SubscriptionStatus::Active) };
+        let ended = at_once(&facts, &request(CancelTiming::Now, UnusedTime::Refund));
+        assert_eq!((ended.unused_minor, ended.refund_minor), (1740, refund), "{by_card}");
+        assert_eq!((ended.notes.notes[0].net_minor, ended.notes.notes[0].tax_minor), (1500, 240), "{by_card}");
+    }
+    // 5.00 were paid back before: 34.80 − 5.00 − 17.40.
+    let facts = CancelFacts { refunded_minor: 500, ..facts(SubscriptionStatus::Active) };
+    assert_eq!(at_once(&facts, &request(CancelTiming::Now, UnusedTime::Refund)).refund_minor, 1240);
+}
+
+#[test]
 fn what_was_not_charged_cannot_be_credited() {
     let trial = CancelFacts { charged: None, ..facts(SubscriptionStatus::Trialing) };
     let ended = at_once(&trial, &request(CancelTiming::Now, UnusedTime::Refund));

@@ -1,6 +1,6 @@
 //! How a subscription begins, and what its boundaries bring.
 
-use super::super::change::Scheduled;
+use super::super::change::{Price, Scheduled};
 use super::super::cycle::{BeginFacts, Begun, Boundary, BoundaryFacts, begin, boundary, resume};
 use super::super::discount::{Coupon, Discount};
 use super::super::invoice::{Line, LineKind, Totals};
@@ -82,6 +82,19 @@ fn a_scheduled_change_renews_at_its_own_price_and_interval() {
     let next = renewed(&BoundaryFacts { pending_change: Some(scheduled), ..after(&sign_up(0, None)) });
     assert_eq!((total(next.invoice.as_ref()), next.period.end), (Some(34_800), at("2028-07-01T00:00:00Z")));
     assert_eq!((next.price, next.schedule.interval), (price(30_000), Interval::Yearly));
+}
+
+#[test]
+fn a_renewal_is_at_the_agreed_price_and_the_tax_of_its_own_day() {
+    // From 16 % to 18 % on 1 July: 30.00 and 5.40.
+    let facts = after(&sign_up(0, None));
+    let next = renewed(&BoundaryFacts { price: Price { tax: exclusive("0.18"), ..facts.price }, ..facts });
+    assert_eq!((total(next.invoice.as_ref()), next.charged.map(|charged| charged.price_minor)), (Some(3540), Some(3000)));
+    // What waited from June is still taxed as it was charged: 15.00 × 0.16 = 2.40 beside 5.40.
+    let facts = BoundaryFacts { pending_lines: vec![pending()], ..after(&sign_up(0, None)) };
+    let next = renewed(&BoundaryFacts { price: Price { tax: exclusive("0.18"), ..facts.price }, ..facts }).invoice.unwrap();
+    assert_eq!(next.taxes.iter().map(|sum| (sum.taxable_minor, sum.amount_minor)).collect::<Vec<_>>(), [(1500, 240), (3000, 540)]);
+    assert_eq!(next.total_minor, 5280);
 }
 
 #[test]

@@ -189,6 +189,48 @@ fn a_move_to_another_zone_moves_the_next_boundary() {
 }
 
 #[test]
+fn a_leap_day_counts_where_there_is_one() {
+    // (sign-up, interval, price, change, new price, units left, units, credit, charge)
+    for (start, interval, price, at, new, (left, of), amounts) in [
+        // February 2028 has 29 days, that of 2027 has 28; from the 15th 15 and 14 are left.
+        ("2028-02-01T06:00:00Z", "monthly", "29.00", "2028-02-15T06:00:00Z", "58.00", (15, 29), ["-15.00", "30.00"]),
+        ("2027-02-01T06:00:00Z", "monthly", "28.00", "2027-02-15T06:00:00Z", "56.00", (14, 28), ["-14.00", "28.00"]),
+        // A shilling a day in 2028; from 1 July 31 + 31 + 30 + 31 + 30 + 31 = 184 are left.
+        ("2028-01-01T06:00:00Z", "yearly", "366.00", "2028-07-01T06:00:00Z", "732.00", (184, 366), ["-184.00", "368.00"]),
+        ("2027-01-01T06:00:00Z", "yearly", "365.00", "2027-07-01T06:00:00Z", "730.00", (184, 365), ["-184.00", "368.00"]),
+    ] {
+        let answer = quote(&nairobi(
+            &json!([
+                { "at": start, "subscribe": { "price": price, "interval": interval } },
+                { "at": at, "change": { "price": new, "interval": interval } }
+            ]),
+            at,
+        ));
+        let lines = answer["invoices"][1]["lines"].as_array().unwrap();
+        let found: Vec<_> = lines.iter().map(|line| (&line["numerator"], &line["denominator"], &line["amount"])).collect();
+        let expected = amounts.map(|amount| (json!(left), json!(of), json!(amount)));
+        assert_eq!(found, expected.iter().map(|(left, of, amount)| (left, of, amount)).collect::<Vec<_>>(), "{start}");
+    }
+}
+
+#[test]
+fn what_is_credited_goes_on_the_newest_invoice_first() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-06-01T06:00:00Z", "subscribe": { "price": "30.00", "interval": "monthly" } },
+            { "at": "2027-06-16T06:00:00Z", "change": { "price": "90.00", "interval": "monthly" } },
+            { "at": "2027-06-16T07:00:00Z", "cancel": { "timing": "now", "unused_time": "credit" } }
+        ]),
+        "2027-07-30T00:00:00Z",
+    ));
+    // 15 of 30 days: −15.00 + 45.00 = 30.00, with tax 34.80. Unused are 45.00, with tax 52.20: 34.80 on that invoice, 17.40 on the first.
+    assert_eq!(each(&answer, "invoices", "total"), ["34.80", "34.80"]);
+    assert_eq!(each(&answer, "credit_notes", "total"), ["34.80", "17.40"]);
+    assert_eq!(each(&answer, "credit_notes", "tax"), ["4.80", "2.40"]);
+    assert_eq!(answer["credit_balance"], "52.20");
+}
+
+#[test]
 fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
     let subscribe = json!({ "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "10.00", "interval": "monthly" } });
     for (second, reason) in [
@@ -205,6 +247,11 @@ fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
         (json!({ "at": "2027-02-01T00:00:00Z", "reactivate": {} }), "No cancellation"),
         (json!({ "at": "2027-02-01T00:00:00Z", "zone": "Africa/Atlantis" }), "`zone`"),
         (json!({ "at": "2027-02-01T00:00:00Z" }), "exactly one"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": 5 } }), "`usage` is not evaluated"),
+        (
+            json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "9.00", "interval": "monthly", "quantity": 2 } }),
+            "`quantity` is not evaluated",
+        ),
         (json!({ "at": "2027-01-01T00:00:00Z", "reactivate": {} }), "before the event above"),
     ] {
         let refusal = run(&nairobi(&json!([subscribe, second]), "2027-03-01T00:00:00Z").to_string()).unwrap_err();
@@ -213,6 +260,11 @@ fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
     }
     for malformed in ["", "[]", "{}", "{\"events\": 1}"] {
         assert!(matches!(run(malformed), Err(QuoteError::Malformed(_))), "{malformed}");
+    }
+    for member in ["usage", "quantity"] {
+        let mut scenario = nairobi(&json!([subscribe]), "2027-03-01T00:00:00Z");
+        scenario[member] = json!([{ "included": 10 }]);
+        assert_eq!(run(&scenario.to_string()), Err(QuoteError::NotEvaluated));
     }
     let far = nairobi(&json!([subscribe]), "9999-01-01T00:00:00Z");
     assert_eq!(run(&far.to_string()), Err(QuoteError::TooLong));
