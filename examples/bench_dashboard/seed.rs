@@ -1,4 +1,4 @@
-//! A business that has lived for forty months, made by the API and the worker themselves on a clock that is moved.
+//! A business that subscribes, and one that has lived for forty months, made by the API and the worker themselves on a clock that is moved.
 
 use evolve_business::clock::Clock as _;
 use evolve_business::services::catalog::{CatalogService, file};
@@ -22,6 +22,18 @@ const SUBSCRIBE: &str = "mutation($input: SubscribeInput!) { subscribe(input: $i
 
 /// Registers the business at the world's time, and lives on until it has [`INVOICES`].
 pub(crate) async fn seed(world: &World, then: axum::Router) {
+    subscribe(world, then).await;
+    let worker = Worker::new(world.ports.clone(), WorkerSettings::default(), CancellationToken::new());
+    // One invoice a month: the last falls into the month that the clock is moved to.
+    for _ in 1..INVOICES {
+        world.clock.set(world.clock.now().to_zoned(jiff::tz::TimeZone::UTC).saturating_add(jiff::Span::new().months(1)).timestamp());
+        world.clock.advance(SignedDuration::from_hours(1));
+        worker.run_due_jobs().await.unwrap();
+    }
+}
+
+/// Registers the business at the world's time, and has it pay for the first month of a plan.
+pub(crate) async fn subscribe(world: &World, then: axum::Router) {
     let catalogue = file::parse(include_str!("../../catalogue/demo.toml")).unwrap();
     CatalogService::new(world.ports.clone()).apply(&catalogue).await.unwrap();
     let stop = CancellationToken::new();
@@ -41,13 +53,6 @@ pub(crate) async fn seed(world: &World, then: axum::Router) {
     assert_eq!(subscribed["subscribe"]["invoice"]["status"], "PAID", "{subscribed}");
     stop.cancel();
     beside.await.unwrap();
-    let worker = Worker::new(world.ports.clone(), WorkerSettings::default(), CancellationToken::new());
-    // One invoice a month: the last falls into the month that the clock is moved to.
-    for _ in 1..INVOICES {
-        world.clock.set(world.clock.now().to_zoned(jiff::tz::TimeZone::UTC).saturating_add(jiff::Span::new().months(1)).timestamp());
-        world.clock.advance(SignedDuration::from_hours(1));
-        worker.run_due_jobs().await.unwrap();
-    }
 }
 
 /// Asks once; stops at the first thing that is wrong.

@@ -12,8 +12,8 @@ use futures::future::BoxFuture;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{
-    BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId, TestClockId,
-    UserId,
+    BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId,
+    TestClockId, UserId,
 };
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;

@@ -27,6 +27,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("staffUsers", " { id }"),
     ("staffViewer", " { id }"),
     ("subscriptions", " { nodes { id } }"),
+    ("testClocks", " { id }"),
     ("archivePlan", "(input: { planId: \"pln_none\" }) { userErrors { code } }"),
     (
         "createPlan",
@@ -34,6 +35,9 @@ const REQUESTS: &[(&str, &str)] = &[
     ),
     ("createCoupon", "(input: { code: \"\", value: { percentOff: \"0\" } }) { userErrors { code } }"),
     ("createServiceKey", "(input: { name: \"\", product: \"none\" }) { userErrors { code } }"),
+    ("createTestClock", "(input: { name: \"\", now: \"2030-01-01T00:00:00Z\" }) { userErrors { code } }"),
+    ("advanceTestClock", "(input: { testClockId: \"clk_none\", to: \"2030-01-01T00:00:00Z\" }) { userErrors { code } }"),
+    ("attachTestClock", "(input: { testClockId: \"clk_none\", businessId: \"biz_none\" }) { userErrors { code } }"),
     ("restoreBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
     ("revokeServiceKey", "(input: { serviceKeyId: \"skey_none\" }) { userErrors { code } }"),
     (
@@ -65,6 +69,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("StaffPlan", "node(id: $plan) { ... on StaffPlan { ? } }"),
     ("StaffUser", "node(id: $colleague) { ... on StaffUser { ? } }"),
     ("Subscription", "node(id: $subscription) { ... on Subscription { ? } }"),
+    ("TestClock", "node(id: $clock) { ... on TestClock { ? } }"),
     ("User", "node(id: $user) { ... on User { ? } }"),
 ];
 
@@ -90,6 +95,8 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
     let of = "query($business: ID) { ledger(businessId: $business, first: 1) { nodes { id } } }";
     let ledger = admin.data(of, json!({ "business": life.business })).await;
     ids.insert("entry", text(&ledger["ledger"]["nodes"][0]["id"]));
+    let made = admin.mutate("createTestClock", json!({ "name": "A year", "now": "2030-01-01T00:00:00Z" }), "testClock { id }").await;
+    ids.insert("clock", text(&made["testClock"]["id"]));
     for (name, token) in [("customer", life.client.token.clone()), ("svc", made["secret"].as_str().map(str::to_owned))] {
         let mut other = server.staff();
         other.token = token;

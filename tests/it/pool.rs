@@ -101,7 +101,7 @@ async fn read(store: &Store, scope: TenantScope) -> Result<u64, Error> {
 async fn schedule(tenant: Tenant, key: String) -> Outcome<bool> {
     let at = instant(NOW);
     customers::lock_business(&tenant).await?;
-    let new = |kind| NewJob { id: JobId::from(SystemIds.next_uuid()), kind, key: &key, due_at: at, now: at };
+    let new = |kind| NewJob { id: JobId::from(SystemIds.next_uuid()), kind, key: &key, due_at: at, clock: None, now: at };
     let first = jobs::schedule(&tenant, new("first")).await?;
     Ok(if key.starts_with("after") { first } else { first && jobs::schedule(&tenant, new("second")).await? })
 }

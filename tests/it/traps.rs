@@ -121,7 +121,14 @@ async fn jobs_are_claimed_in_the_order_of_their_microseconds(db: TestDatabase) {
     let world = World::at(db, NOW).await;
     let schedule = |tenant: evolve_business::store::Tenant| async move {
         for at in INSTANTS.iter().rev() {
-            let new = NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key: at, due_at: instant(at), now: instant(NOW) };
+            let new = NewJob {
+                id: JobId::from(SystemIds.next_uuid()),
+                kind: "boundary",
+                key: at,
+                due_at: instant(at),
+                clock: None,
+                now: instant(NOW),
+            };
             jobs::schedule(&tenant, new).await?;
         }
         Ok(())

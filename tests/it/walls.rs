@@ -82,7 +82,7 @@ async fn business(store: &Store, raw: &Raw) -> Business {
 }
 
 fn job(key: &str) -> NewJob<'_> {
-    NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: instant(NOW), now: instant(NOW) }
+    NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: instant(NOW), clock: None, now: instant(NOW) }
 }
 
 fn idempotency_key(id: IdempotencyKeyId) -> NewIdempotencyKey<'static> {

@@ -28,7 +28,7 @@ const JOBS: u32 = 60;
 
 async fn schedule(tenant: &Tenant, key: &str) -> Outcome<bool> {
     let at = instant(NOW);
-    let new = NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: at, now: at };
+    let new = NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: at, clock: None, now: at };
     Ok(jobs::schedule(tenant, new).await?)
 }
 

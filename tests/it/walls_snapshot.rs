@@ -55,7 +55,14 @@ async fn a_snapshot_cannot_write(db: TestDatabase) {
     let raw = Raw::open(&db).await;
     let scope = raw.business().await;
     let world = World::at(db, NOW).await;
-    let new = |key| NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: instant(NOW), now: instant(NOW) };
+    let new = |key| NewJob {
+        id: JobId::from(SystemIds.next_uuid()),
+        kind: "boundary",
+        key,
+        due_at: instant(NOW),
+        clock: None,
+        now: instant(NOW),
+    };
     let works = world.ports.store.write(scope, move |tenant| async move { Ok(jobs::schedule(&tenant, new("written")).await?) }).await;
     assert!(works.unwrap());
 

@@ -43,7 +43,7 @@ on_postgres!(
 
 async fn schedule(tenant: &Tenant, key: &str) -> Result<bool, Error> {
     let at = instant(NOW);
-    jobs::schedule(tenant, NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: at, now: at }).await
+    jobs::schedule(tenant, NewJob { id: JobId::from(SystemIds.next_uuid()), kind: "boundary", key, due_at: at, clock: None, now: at }).await
 }
 
 fn audit_event(sequence: i64) -> NewAuditEvent<'static> {

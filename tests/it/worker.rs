@@ -136,7 +136,7 @@ async fn a_job_of_an_unknown_kind_is_dead(db: TestDatabase) {
     let world = World::at(db, NOW).await;
     let (payer, id, now) = (world.payer().await, world.ports.ids.next(), world.ports.now().into());
     let write = move |tenant: Tenant| async move {
-        let new = jobs::NewJob { id, kind: "dance", key: "tango", due_at: now, now };
+        let new = jobs::NewJob { id, kind: "dance", key: "tango", due_at: now, clock: None, now };
         Ok(jobs::schedule(&tenant, new).await?)
     };
     assert!(world.ports.store.write(payer.scope, write).await.unwrap());

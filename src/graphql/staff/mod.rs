@@ -4,8 +4,8 @@
 pub mod account;
 pub mod audit;
 pub mod businesses;
-pub mod ledger;
 pub mod coupons;
+pub mod ledger;
 pub mod mails;
 pub mod money;
 pub mod node;
