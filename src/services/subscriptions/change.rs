@@ -126,7 +126,7 @@ impl SubscriptionService {
                 let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
                 match begin(&tenant, &ports, caller, at, (&input.idempotency_key, OPERATION, &canonical)).await? {
                     Begun::Replay(billed) => Ok(billed),
-                    Begun::New(work) => run(&tenant, &ports, *work, &input, shown.transpose()?).await,
+                    Begun::New(work) => Box::pin(run(&tenant, &ports, *work, &input, shown.transpose()?)).await,
                 }
             }
         };
