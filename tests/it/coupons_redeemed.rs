@@ -39,7 +39,8 @@ async fn a_coupon_that_does_not_apply_is_refused_and_leaves_no_trace(db: TestDat
     let service = world.subscriptions();
     let too_long = "X".repeat(41);
     for wrong in ["", "NONE", "PLUS ", "a\0b", "HÄLFTE", &too_long, "DOLLARS", "PLUS", "rare", "EARLY"] {
-        let expected = [(UserErrorCode::CouponNotApplicable, "coupon".to_owned())];
+        let code = if wrong == "DOLLARS" { UserErrorCode::CurrencyMismatch } else { UserErrorCode::CouponNotApplicable };
+        let expected = [(code, "coupon".to_owned())];
         let previewed = service.subscribe_preview(payer.caller, world.offer_with("basic", wrong).await).await;
         assert_eq!(refused(previewed), expected, "{wrong:?}");
         assert_eq!(refused(service.subscribe(payer.caller, world.order_with("basic", wrong).await).await), expected, "{wrong:?}");

@@ -9,7 +9,7 @@ use crate::client::{Client, Server};
 use crate::database::TestDatabase;
 use crate::test_clocks::advance;
 use crate::world::World;
-use crate::world_lives::{add_method, plans, register};
+use crate::world_lives::{add_method, register};
 use crate::world_payments::until;
 use crate::world_staff::text;
 
@@ -73,8 +73,7 @@ async fn five_years_pass_through_graphql_alone_and_the_doctor_finds_nothing(db: 
     let staff = world.staff(&server, StaffRole::Admin).await;
     let (client, business) = register(&server, "ann").await;
     let clock = world.clock_with(&staff, &business, "2027-01-31T06:00:00Z").await;
-    let books = plans(&client).await["books"].clone();
-    let (basic, plus) = (&books[2], &books[3]);
+    let (basic, plus) = (world.plan("books", "basic").await.to_string(), world.plan("books", "plus").await.to_string());
     add_method(&client, "SUCCEEDS").await;
     let first = json!({ "planId": basic, "interval": "MONTHLY", "idempotencyKey": "first" });
     let begun = client.mutate("subscribe", first, "subscription { id status } invoice { status }").await;

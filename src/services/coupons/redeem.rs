@@ -11,7 +11,7 @@ use crate::store::{Tenant, subscriptions};
 /// The coupon of a code, where a sign-up of this business to this plan may use it at the account's instant. It redeems nothing.
 ///
 /// # Errors
-/// COUPON_NOT_APPLICABLE at `coupon` for one there is not, that has expired, is for other plans, in another currency or used up;
+/// CURRENCY_MISMATCH at `coupon` for one in another currency; COUPON_NOT_APPLICABLE for one there is not, that has expired, is for other plans or used up;
 /// or the database's fault.
 pub async fn usable(tenant: &Tenant, account: &Account, code: &str, plan: &Plan) -> Outcome<Coupon> {
     let catalogue = tenant.catalogue();
@@ -26,7 +26,8 @@ pub async fn usable(tenant: &Tenant, account: &Account, code: &str, plan: &Plan)
         return Err(refusal("This coupon is not for this plan.").into());
     }
     if coupon.currency.is_some_and(|currency| currency != account.business.currency) {
-        return Err(refusal("This coupon takes off an amount in another currency than yours.").into());
+        let sentence = "This coupon takes off an amount in another currency than yours.";
+        return Err(UserError::at("coupon", UserErrorCode::CurrencyMismatch, sentence).into());
     }
     if is_used_up(tenant, &coupon, plan.product.id).await? {
         return Err(used_up().into());
