@@ -19,6 +19,7 @@ mod m0009_outbox;
 mod m0010_notifications;
 mod m0011_keys;
 mod m0012_staff;
+mod m0015_settings;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_notifications::Migration),
             Box::new(m0011_keys::Migration),
             Box::new(m0012_staff::Migration),
+            Box::new(m0015_settings::Migration),
         ]
     }
 }

@@ -50,6 +50,7 @@ mod sandbox_action;
 mod smtp;
 mod staff_accounts;
 mod staff_audit;
+mod staff_money;
 mod staff_plans;
 mod staff_reading;
 mod staff_suspension;

@@ -4,12 +4,15 @@
 pub mod account;
 pub mod audit;
 pub mod businesses;
+pub mod corrections;
 pub mod mails;
 pub mod money;
 pub mod node;
 pub mod plans;
 pub mod service_keys;
+pub mod subscriptions;
 pub mod suspensions;
+pub mod tax;
 
 use async_graphql::MergedObject;
 
@@ -31,7 +34,15 @@ pub struct Query(
 
 /// Every mutation.
 #[derive(MergedObject, Default)]
-pub struct Mutation(account::AccountMutation, suspensions::SuspensionMutation, plans::PlanMutation, service_keys::ServiceKeyMutation);
+pub struct Mutation(
+    account::AccountMutation,
+    suspensions::SuspensionMutation,
+    tax::TaxMutation,
+    plans::PlanMutation,
+    subscriptions::SubscriptionMutation,
+    corrections::CorrectionMutation,
+    service_keys::ServiceKeyMutation,
+);
 
 /// The staff schema.
 pub type Schema = schema::Schema<Query, Mutation>;

@@ -201,9 +201,17 @@ pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, subscription: Subs
     Account::lock(tenant, ports.now()).await?;
     let Some(standing) = Standing::lock(tenant, subscription).await?.filter(|found| found.row.status.is_final()) else { return Ok(()) };
     for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
-        invoice.status = invoice.status.apply(InvoiceEvent::WrittenOff).map_err(|error| Error::Corrupt(error.to_string().into()))?;
-        invoice.next_attempt_at = None;
-        invoices::save(tenant, &invoice).await?;
+        give_up_on(tenant, &mut invoice).await?;
     }
     Ok(())
+}
+
+/// Gives up on what is due on an open invoice; it may still be paid.
+///
+/// # Errors
+/// [`Error::Corrupt`] where it is not open: whoever calls has looked. Or the database's fault.
+pub(super) async fn give_up_on(tenant: &Tenant, invoice: &mut Invoice) -> Result<(), Error> {
+    invoice.status = invoice.status.apply(InvoiceEvent::WrittenOff).map_err(|error| Error::Corrupt(error.to_string().into()))?;
+    invoice.next_attempt_at = None;
+    invoices::save(tenant, invoice).await
 }

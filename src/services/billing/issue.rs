@@ -7,6 +7,7 @@ use super::account::Account;
 use super::credit::{Movement, post};
 use super::lines::{DraftLine, major};
 use super::rule;
+use crate::billing::credit::given_back;
 use crate::billing::exact::{difference, sum};
 use crate::billing::invoice::{Totals, totals};
 use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus};
@@ -221,14 +222,16 @@ fn tax_rows(ports: &Ports, account: &Account, invoice: InvoiceId, totals: &Total
 }
 
 /// A place in a list, from 1.
-fn position(index: usize) -> Result<i32, Error> {
+pub(super) fn position(index: usize) -> Result<i32, Error> {
     i32::try_from(index).ok().and_then(|index| index.checked_add(1)).ok_or_else(|| Error::Corrupt("an invoice has too many lines".into()))
 }
 
-/// Calls an invoice off: nothing of it is owed any more, and the account credit that it used is given back.
+/// Calls an invoice off: nothing of it is owed any more, and what had lowered what was due on it is given back: the account
+/// credit that it used, what was paid of it, and credit notes on other invoices.
 ///
 /// # Errors
-/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled; the database's fault.
+/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled, or where a credit note
+/// on it lowered another invoice; the database's fault.
 pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Outcome<()> {
     if invoices::has_live_attempt(tenant, invoice.id).await? {
         let sentence = "A payment of the invoice is under way; wait until it is settled.";
@@ -236,12 +239,18 @@ pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice
     }
     let status = invoice.status.apply(InvoiceEvent::Voided);
     invoice.status = status.map_err(|error| UserError::new(UserErrorCode::InvalidTransition, error.to_string()))?;
+    let notes = invoices::credit_notes(tenant, &[invoice.id]).await?;
+    let credited_minor = sum(notes.iter().map(|note| note.amount_minor)).map_err(rule)?;
+    let back_minor = given_back(invoice.total_minor, invoice.amount_due_minor, credited_minor).map_err(rule)?;
+    let sentence = "A credit note on the invoice has lowered another one; credit the rest of it instead.";
+    let back_minor = back_minor.ok_or_else(|| UserError::new(UserErrorCode::InvalidTransition, sentence))?;
     invoice.amount_due_minor = 0;
+    invoice.next_attempt_at = None;
     invoice.voided_at = Some(account.instant());
     invoices::save(tenant, invoice).await?;
-    if invoice.credit_applied_minor > 0 {
+    if back_minor > 0 {
         let back = Movement { reason: CreditReason::VoidedInvoice, invoice: Some(invoice.id), credit_note: None };
-        post(tenant, ports, account, invoice.credit_applied_minor, back).await?;
+        post(tenant, ports, account, back_minor, back).await?;
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ use crate::store::types::StaffRole;
 /// | read everything | yes | yes | yes | yes |
 /// | suspend and restore businesses | | | yes | yes |
 /// | plans and their prices | | yes | | yes |
+/// | exempt a business from tax | | yes | | yes |
+/// | void, give up on and credit invoices | | yes | | yes |
+/// | change and cancel subscriptions in a business's place | | yes | | yes |
 /// | keys of products | | | | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
@@ -18,6 +21,12 @@ pub enum Right {
     SuspendBusinesses,
     /// To make and to archive plans, and to set their prices.
     ManagePlans,
+    /// To say whether a business pays tax.
+    ExemptFromTax,
+    /// To void invoices, to give up on them, and to issue credit notes on them.
+    CorrectInvoices,
+    /// To change and to cancel subscriptions in a business's place.
+    ManageSubscriptions,
     /// To make and to end the keys of products.
     ManageServiceKeys,
 }
@@ -28,7 +37,9 @@ impl Right {
         match self {
             Self::Read => true,
             Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
-            Self::ManagePlans => matches!(role, StaffRole::Finance | StaffRole::Admin),
+            Self::ManagePlans | Self::ExemptFromTax | Self::CorrectInvoices | Self::ManageSubscriptions => {
+                matches!(role, StaffRole::Finance | StaffRole::Admin)
+            }
             Self::ManageServiceKeys => matches!(role, StaffRole::Admin),
         }
     }
