@@ -10,7 +10,7 @@ use super::end::end;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
-use crate::billing::dunning::{DunningSettings, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, next_step};
+use crate::billing::dunning::{Step, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, following_step};
 use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
@@ -114,13 +114,17 @@ async fn log(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut S
 async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<Option<Timestamp>, Error> {
     let row = &standing.row;
     let (Some(invoice), Some(started)) = (row.dunning_invoice_id, row.dunning_started_at) else { return Ok(None) };
-    let Some(step) = next_step(started.get(), rungs(row.dunning_taken)?, &DunningSettings::default()).map_err(rule)? else {
-        return Ok(None);
-    };
+    let Some(step) = next_rung(standing, started.get())? else { return Ok(None) };
     let key = format!("{invoice}:{}", row.dunning_taken);
     let job = NewJob { id: ports.ids.next(), kind: DUNNING, key: &key, due_at: step.at.into(), now: ports.now().into() };
     schedule(tenant, job).await?;
     Ok(matches!(step.kind, StepKind::Retry(_)).then_some(step.at))
+}
+
+/// The rung that follows, by the settings of the subscription's product as they are now.
+fn next_rung(standing: &Standing, started: Timestamp) -> Result<Option<Step>, Error> {
+    let is_suspended = standing.row.status == SubscriptionStatus::Suspended;
+    following_step(started, rungs(standing.row.dunning_taken)?, is_suspended, &standing.plan.product.dunning).map_err(rule)
 }
 
 /// How many rungs were taken.
@@ -142,7 +146,7 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung
     if ladder != began || standing.row.dunning_taken != rung {
         return Ok(());
     }
-    let Some(step) = next_step(started.get(), rungs(rung)?, &DunningSettings::default()).map_err(rule)? else { return Ok(()) };
+    let Some(step) = next_rung(&standing, started.get())? else { return Ok(()) };
     standing.row.dunning_taken = rung.saturating_add(1);
     standing.save(tenant, &account).await?;
     match (step.kind, standing.row.status) {

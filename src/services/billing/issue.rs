@@ -21,12 +21,7 @@ use crate::store::invoices::{Invoice, InvoiceLine, InvoiceTax, next_number};
 use crate::store::types::CreditReason;
 use crate::store::{Tenant, invoices, subscriptions};
 
-/// The series of invoices.
-const INVOICES: &str = "INV";
-/// The series of credit notes.
-const CREDIT_NOTES: &str = "CN";
-
-/// The number of a document as it is printed.
+/// The number of a document as it is printed. A prefix is a series of its own.
 async fn numbered(tenant: &Tenant, account: &Account, series: &str, document: uuid::Uuid) -> Result<String, Error> {
     let year = account.seller_zone.date_of(account.at).year();
     let number = next_number(tenant, series, year.into(), document).await?;
@@ -36,9 +31,9 @@ async fn numbered(tenant: &Tenant, account: &Account, series: &str, document: uu
 /// The number of a credit note.
 ///
 /// # Errors
-/// The database's fault.
+/// The database's fault; [`Error::Corrupt`] before a catalogue was seeded.
 pub(super) async fn credit_note_number(tenant: &Tenant, account: &Account, document: uuid::Uuid) -> Result<String, Error> {
-    numbered(tenant, account, CREDIT_NOTES, document).await
+    numbered(tenant, account, &account.seller()?.credit_note_prefix, document).await
 }
 
 /// Issues an invoice of the subscription's lines that wait and of `own`; `None` where there is none to pay for. The
@@ -90,7 +85,7 @@ async fn issue(
         return Ok(None);
     }
     let id: InvoiceId = ports.ids.next();
-    let number = numbered(tenant, account, INVOICES, id.uuid()).await?;
+    let number = numbered(tenant, account, &account.seller()?.invoice_prefix, id.uuid()).await?;
     let row = invoice_row(account, id, subscription, number, &totals)?;
     let lines = line_rows(ports, account, id, &drafts, &totals)?;
     let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
