@@ -4,6 +4,7 @@ use super::super::RuleError;
 use super::super::credit::{
     CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, place, refundable, split_refund, spread,
 };
+use super::super::exact::sum;
 use super::{creditable, exclusive, inclusive};
 
 #[test]
@@ -93,7 +94,7 @@ fn left(total_minor: i64, tax_minor: i64) -> Left {
 /// Total and tax of a note on lines.
 fn on_lines(amounts: &[(super::super::tax::Tax, i64)], left: &Left) -> Option<(i64, i64)> {
     note_on_lines(amounts, left).unwrap().map(|note| {
-        assert_eq!(note.net_minor + note.tax_minor, note.total_minor);
+        assert_eq!(sum([note.net_minor, note.tax_minor]), Ok(note.total_minor));
         (note.total_minor, note.tax_minor)
     })
 }

@@ -139,7 +139,8 @@ pub(super) async fn transact(tenant: &Tenant, ports: &Ports, agent: Agent, input
     let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
     match begin(tenant, ports, agent, at, (&input.idempotency_key, operation, &canonical)).await? {
         Begun::Replay(billed) => Ok(billed),
-        Begun::New(work) => run(tenant, ports, *work, input, shown.transpose()?).await,
+        // In a place of its own: it is most of what a request holds.
+        Begun::New(work) => Box::pin(run(tenant, ports, *work, input, shown.transpose()?)).await,
     }
 }
 
