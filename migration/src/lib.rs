@@ -21,6 +21,7 @@ mod m0011_keys;
 mod m0012_staff;
 mod m0013_ledger;
 mod m0014_coupons;
+mod m0015_settings;
 mod m0016_test_clocks;
 
 use sea_orm_migration::prelude::*;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_staff::Migration),
             Box::new(m0013_ledger::Migration),
             Box::new(m0014_coupons::Migration),
+            Box::new(m0015_settings::Migration),
             Box::new(m0016_test_clocks::Migration),
         ]
     }

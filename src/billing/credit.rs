@@ -2,7 +2,7 @@
 //! on open invoices, to account credit, or to a refund. Never a negative invoice.
 
 use super::RuleError;
-use super::exact::{Fraction, difference, negated};
+use super::exact::{Fraction, difference, negated, sum};
 use super::invoice::{Line, LineKind};
 use super::tax::{Tax, TaxBehavior};
 
@@ -78,6 +78,68 @@ pub fn credit_notes(total_minor: i64, invoices: &[Creditable]) -> Result<CreditN
         uncovered_minor = difference(uncovered_minor, total_minor)?;
     }
     Ok(CreditNotes { notes, uncovered_minor })
+}
+
+/// What an issued invoice has left for a credit note on lines of it. All in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Its total less its credit notes.
+    pub total_minor: i64,
+    /// Its tax less that in them.
+    pub tax_minor: i64,
+    /// What of that tax comes on top of its prices.
+    pub exclusive_tax_minor: i64,
+}
+
+/// One credit note on lines of an invoice: what each takes back as it was priced, without exclusive tax, and what the line
+/// was taxed at. Net and tax follow the rates of the lines, each rate's sum rounded once; the note that takes back all that
+/// is left takes the residue, so that the notes on an invoice add up to it exactly. `None` where it is more than is left.
+///
+/// # Errors
+/// [`RuleError::TooLarge`]; [`RuleError::Inconsistent`] for an amount that is not above zero, or for none.
+pub fn note_on_lines(amounts: &[(Tax, i64)], left: &Left) -> Result<Option<CreditNote>, RuleError> {
+    if amounts.is_empty() || amounts.iter().any(|&(_, minor)| minor <= 0) {
+        return Err(RuleError::Inconsistent);
+    }
+    let priced_minor = sum(amounts.iter().map(|&(_, minor)| minor))?;
+    let priced_left = difference(left.total_minor, left.exclusive_tax_minor)?;
+    if priced_minor > priced_left {
+        return Ok(None);
+    }
+    let (total_minor, tax_minor) = if priced_minor == priced_left {
+        (left.total_minor, left.tax_minor)
+    } else {
+        let exclusive = taxes_on(amounts, TaxBehavior::Exclusive)?.min(left.exclusive_tax_minor);
+        let total = sum([priced_minor, exclusive])?;
+        let tax = sum([exclusive, taxes_on(amounts, TaxBehavior::Inclusive)?])?;
+        // No more tax than is left, and no more left of it than is left of the total.
+        let least = difference(left.tax_minor, difference(left.total_minor, total)?)?;
+        (total, tax.max(least).min(left.tax_minor))
+    };
+    Ok(Some(CreditNote { invoice: 0, net_minor: difference(total_minor, tax_minor)?, tax_minor, total_minor }))
+}
+
+/// The tax on amounts of one behaviour: each rate's sum rounded once.
+fn taxes_on(amounts: &[(Tax, i64)], behavior: TaxBehavior) -> Result<i64, RuleError> {
+    let mut sums: Vec<(Tax, i64)> = Vec::new();
+    for &(tax, minor) in amounts.iter().filter(|(tax, _)| tax.behavior == behavior) {
+        match sums.iter_mut().find(|(known, _)| *known == tax) {
+            Some((_, so_far)) => *so_far = sum([*so_far, minor])?,
+            None => sums.push((tax, minor)),
+        }
+    }
+    let taxes = sums.into_iter().map(|(tax, minor)| tax.on(minor)).collect::<Result<Vec<_>, _>>()?;
+    sum(taxes)
+}
+
+/// What a void invoice gives back as account credit: all that has lowered what was due on it, but for what credit notes on it
+/// have given back already. `None` where those gave more, to other invoices. All in minor units.
+///
+/// # Errors
+/// [`RuleError::TooLarge`].
+pub fn given_back(total_minor: i64, due_minor: i64, credited_on_it_minor: i64) -> Result<Option<i64>, RuleError> {
+    let back = difference(difference(total_minor, due_minor)?, credited_on_it_minor)?;
+    Ok((back >= 0).then_some(back))
 }
 
 /// What no invoice had room for, as a line that waits beside the pending charges it takes back: priced as `source`, the

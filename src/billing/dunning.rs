@@ -76,6 +76,18 @@ pub fn next_step(start: Timestamp, taken: u16, settings: &DunningSettings) -> Re
     Ok(Some(Step { kind, at: days_after(start, days)? }))
 }
 
+/// The same where the settings may have changed since the ladder began: a subscription that is not suspended is at the last
+/// rung before that at most, and one that is has nothing before it but its end.
+///
+/// # Errors
+/// As [`next_step`].
+pub fn following_step(start: Timestamp, taken: u16, is_suspended: bool, settings: &DunningSettings) -> Result<Option<Step>, RuleError> {
+    let retries = u16::try_from(settings.retry_after_days.len()).map_err(|_| RuleError::OutOfTime)?;
+    let suspends = retries.checked_add(1).ok_or(RuleError::OutOfTime)?;
+    let rung = if is_suspended { suspends.checked_add(1).ok_or(RuleError::OutOfTime)? } else { taken.min(suspends) };
+    next_step(start, rung, settings)
+}
+
 /// When an invoice is due: at its issue for cards, 7 days later for a method that the customer must push.
 ///
 /// # Errors

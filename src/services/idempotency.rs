@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::Ports;
-use super::access::Access;
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::store::{Tenant, work};
 
@@ -32,7 +32,7 @@ pub struct Claimed {
     row: crate::ids::IdempotencyKeyId,
 }
 
-/// Claims `key` for `operation` with `input`, whose serialization is its canonical form.
+/// Claims `key`, which is `actor`'s, for `operation` with `input`, whose serialization is its canonical form.
 ///
 /// # Errors
 /// INVALID for a malformed key, IDEMPOTENCY_KEY_REUSED for another input or operation, IDEMPOTENCY_IN_PROGRESS where
@@ -40,7 +40,7 @@ pub struct Claimed {
 pub async fn claim<T: DeserializeOwned>(
     tenant: &Tenant,
     ports: &Ports,
-    access: &Access,
+    actor: Uuid,
     key: &str,
     operation: &str,
     input: &impl Serialize,
@@ -48,14 +48,8 @@ pub async fn claim<T: DeserializeOwned>(
     check_key(key)?;
     let hash = Sha256::digest(serde_json::to_vec(&(operation, input)).map_err(|error| Error::Task(Box::new(error)))?).to_vec();
     let row = ports.ids.next();
-    let new = work::NewIdempotencyKey {
-        id: row,
-        actor: access.actor_uuid(),
-        key,
-        operation,
-        input_hash: hash.clone(),
-        at: ports.real_now().into(),
-    };
+    let at = ports.real_now().into();
+    let new = work::NewIdempotencyKey { id: row, actor, key, operation, input_hash: hash.clone(), at };
     match work::claim_idempotency_key(tenant, new).await {
         Ok(None) => Ok(Claim::New(Claimed { row })),
         Ok(Some(found)) if found.operation == operation && found.input_hash == hash => {

@@ -20,6 +20,7 @@ use super::tenant::Catalogue;
 use super::types::{Day, FeatureKind};
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::ChangeOptions;
+use crate::billing::dunning::DunningSettings;
 use crate::billing::period::{AnchorMode, Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
 use crate::error::Error;
@@ -58,6 +59,8 @@ pub struct Product {
     pub change_options: ChangeOptions,
     /// What a customer who cancels at once may ask for the rest of the period; never empty.
     pub cancel_unused_time: Vec<UnusedTime>,
+    /// How long payment of its subscriptions is waited for.
+    pub dunning: DunningSettings,
 }
 
 /// A version of a plan, with its product.

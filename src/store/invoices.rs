@@ -17,7 +17,7 @@ use super::entity::payments::payment;
 use crate::billing::invoice::LineKind;
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus};
 use crate::error::Error;
-use crate::ids::{BusinessId, InvoiceId, PeriodId, SubscriptionId};
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, PeriodId, SubscriptionId};
 
 pub use super::entity::invoices::credit_entry::Model as CreditEntry;
 pub use super::entity::invoices::credit_note::Model as CreditNote;
@@ -65,6 +65,16 @@ pub async fn open(tenant: &Tenant, subscription: Option<SubscriptionId>) -> Resu
         all = all.filter(invoice::Column::SubscriptionId.eq(subscription));
     }
     all.order_by_asc(invoice::Column::IssuedAt).order_by_asc(invoice::Column::Id).all().await
+}
+
+/// The invoices of a subscription that can be paid: the open ones, and those that were given up on.
+///
+/// # Errors
+/// The database's fault.
+pub async fn payable(tenant: &Tenant, subscription: SubscriptionId) -> Result<Vec<Invoice>, Error> {
+    let of_subscription = tenant.select::<invoice::Entity>().filter(invoice::Column::SubscriptionId.eq(subscription));
+    let payable = of_subscription.filter(invoice::Column::Status.is_in([InvoiceStatus::Open, InvoiceStatus::Uncollectible]));
+    payable.order_by_asc(invoice::Column::IssuedAt).order_by_asc(invoice::Column::Id).all().await
 }
 
 /// Writes an invoice with its lines and taxes.
@@ -127,13 +137,23 @@ pub async fn credit_notes(tenant: &Tenant, invoices: &[InvoiceId]) -> Result<Vec
     on_those.order_by_asc(credit_note::Column::IssuedAt).order_by_asc(credit_note::Column::Id).all().await
 }
 
-/// Writes a credit note with its one line.
+/// The lines of those credit notes.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn insert_credit_note(tenant: &Tenant, row: CreditNote, line: CreditNoteLine) -> Result<CreditNote, Error> {
+pub async fn credit_note_lines(tenant: &Tenant, notes: &[CreditNoteId]) -> Result<Vec<CreditNoteLine>, Error> {
+    let of_notes = tenant.select::<credit_note_line::Entity>();
+    of_notes.filter(credit_note_line::Column::CreditNoteId.is_in(notes.iter().copied())).all().await
+}
+
+/// Writes a credit note with its lines.
+///
+/// # Errors
+/// The database's fault.
+pub async fn insert_credit_note(tenant: &Tenant, row: CreditNote, lines: Vec<CreditNoteLine>) -> Result<CreditNote, Error> {
     let made = tenant.insert::<credit_note::Entity, _>(row.into_active_model().reset_all()).await?;
-    tenant.insert_many::<credit_note_line::Entity, _>(vec![line.into_active_model().reset_all()]).await?;
+    let lines = lines.into_iter().map(|line| line.into_active_model().reset_all()).collect();
+    tenant.insert_many::<credit_note_line::Entity, _>(lines).await?;
     Ok(made)
 }
 

@@ -30,6 +30,7 @@ both!(
     a_replayed_change_bills_nothing_new,
     undoing_a_change_on_the_same_day_gives_back_all_of_it,
     a_change_is_tried_with_the_default_method_where_the_chosen_one_is_gone,
+    documents_are_numbered_with_the_sellers_prefixes_each_a_series_of_its_own,
 );
 
 /// The first of June at 09:00 in Nairobi: the period has 30 days.
@@ -327,4 +328,22 @@ async fn a_change_is_tried_with_the_default_method_where_the_chosen_one_is_gone(
     world.payments().remove_payment_method(payer.caller, Some(chosen)).await.unwrap();
     world.run_at(JULY).await;
     assert_eq!(world.count("invoices", "status = 'PAID'").await, 2);
+}
+
+async fn documents_are_numbered_with_the_sellers_prefixes_each_a_series_of_its_own(db: TestDatabase) {
+    let world = World::shop_at(db, JUNE).await;
+    world.set_up_shop("invoice_prefix = \"EB-KE\"\ncredit_note_prefix = \"CR9\"\n", "").await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "plus").await.subscription;
+    world.clock.set(MIDDLE.parse().unwrap());
+    world.change(payer, id, "basic", ChangeTiming::Now, Proration::ProrateNow).await;
+    world.set_up_shop("", "").await;
+    world.change(payer, id, "max", ChangeTiming::Now, Proration::ProrateNow).await;
+    let numbers = async |table: &str| world.read_texts(&format!("select number from {table} order by number")).await;
+    assert_eq!(numbers("invoices").await, ["EB-KE-2027-000001", "INV-2027-000001"]);
+    assert_eq!(numbers("credit_notes").await, ["CR9-2027-000001"]);
+    world.set_up_shop("invoice_prefix = \"EB-KE\"\n", "").await;
+    world.run_at(JULY).await;
+    // Back again, the series goes on where it was.
+    assert_eq!(numbers("invoices").await, ["EB-KE-2027-000001", "EB-KE-2027-000002", "INV-2027-000001"]);
 }

@@ -14,6 +14,8 @@ use crate::world::World;
 
 both!(
     an_unpaid_renewal_is_retried_then_suspended_then_canceled_then_given_up_on,
+    a_product_says_on_which_days_it_is_tried_again_and_given_up,
+    a_ladder_that_became_shorter_suspends_at_its_next_rung,
     paying_what_is_overdue_makes_all_well_again,
     access_comes_back_with_the_payment_and_the_rest_of_the_period_is_billed,
     a_renewal_without_a_usable_method_is_past_due_at_once,
@@ -48,6 +50,55 @@ async fn an_unpaid_renewal_is_retried_then_suspended_then_canceled_then_given_up
     world.run_at("2027-09-05T21:00:00Z").await;
     assert_eq!(world.count("invoices", "status = 'UNCOLLECTIBLE' and amount_due_minor = 3480").await, 1);
     assert_eq!(world.count("jobs", "status <> 'DONE'").await, 0);
+}
+
+/// One retry after 2 days, and the end 5 days after that.
+const SHORT: &str = "[products.dunning]\nretry_after_days = [2]\ncancel_after_days = 5\n";
+
+async fn a_product_says_on_which_days_it_is_tried_again_and_given_up(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    world.set_up_shop("", SHORT).await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.method(payer, SandboxBehavior::Declines).await;
+    for (now, attempts, status) in [
+        ("2027-06-30T21:00:00Z", 1, SubscriptionStatus::PastDue),
+        ("2027-07-02T20:59:59Z", 1, SubscriptionStatus::PastDue),
+        ("2027-07-02T21:00:00Z", 2, SubscriptionStatus::Suspended),
+        ("2027-07-07T20:59:59Z", 2, SubscriptionStatus::Suspended),
+        ("2027-07-07T21:00:00Z", 2, SubscriptionStatus::Canceled),
+    ] {
+        world.run_at(now).await;
+        assert_eq!(world.count("payments", "status = 'FAILED'").await, attempts, "{now}");
+        assert_eq!(world.subscription(payer, id).await.status, status, "{now}");
+    }
+    // 30 days after the end.
+    world.run_at("2027-08-06T21:00:00Z").await;
+    assert_eq!(world.count("invoices", "status = 'UNCOLLECTIBLE' and amount_due_minor = 3480").await, 1);
+    assert_eq!(world.count("jobs", "status <> 'DONE'").await, 0);
+}
+
+async fn a_ladder_that_became_shorter_suspends_at_its_next_rung(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    let id = world.subscribe(payer, "basic").await.subscription;
+    world.method(payer, SandboxBehavior::Declines).await;
+    for now in ["2027-06-30T21:00:00Z", "2027-07-01T21:00:00Z", "2027-07-03T21:00:00Z"] {
+        world.run_at(now).await;
+    }
+    assert_eq!(world.count("payments", "status = 'FAILED'").await, 3);
+    world.set_up_shop("", SHORT).await;
+    // The third retry was written for the fifth day; there is none any more.
+    for (now, status) in [
+        ("2027-07-05T20:59:59Z", SubscriptionStatus::PastDue),
+        ("2027-07-05T21:00:00Z", SubscriptionStatus::Suspended),
+        ("2027-07-07T20:59:59Z", SubscriptionStatus::Suspended),
+        ("2027-07-07T21:00:00Z", SubscriptionStatus::Canceled),
+    ] {
+        world.run_at(now).await;
+        assert_eq!(world.subscription(payer, id).await.status, status, "{now}");
+    }
+    assert_eq!(world.count("payments", "status = 'FAILED'").await, 3);
 }
 
 async fn paying_what_is_overdue_makes_all_well_again(db: TestDatabase) {

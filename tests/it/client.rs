@@ -105,10 +105,19 @@ impl Client {
 
     /// One mutation's payload.
     pub(crate) async fn payload(&self, field: &str, input: Value, selection: &str) -> Value {
-        let capital = format!("{}{}", field[..1].to_uppercase(), &field[1..]);
+        self.payload_of(field, &input_type(field), input, selection).await
+    }
+
+    /// The same, where the input's type is named otherwise than the field.
+    pub(crate) async fn payload_of(&self, field: &str, input_type: &str, input: Value, selection: &str) -> Value {
         let query =
-            format!("mutation($input: {capital}Input!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message field }} }} }}");
+            format!("mutation($input: {input_type}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message field }} }} }}");
         let mut data = self.data(&query, json!({ "input": input })).await;
         data[field].take()
     }
+}
+
+/// The type of a mutation's input, as most are named.
+pub(crate) fn input_type(field: &str) -> String {
+    format!("{}{}Input", field[..1].to_uppercase(), &field[1..])
 }

@@ -38,16 +38,28 @@ const REQUESTS: &[(&str, &str)] = &[
     ("createTestClock", "(input: { name: \"\", now: \"2030-01-01T00:00:00Z\" }) { userErrors { code } }"),
     ("advanceTestClock", "(input: { testClockId: \"clk_none\", to: \"2030-01-01T00:00:00Z\" }) { userErrors { code } }"),
     ("attachTestClock", "(input: { testClockId: \"clk_none\", businessId: \"biz_none\" }) { userErrors { code } }"),
+    ("cancelForBusiness", "(input: { subscriptionId: \"sub_none\", idempotencyKey: \"matrix\" }) { userErrors { code } }"),
+    (
+        "changePlanForBusiness",
+        "(input: { subscriptionId: \"sub_none\", planId: \"pln_none\", idempotencyKey: \"matrix\" }) { userErrors { code } }",
+    ),
+    (
+        "issueCreditNote",
+        "(input: { invoiceId: \"inv_none\", lines: [], reason: ERROR, idempotencyKey: \"matrix\" }) { userErrors { code } }",
+    ),
+    ("markInvoiceUncollectible", "(input: { invoiceId: \"inv_none\", reason: \"\", idempotencyKey: \"matrix\" }) { userErrors { code } }"),
     ("restoreBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
     ("revokeServiceKey", "(input: { serviceKeyId: \"skey_none\" }) { userErrors { code } }"),
     (
         "setPlanPrice",
         "(input: { planId: \"pln_none\", price: { interval: MONTHLY, amount: { amount: \"1\", currency: \"KES\" }, taxBehavior: EXCLUSIVE } }) { userErrors { code } }",
     ),
+    ("setTaxExempt", "(input: { businessId: \"biz_none\", taxExempt: true, reason: \"\" }) { userErrors { code } }"),
     ("staffRefreshSession", "(input: { refreshToken: \"none\" }) { userErrors { code } }"),
     ("staffSignIn", "(input: { email: \"nobody@staff.example\", password: \"wrong\" }) { userErrors { code } }"),
     ("staffSignOut", "(input: {}) { userErrors { code } }"),
     ("suspendBusiness", "(input: { businessId: \"biz_none\", reason: \"\" }) { userErrors { code } }"),
+    ("voidInvoice", "(input: { invoiceId: \"inv_none\", reason: \"\", idempotencyKey: \"matrix\" }) { userErrors { code } }"),
 ];
 
 /// Those of a business are found by staff as those of its own people are. No key of a business is.

@@ -125,7 +125,7 @@ async fn a_job_that_was_withdrawn_cannot_be_finished(db: TestDatabase) {
 
 /// Acts under the key "one" unless somebody has; answers the number of who acted. The first to act is refused.
 async fn act(tenant: Tenant, ports: Ports, access: Access, number: u32, is_first: Arc<AtomicBool>, acted: Arc<AtomicU32>) -> Outcome<u32> {
-    match idempotency::claim(&tenant, &ports, &access, "one", "changePlan", &"input").await? {
+    match idempotency::claim(&tenant, &ports, access.actor_uuid(), "one", "changePlan", &"input").await? {
         Claim::Replay(made) => Ok(made),
         Claim::New(claimed) => {
             acted.fetch_add(1, Ordering::SeqCst);
@@ -168,7 +168,7 @@ async fn thirty_two_transactions_with_one_key_act_once(db: TestDatabase) {
     let ports = world.ports.clone();
     let reuse = move |tenant: Tenant| {
         let ports = ports.clone();
-        async move { idempotency::claim::<u32>(&tenant, &ports, &access, "one", "changePlan", &"another").await.map(drop) }
+        async move { idempotency::claim::<u32>(&tenant, &ports, access.actor_uuid(), "one", "changePlan", &"another").await.map(drop) }
     };
     let refused = world.ports.store.write(scope, reuse).await;
     assert!(matches!(&refused, Err(Failure::Refused(errors)) if errors[0].code == UserErrorCode::IdempotencyKeyReused), "{refused:?}");

@@ -282,7 +282,7 @@ async fn lock_is_held(db: TestDatabase) {
     let locks = world.ports.store.write(scope, |tenant| async move { Ok(customers::lock_business(&tenant).await.map(drop)?) });
     let claims = world.ports.store.write(keyed, move |tenant| {
         let ports = ports.clone();
-        async move { idempotency::claim::<u32>(&tenant, &ports, &access, "one", "changePlan", &"input").await.map(drop) }
+        async move { idempotency::claim::<u32>(&tenant, &ports, access.actor_uuid(), "one", "changePlan", &"input").await.map(drop) }
     });
     let (locked, claimed) = tokio::join!(locks, claims);
     let took = began.elapsed();

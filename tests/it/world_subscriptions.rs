@@ -91,8 +91,15 @@ impl World {
     /// Opens the shop at `now`.
     pub(crate) async fn shop_at(db: crate::database::TestDatabase, now: &str) -> Self {
         let world = Self::at(db, now).await;
-        world.apply_catalogue(&shop()).await;
+        world.set_up_shop("", "").await;
         world
+    }
+
+    /// Writes the shop's catalogue with more of its seller, and more of its product `books`.
+    pub(crate) async fn set_up_shop(&self, seller: &str, books: &str) {
+        let (zone, unused) = ("time_zone = \"Africa/Nairobi\"\n", "cancel_unused_time = [\"none\", \"credit\", \"refund\"]\n");
+        let text = shop().replacen(zone, &format!("{zone}{seller}"), 1).replacen(unused, &format!("{unused}{books}"), 1);
+        self.apply_catalogue(&text).await;
     }
 
     pub(crate) fn subscriptions(&self) -> SubscriptionService {

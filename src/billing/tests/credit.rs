@@ -1,8 +1,11 @@
 //! Credit notes and where they go.
 
 use super::super::RuleError;
-use super::super::credit::{CreditNote, CreditNotes, Destination, credit_notes, place, refundable, split_refund, spread};
-use super::creditable;
+use super::super::credit::{
+    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, place, refundable, split_refund, spread,
+};
+use super::super::exact::sum;
+use super::{creditable, exclusive, inclusive};
 
 #[test]
 fn net_and_tax_follow_the_invoices_rate() {
@@ -81,4 +84,96 @@ fn a_refund_is_what_gateways_took_beyond_the_value_used() {
     }
     assert_eq!(split_refund(500, &[300, 0, 400]), Ok(vec![(0, 300), (2, 200)]));
     assert_eq!(split_refund(500, &[300]), Err(RuleError::Inconsistent));
+}
+
+/// What is left of an invoice of exclusive prices.
+fn left(total_minor: i64, tax_minor: i64) -> Left {
+    Left { total_minor, tax_minor, exclusive_tax_minor: tax_minor }
+}
+
+/// Total and tax of a note on lines.
+fn on_lines(amounts: &[(super::super::tax::Tax, i64)], left: &Left) -> Option<(i64, i64)> {
+    note_on_lines(amounts, left).unwrap().map(|note| {
+        assert_eq!(sum([note.net_minor, note.tax_minor]), Ok(note.total_minor));
+        (note.total_minor, note.tax_minor)
+    })
+}
+
+#[test]
+fn a_note_on_lines_has_the_tax_of_their_rates() {
+    let vat = exclusive("0.16");
+    // 10.00 + 1.60, of an invoice over 60.00 + 9.60.
+    assert_eq!(on_lines(&[(vat, 1_000)], &left(6_960, 960)), Some((1_160, 160)));
+    // Rounded once for a rate: 0.03 + 0.03 is 0.06, × 0.16 = 0.0096 → 0.01; each by itself would be 0.0048 → 0.
+    assert_eq!(on_lines(&[(vat, 3), (vat, 3)], &left(6_960, 960)), Some((7, 1)));
+    // Two rates: 10.00 × 0.16 = 1.60 and 5.00 × 0.08 = 0.40; what is exempt adds none.
+    let amounts = [(vat, 1_000), (exclusive("0.08"), 500), (exclusive("0"), 100)];
+    assert_eq!(on_lines(&amounts, &left(10_000, 1_200)), Some((1_800, 200)));
+    // Inclusive: 11.60 × 16/116 = 1.60 in it, of an invoice over 69.60 with 9.60 in it.
+    let within = Left { total_minor: 6_960, tax_minor: 960, exclusive_tax_minor: 0 };
+    assert_eq!(on_lines(&[(inclusive("0.16"), 1_160)], &within), Some((1_160, 160)));
+    // Both on one invoice: 11.60 with 1.60 in it, and 10.00 with 1.60 on top.
+    let mixed = Left { total_minor: 13_920, tax_minor: 1_920, exclusive_tax_minor: 960 };
+    assert_eq!(on_lines(&[(inclusive("0.16"), 1_160), (vat, 1_000)], &mixed), Some((2_320, 320)));
+}
+
+#[test]
+fn the_last_note_on_lines_takes_the_residue_whether_it_is_more_or_less() {
+    let vat = exclusive("0.16");
+    // 1.00 + 0.16. 0.33 × 0.16 = 0.0528 → 0.05, twice; the last 0.34 (0.0544 → 0.05 by itself) has 0.16 − 0.10 = 0.06.
+    let mut rest = left(116, 16);
+    let mut notes = Vec::new();
+    for priced in [33, 33, 34] {
+        let (total, tax) = on_lines(&[(vat, priced)], &rest).unwrap();
+        rest = left(rest.total_minor - total, rest.tax_minor - tax);
+        notes.push((total, tax));
+    }
+    assert_eq!((notes, rest), (vec![(38, 5), (38, 5), (40, 6)], left(0, 0)));
+    // 0.10 + 0.02 (0.016 → 0.02). 0.04 × 0.16 = 0.0064 → 0.01, twice; for the last 0.02 (0.0032) nothing is left.
+    let mut rest = left(12, 2);
+    let mut taxes = Vec::new();
+    for priced in [4, 4, 2] {
+        let (total, tax) = on_lines(&[(vat, priced)], &rest).unwrap();
+        rest = left(rest.total_minor - total, rest.tax_minor - tax);
+        taxes.push(tax);
+    }
+    assert_eq!((taxes, rest), (vec![1, 1, 0], left(0, 0)));
+    // Inclusive: 0.30 with 0.04 in it. 0.10 × 16/116 = 0.0138 → 0.01, twice; the last 0.10 has 0.02.
+    let mut rest = Left { total_minor: 30, tax_minor: 4, exclusive_tax_minor: 0 };
+    let mut taxes = Vec::new();
+    for priced in [10, 10, 10] {
+        let (total, tax) = on_lines(&[(inclusive("0.16"), priced)], &rest).unwrap();
+        rest = Left { total_minor: rest.total_minor - total, tax_minor: rest.tax_minor - tax, exclusive_tax_minor: 0 };
+        taxes.push(tax);
+    }
+    assert_eq!((taxes, rest.total_minor, rest.tax_minor), (vec![1, 1, 2], 0, 0));
+}
+
+#[test]
+fn a_note_on_lines_goes_no_further_than_what_is_left() {
+    let vat = exclusive("0.16");
+    assert_eq!(on_lines(&[(vat, 1_001)], &left(1_160, 160)), None);
+    assert_eq!(on_lines(&[(vat, 1_000)], &left(1_160, 160)), Some((1_160, 160)));
+    // 9.99 × 0.16 = 1.5984 → 1.60, all the tax that is left: 11.59, and 0.01 stays.
+    assert_eq!(on_lines(&[(vat, 999)], &left(1_160, 160)), Some((1_159, 160)));
+    // What is left of the tax is never more than what is left of the total: of 0.03 with 0.02 of tax, 0.02 takes 0.01.
+    let odd = Left { total_minor: 3, tax_minor: 2, exclusive_tax_minor: 0 };
+    assert_eq!(on_lines(&[(inclusive("0.16"), 2)], &odd), Some((2, 1)));
+    for amounts in [&[][..], &[(vat, 0)], &[(vat, 100), (vat, -1)]] {
+        assert_eq!(note_on_lines(amounts, &left(1_160, 160)), Err(RuleError::Inconsistent));
+    }
+}
+
+#[test]
+fn a_void_invoice_gives_back_what_had_lowered_it_but_for_its_own_notes() {
+    // (total, due, credit notes on it) → given back
+    for (total, due, on_it, expected) in [
+        (11_600, 11_600, 0, Some(0)),        // nothing had lowered it
+        (11_600, 7_600, 0, Some(4_000)),     // 40.00 of account credit, or paid, or a note on another invoice
+        (11_600, 8_600, 3_000, Some(0)),     // its own note
+        (11_600, 4_600, 3_000, Some(4_000)), // both
+        (11_600, 11_600, 3_000, None),       // its own note lowered another invoice
+    ] {
+        assert_eq!(given_back(total, due, on_it), Ok(expected), "{total} {due} {on_it}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The ladder of a payment that fails.
 
-use super::super::dunning::{DunningSettings, Step, StepKind, due_at, next_step, prompt_time};
+use super::super::dunning::{DunningSettings, Step, StepKind, due_at, following_step, next_step, prompt_time};
 use super::{at, zone};
 
 #[test]
@@ -47,4 +47,22 @@ fn phones_are_prompted_by_day() {
     ] {
         assert_eq!(prompt_time(at(asked), &nairobi), Ok(at(prompted)), "{asked}");
     }
+}
+
+#[test]
+fn a_ladder_goes_on_whatever_became_of_its_settings() {
+    let start = at("2027-06-01T00:00:00Z");
+    let step = |days: &[u16], taken, is_suspended| {
+        let settings = DunningSettings { retry_after_days: days.to_vec(), cancel_after_days: 5 };
+        let step = following_step(start, taken, is_suspended, &settings).unwrap().unwrap();
+        (step.kind, step.at.to_string())
+    };
+    // As it was: the second retry of two, the suspension at its date, the end 5 days after that.
+    assert_eq!(step(&[2, 4], 2, false), (StepKind::Retry(2), "2027-06-05T00:00:00Z".to_owned()));
+    assert_eq!(step(&[2, 4], 3, false), (StepKind::Suspend, "2027-06-05T00:00:00Z".to_owned()));
+    assert_eq!(step(&[2, 4], 4, true), (StepKind::Cancel, "2027-06-10T00:00:00Z".to_owned()));
+    // Shorter since then: the suspension is next, and nothing is passed by.
+    assert_eq!(step(&[2], 4, false), (StepKind::Suspend, "2027-06-03T00:00:00Z".to_owned()));
+    // Longer since then: who is suspended is not tried again.
+    assert_eq!(step(&[2, 4, 6, 8], 4, true), (StepKind::Cancel, "2027-06-14T00:00:00Z".to_owned()));
 }

@@ -132,13 +132,13 @@ pub(super) async fn payment_of(context: &Context<'_>, id: Option<PaymentId>) -> 
 }
 
 /// The invoice of an id, as it is now.
-pub(super) async fn invoice_of(context: &Context<'_>, id: Option<InvoiceId>) -> Result<Option<Invoice>> {
+pub(in crate::graphql) async fn invoice_of(context: &Context<'_>, id: Option<InvoiceId>) -> Result<Option<Invoice>> {
     let Some(id) = id else { return Ok(None) };
     Ok(invoices::by_id(&request(context).reader().await?, id).await?.map(Invoice::new))
 }
 
 /// Notes for `extensions.idempotentReplay` that this field answered from an idempotency key.
-pub(super) fn note_replay(context: &Context<'_>, replayed: bool) {
+pub(in crate::graphql) fn note_replay(context: &Context<'_>, replayed: bool) {
     if replayed {
         let path = context.path_node.as_ref().map(ToString::to_string).unwrap_or_default();
         request(context).note_replay(path);

@@ -9,11 +9,10 @@ use super::money_mutations::{invoice_of, note_replay, payment_of};
 use super::payments::Payment;
 use super::subscriptions::{ChangeTiming, ProrationBehavior, Subscription, UnusedTime};
 use crate::billing::cancel::CancelTiming as StoredCancelTiming;
-use crate::error::{self, Outcome};
+use crate::error::Outcome;
 use crate::graphql::context::{nullable, request};
 use crate::graphql::errors::{UserError, split};
-use crate::ids::{CreditNoteId, PaymentMethodId, PlanId, SubscriptionId};
-use crate::services::access::Need;
+use crate::ids::{BusinessId, CreditNoteId, PaymentMethodId, PlanId, SubscriptionId};
 use crate::services::subscriptions::{Billed, Cancel, ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService};
 use crate::store::reads::{invoices, subscriptions};
 
@@ -200,39 +199,81 @@ async fn show(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Shown> 
         return Ok(Shown { subscription: None, invoice: None, payment: None, credit_notes: Vec::new(), user_errors });
     };
     note_replay(context, billed.replayed);
+    let subscription = subscriptions::by_id(&request(context).reader().await?, billed.subscription).await?;
+    let credit_notes = match &subscription {
+        Some(row) => credit_notes_of(context, row.business_id, &billed.credit_notes).await?,
+        None => Vec::new(),
+    };
     Ok(Shown {
-        subscription: subscription_of(context, billed.subscription).await?,
+        subscription: subscription.map(Subscription::new),
         invoice: invoice_of(context, billed.invoice).await?,
         payment: payment_of(context, billed.payment).await?,
-        credit_notes: credit_notes_of(context, &billed.credit_notes).await?,
+        credit_notes,
         user_errors,
     })
 }
 
-/// The subscription of an id, as it is now.
-async fn subscription_of(context: &Context<'_>, id: SubscriptionId) -> Result<Option<Subscription>> {
-    Ok(subscriptions::by_id(&request(context).reader().await?, id).await?.map(Subscription::new))
-}
-
-/// The credit notes of these ids, in their order.
-async fn credit_notes_of(context: &Context<'_>, ids: &[CreditNoteId]) -> Result<Vec<CreditNote>> {
+/// A business's credit notes of these ids, in their order.
+async fn credit_notes_of(context: &Context<'_>, business: BusinessId, ids: &[CreditNoteId]) -> Result<Vec<CreditNote>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let tenant = request(context).tenant().await?;
-    let keys: Vec<_> = ids.iter().map(|id| (tenant.business(), *id)).collect();
-    let mut found = invoices::credit_notes_by_ids(&tenant, &keys).await?;
+    let keys: Vec<_> = ids.iter().map(|id| (business, *id)).collect();
+    let mut found = invoices::credit_notes_by_ids(&request(context).reader().await?, &keys).await?;
     Ok(keys.iter().filter_map(|key| found.remove(key)).map(CreditNote::new).collect())
 }
 
-/// A reason is text of several lines; PostgreSQL keeps no zero bytes, and no other control character says anything.
-fn refuse_reason(reason: &str) -> Option<error::UserError> {
-    let broken = reason.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
-    broken.then(|| error::UserError::at("reason", error::UserErrorCode::Invalid, "Write it without control characters."))
+impl From<ChangePlanInput> for ChangePlan {
+    fn from(input: ChangePlanInput) -> Self {
+        let (subscription, plan) = (SubscriptionId::parse(&input.subscription_id), PlanId::parse(&input.plan_id));
+        let (timing, proration) = (input.timing.into(), input.proration.into());
+        Self {
+            change: PreviewChange { subscription, plan, interval: input.interval.map(Into::into), timing, proration },
+            method: input.payment_method_id.map(|id| PaymentMethodId::parse(&id)),
+            if_version: input.if_version,
+            preview_token: input.preview_token,
+            idempotency_key: input.idempotency_key,
+        }
+    }
+}
+
+impl From<CancelInput> for Cancel {
+    fn from(input: CancelInput) -> Self {
+        Self {
+            subscription: SubscriptionId::parse(&input.subscription_id),
+            timing: input.timing.into(),
+            unused_time: input.unused_time.into(),
+            reason: input.reason,
+            if_version: input.if_version,
+            idempotency_key: input.idempotency_key,
+        }
+    }
+}
+
+impl ChangePlanPayload {
+    /// What became of a change, whoever asked for it.
+    ///
+    /// # Errors
+    /// A fault.
+    pub(in crate::graphql) async fn of(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Self> {
+        let Shown { subscription, invoice, payment, credit_notes, user_errors } = show(context, outcome).await?;
+        Ok(Self { subscription, invoice, payment, credit_notes, user_errors })
+    }
+}
+
+impl CancelPayload {
+    /// What became of a cancellation, whoever asked for it.
+    ///
+    /// # Errors
+    /// A fault.
+    pub(in crate::graphql) async fn of(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Self> {
+        let Shown { subscription, invoice, credit_notes, user_errors, .. } = show(context, outcome).await?;
+        Ok(Self { subscription, invoice, credit_notes, user_errors })
+    }
 }
 
 /// The service.
-fn service(context: &Context<'_>) -> SubscriptionService {
+pub(in crate::graphql) fn service(context: &Context<'_>) -> SubscriptionService {
     SubscriptionService::new(request(context).ports.clone())
 }
 
@@ -263,18 +304,8 @@ impl SubscriptionMutation {
     /// Moves to another plan or interval, at once or at the end of the period.
     async fn change_plan(&self, context: &Context<'_>, input: ChangePlanInput) -> Option<Result<ChangePlanPayload>> {
         nullable(async {
-            let (subscription, plan) = (SubscriptionId::parse(&input.subscription_id), PlanId::parse(&input.plan_id));
-            let (timing, proration) = (input.timing.into(), input.proration.into());
-            let asked = ChangePlan {
-                change: PreviewChange { subscription, plan, interval: input.interval.map(Into::into), timing, proration },
-                method: input.payment_method_id.map(|id| PaymentMethodId::parse(&id)),
-                if_version: input.if_version,
-                preview_token: input.preview_token,
-                idempotency_key: input.idempotency_key,
-            };
-            let outcome = service(context).change_plan(request(context).caller, asked).await;
-            let Shown { subscription, invoice, payment, credit_notes, user_errors } = show(context, outcome).await?;
-            Ok(Some(ChangePlanPayload { subscription, invoice, payment, credit_notes, user_errors }))
+            let outcome = service(context).change_plan(request(context).caller, input.into()).await;
+            ChangePlanPayload::of(context, outcome).await.map(Some)
         })
         .await
     }
@@ -293,23 +324,8 @@ impl SubscriptionMutation {
     /// Ends a subscription, at the end of the period or at once.
     async fn cancel(&self, context: &Context<'_>, input: CancelInput) -> Option<Result<CancelPayload>> {
         nullable(async {
-            if let Some(refusal) = input.reason.as_deref().and_then(refuse_reason) {
-                // Who may not cancel is told that, whatever they sent.
-                request(context).require(Need::ChangeMoney).await?;
-                let user_errors = vec![refusal.into()];
-                return Ok(Some(CancelPayload { subscription: None, invoice: None, credit_notes: Vec::new(), user_errors }));
-            }
-            let asked = Cancel {
-                subscription: SubscriptionId::parse(&input.subscription_id),
-                timing: input.timing.into(),
-                unused_time: input.unused_time.into(),
-                reason: input.reason,
-                if_version: input.if_version,
-                idempotency_key: input.idempotency_key,
-            };
-            let outcome = service(context).cancel(request(context).caller, asked).await;
-            let Shown { subscription, invoice, credit_notes, user_errors, .. } = show(context, outcome).await?;
-            Ok(Some(CancelPayload { subscription, invoice, credit_notes, user_errors }))
+            let outcome = service(context).cancel(request(context).caller, input.into()).await;
+            CancelPayload::of(context, outcome).await.map(Some)
         })
         .await
     }

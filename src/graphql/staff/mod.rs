@@ -4,6 +4,7 @@
 pub mod account;
 pub mod audit;
 pub mod businesses;
+pub mod corrections;
 pub mod coupons;
 pub mod ledger;
 pub mod mails;
@@ -11,7 +12,9 @@ pub mod money;
 pub mod node;
 pub mod plans;
 pub mod service_keys;
+pub mod subscriptions;
 pub mod suspensions;
+pub mod tax;
 pub mod test_clocks;
 
 use async_graphql::MergedObject;
@@ -40,10 +43,13 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     suspensions::SuspensionMutation,
+    tax::TaxMutation,
     plans::PlanMutation,
+    coupons::CouponMutation,
+    subscriptions::SubscriptionMutation,
+    corrections::CorrectionMutation,
     service_keys::ServiceKeyMutation,
     test_clocks::TestClockMutation,
-    coupons::CouponMutation,
 );
 
 /// The staff schema.

@@ -11,7 +11,7 @@ use super::ledger::enter;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
-use crate::billing::dunning::{DunningSettings, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, next_step};
+use crate::billing::dunning::{Step, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, following_step};
 use crate::billing::ledger::{EntryKind, given_up};
 use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
 use crate::error::{Error, Failure, Outcome};
@@ -116,9 +116,7 @@ async fn log(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut S
 async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<Option<Timestamp>, Error> {
     let row = &standing.row;
     let (Some(invoice), Some(started)) = (row.dunning_invoice_id, row.dunning_started_at) else { return Ok(None) };
-    let Some(step) = next_step(started.get(), rungs(row.dunning_taken)?, &DunningSettings::default()).map_err(rule)? else {
-        return Ok(None);
-    };
+    let Some(step) = next_rung(standing, started.get())? else { return Ok(None) };
     let key = format!("{invoice}:{}", row.dunning_taken);
     let job = NewJob {
         id: ports.ids.next(),
@@ -130,6 +128,12 @@ async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> R
     };
     schedule(tenant, job).await?;
     Ok(matches!(step.kind, StepKind::Retry(_)).then_some(step.at))
+}
+
+/// The rung that follows, by the settings of the subscription's product as they are now.
+fn next_rung(standing: &Standing, started: Timestamp) -> Result<Option<Step>, Error> {
+    let is_suspended = standing.row.status == SubscriptionStatus::Suspended;
+    following_step(started, rungs(standing.row.dunning_taken)?, is_suspended, &standing.plan.product.dunning).map_err(rule)
 }
 
 /// How many rungs were taken.
@@ -151,7 +155,7 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung
     if ladder != began || standing.row.dunning_taken != rung {
         return Ok(());
     }
-    let Some(step) = next_step(started.get(), rungs(rung)?, &DunningSettings::default()).map_err(rule)? else { return Ok(()) };
+    let Some(step) = next_rung(&standing, started.get())? else { return Ok(()) };
     standing.row.dunning_taken = rung.saturating_add(1);
     standing.save(tenant, &account).await?;
     match (step.kind, standing.row.status) {
@@ -217,11 +221,19 @@ pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, subscription: Subs
     let account = Account::lock(tenant, ports.now()).await?;
     let Some(standing) = Standing::lock(tenant, subscription).await?.filter(|found| found.row.status.is_final()) else { return Ok(()) };
     for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
-        invoice.status = invoice.status.apply(InvoiceEvent::WrittenOff).map_err(|error| Error::Corrupt(error.to_string().into()))?;
-        invoice.next_attempt_at = None;
-        invoices::save(tenant, &invoice).await?;
-        let written_off = (EntryKind::WrittenOff, invoice.id.uuid());
-        enter(tenant, ports, &account, written_off, given_up(invoice.amount_due_minor)).await?;
+        give_up_on(tenant, ports, &account, &mut invoice).await?;
     }
     Ok(())
+}
+
+/// Gives up on what is due on an open invoice; it may still be paid.
+///
+/// # Errors
+/// [`Error::Corrupt`] where it is not open: whoever calls has looked. Or the database's fault.
+pub(super) async fn give_up_on(tenant: &Tenant, ports: &Ports, account: &Account, invoice: &mut Invoice) -> Result<(), Error> {
+    invoice.status = invoice.status.apply(InvoiceEvent::WrittenOff).map_err(|error| Error::Corrupt(error.to_string().into()))?;
+    invoice.next_attempt_at = None;
+    invoices::save(tenant, invoice).await?;
+    let written_off = (EntryKind::WrittenOff, invoice.id.uuid());
+    enter(tenant, ports, account, written_off, given_up(invoice.amount_due_minor)).await
 }

@@ -1,7 +1,7 @@
 //! Account credit and credit notes: every movement is an entry with the balance that it leaves.
 
 use super::account::Account;
-use super::issue::{credit_note_number, tell_if_paid};
+use super::issue::{credit_note_number, position, tell_if_paid};
 use super::ledger::{self, enter};
 use super::rule;
 use super::standing::Standing;
@@ -13,10 +13,10 @@ use crate::billing::ledger::{CreditNotePosting, EntryKind, credit_note_issued, c
 use crate::billing::lifecycle::InvoiceEvent;
 use crate::billing::tax::Tax;
 use crate::error::Error;
-use crate::ids::{CreditNoteId, InvoiceId};
+use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId};
 use crate::services::Ports;
 use crate::store::invoices::{CreditEntry, CreditNote, CreditNoteLine, Invoice};
-use crate::store::types::{CreditNoteReason, CreditReason};
+use crate::store::types::{CreditNoteReason, CreditReason, Instant};
 use crate::store::{Tenant, invoices, subscriptions};
 
 /// Why account credit moves, and between what.
@@ -186,7 +186,7 @@ pub async fn to_account_credit(tenant: &Tenant, standing: &Standing, notes: &Cre
 }
 
 /// What is due on each.
-fn dues(open: &[Invoice]) -> Vec<i64> {
+pub(super) fn dues(open: &[Invoice]) -> Vec<i64> {
     open.iter().map(|invoice| invoice.amount_due_minor).collect()
 }
 
@@ -199,6 +199,30 @@ pub struct Credited<'a> {
     pub line: &'a Line,
     /// What it is, in words.
     pub description: String,
+}
+
+/// What one credit note says beside its figures.
+#[derive(Debug, Clone)]
+pub(super) struct Wording {
+    /// Why.
+    pub(super) reason: CreditNoteReason,
+    /// In words, for the customer.
+    pub(super) memo: Option<String>,
+    /// Its lines, in their order.
+    pub(super) lines: Vec<NoteLine>,
+}
+
+/// A line of a credit note.
+#[derive(Debug, Clone)]
+pub(super) struct NoteLine {
+    /// In words.
+    pub(super) description: String,
+    /// The time it covers.
+    pub(super) period: (Option<Instant>, Option<Instant>),
+    /// What it takes back. Minor units.
+    pub(super) amount_minor: i64,
+    /// The line of the invoice that it takes back a part of, where it is of one.
+    pub(super) invoice_line: Option<InvoiceLineId>,
 }
 
 /// Issues credit notes on the invoices that charged: they lower what is due on the subscription's open invoices, the
@@ -220,21 +244,43 @@ pub async fn issue_notes(
     let mut issued = Vec::with_capacity(places.len());
     for (note, place) in notes.notes.iter().zip(&places) {
         let invoice = charging.invoices.get(note.invoice).ok_or_else(|| Error::Corrupt("a credit note is on no invoice".into()))?;
-        let made = insert_note(tenant, ports, account, invoice.id, note, place, credited).await?;
-        for &(index, amount_minor) in &place.took_off {
-            let Some(due) = open.get_mut(index) else { continue };
-            ledger::taken_off(tenant, ports, account, (due, due.status), amount_minor).await?;
-            take_off(account, due, amount_minor, |invoice| &mut invoice.amount_credited_minor)?;
-            invoices::save(tenant, due).await?;
-            tell_if_paid(tenant, ports, due).await?;
-        }
-        if place.to_credit_minor > 0 {
-            let granted = Movement { reason: CreditReason::CreditNote, invoice: Some(invoice.id), credit_note: Some(made.id) };
-            post(tenant, ports, account, place.to_credit_minor, granted).await?;
-        }
-        issued.push(made);
+        let line = NoteLine {
+            description: credited.description.clone(),
+            period: (Some(credited.line.start.into()), Some(credited.line.end.into())),
+            amount_minor: note.net_minor,
+            invoice_line: None,
+        };
+        let wording = Wording { reason: credited.reason, memo: None, lines: vec![line] };
+        issued.push(issue_note(tenant, ports, account, (invoice.id, &mut open), (note, place), wording).await?);
     }
     Ok(issued)
+}
+
+/// Issues one credit note on an invoice: what it takes off is taken off `open`, the rest is account credit.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn issue_note(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    (on, open): (InvoiceId, &mut [Invoice]),
+    (note, place): (&RuledNote, &Destination),
+    wording: Wording,
+) -> Result<CreditNote, Error> {
+    let made = insert_note(tenant, ports, account, on, (note, place), wording).await?;
+    for &(index, amount_minor) in &place.took_off {
+        let due = open.get_mut(index).ok_or_else(|| Error::Corrupt("a credit note lowers no invoice".into()))?;
+        ledger::taken_off(tenant, ports, account, (due, due.status), amount_minor).await?;
+        take_off(account, due, amount_minor, |invoice| &mut invoice.amount_credited_minor)?;
+        invoices::save(tenant, due).await?;
+        tell_if_paid(tenant, ports, due).await?;
+    }
+    if place.to_credit_minor > 0 {
+        let granted = Movement { reason: CreditReason::CreditNote, invoice: Some(on), credit_note: Some(made.id) };
+        post(tenant, ports, account, place.to_credit_minor, granted).await?;
+    }
+    Ok(made)
 }
 
 /// Writes one credit note.
@@ -243,9 +289,8 @@ async fn insert_note(
     ports: &Ports,
     account: &Account,
     invoice: InvoiceId,
-    note: &RuledNote,
-    place: &Destination,
-    credited: &Credited<'_>,
+    (note, place): (&RuledNote, &Destination),
+    wording: Wording,
 ) -> Result<CreditNote, Error> {
     let id: CreditNoteId = ports.ids.next();
     let took_off_minor = sum(place.took_off.iter().map(|&(_, minor)| minor)).map_err(rule)?;
@@ -260,20 +305,23 @@ async fn insert_note(
         took_off_due_minor: took_off_minor,
         to_credit_minor: place.to_credit_minor,
         to_refund_minor: place.to_refund_minor,
-        reason: credited.reason,
-        memo: None,
+        reason: wording.reason,
+        memo: wording.memo,
         issued_at: account.instant(),
     };
-    let line = CreditNoteLine {
-        business_id: account.business.business_id,
-        id: ports.ids.next(),
-        credit_note_id: id,
-        position: 1,
-        description: credited.description.clone(),
-        period_start: Some(credited.line.start.into()),
-        period_end: Some(credited.line.end.into()),
-        amount_minor: note.net_minor,
-    };
+    let lines = wording.lines.into_iter().enumerate().map(|(index, line)| {
+        Ok(CreditNoteLine {
+            business_id: account.business.business_id,
+            id: ports.ids.next(),
+            credit_note_id: id,
+            position: position(index)?,
+            description: line.description,
+            period_start: line.period.0,
+            period_end: line.period.1,
+            amount_minor: line.amount_minor,
+            invoice_line_id: line.invoice_line,
+        })
+    });
     let posting = CreditNotePosting {
         total_minor: row.amount_minor,
         tax_minor: row.tax_minor,
@@ -281,7 +329,7 @@ async fn insert_note(
         to_credit_minor: row.to_credit_minor,
         to_refund_minor: row.to_refund_minor,
     };
-    let made = invoices::insert_credit_note(tenant, row, line).await?;
+    let made = invoices::insert_credit_note(tenant, row, lines.collect::<Result<_, Error>>()?).await?;
     enter(tenant, ports, account, (EntryKind::CreditNoteIssued, id.uuid()), credit_note_issued(&posting)).await?;
     Ok(made)
 }

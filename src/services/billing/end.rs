@@ -53,7 +53,7 @@ pub async fn end(
 /// # Errors
 /// PAYMENT_IN_PROGRESS while an attempt may still charge the invoice; the database's fault.
 pub async fn expire(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &mut Standing, actor: &str) -> Outcome<()> {
-    for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
+    for mut invoice in invoices::payable(tenant, standing.row.id).await? {
         void(tenant, ports, account, &mut invoice).await?;
     }
     standing.apply(SubscriptionEvent::FirstInvoiceAbandoned)?;

@@ -8,6 +8,7 @@ use super::credit::{Movement, post, spend};
 use super::ledger::{self, enter};
 use super::lines::{DraftLine, major};
 use super::rule;
+use crate::billing::credit::given_back;
 use crate::billing::exact::{difference, sum};
 use crate::billing::invoice::{Totals, totals};
 use crate::billing::ledger::{EntryKind, invoice_issued, invoice_voided};
@@ -18,16 +19,11 @@ use crate::ids::{InvoiceId, SubscriptionId};
 use crate::money::Money;
 use crate::services::Ports;
 use crate::services::events::{self, Event, InvoiceFacts};
-use crate::store::invoices::{CreditNote, Invoice, InvoiceLine, InvoiceTax, next_number};
+use crate::store::invoices::{Invoice, InvoiceLine, InvoiceTax, next_number};
 use crate::store::types::CreditReason;
 use crate::store::{Tenant, invoices, subscriptions};
 
-/// The series of invoices.
-const INVOICES: &str = "INV";
-/// The series of credit notes.
-const CREDIT_NOTES: &str = "CN";
-
-/// The number of a document as it is printed.
+/// The number of a document as it is printed. A prefix is a series of its own.
 async fn numbered(tenant: &Tenant, account: &Account, series: &str, document: uuid::Uuid) -> Result<String, Error> {
     let year = account.seller_zone.date_of(account.at).year();
     let number = next_number(tenant, series, year.into(), document).await?;
@@ -37,9 +33,9 @@ async fn numbered(tenant: &Tenant, account: &Account, series: &str, document: uu
 /// The number of a credit note.
 ///
 /// # Errors
-/// The database's fault.
+/// The database's fault; [`Error::Corrupt`] before a catalogue was seeded.
 pub(super) async fn credit_note_number(tenant: &Tenant, account: &Account, document: uuid::Uuid) -> Result<String, Error> {
-    numbered(tenant, account, CREDIT_NOTES, document).await
+    numbered(tenant, account, &account.seller()?.credit_note_prefix, document).await
 }
 
 /// Issues an invoice of the subscription's lines that wait and of `own`; `None` where there is none to pay for. The
@@ -91,7 +87,7 @@ async fn issue(
         return Ok(None);
     }
     let id: InvoiceId = ports.ids.next();
-    let number = numbered(tenant, account, INVOICES, id.uuid()).await?;
+    let number = numbered(tenant, account, &account.seller()?.invoice_prefix, id.uuid()).await?;
     let row = invoice_row(account, id, subscription, number, &totals)?;
     let lines = line_rows(ports, account, id, &drafts, &totals)?;
     let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
@@ -222,35 +218,37 @@ fn tax_rows(ports: &Ports, account: &Account, invoice: InvoiceId, totals: &Total
 }
 
 /// A place in a list, from 1.
-fn position(index: usize) -> Result<i32, Error> {
+pub(super) fn position(index: usize) -> Result<i32, Error> {
     i32::try_from(index).ok().and_then(|index| index.checked_add(1)).ok_or_else(|| Error::Corrupt("an invoice has too many lines".into()))
 }
 
-/// Calls an invoice off: nothing of it is owed any more, and what was used or paid on it is given back as account credit.
+/// Calls an invoice off: nothing of it is owed any more, and what had lowered what was due on it is given back: the account
+/// credit that it used, what was paid of it, and credit notes on other invoices.
 ///
 /// # Errors
-/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled, or where more of it was
-/// credited elsewhere than could be given back; the database's fault.
+/// PAYMENT_IN_PROGRESS while an attempt may still charge it, INVALID_TRANSITION where it is settled, or where a credit note
+/// on it lowered another invoice; the database's fault.
 pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Outcome<()> {
     if invoices::has_live_attempt(tenant, invoice.id).await? {
         let sentence = "A payment of the invoice is under way; wait until it is settled.";
         return Err(UserError::new(UserErrorCode::PaymentInProgress, sentence).into());
     }
     let (was, due_minor) = (invoice.status, invoice.amount_due_minor);
-    invoice.status = was.apply(InvoiceEvent::Voided).map_err(|error| invalid(error.to_string()))?;
+    let status = was.apply(InvoiceEvent::Voided);
+    invoice.status = status.map_err(|error| UserError::new(UserErrorCode::InvalidTransition, error.to_string()))?;
     let notes = invoices::credit_notes(tenant, &[invoice.id]).await?;
-    let left = |whole: i64, of: fn(&CreditNote) -> i64| difference(whole, sum(notes.iter().map(of)).map_err(rule)?).map_err(rule);
-    let total_minor = left(invoice.total_minor, |note| note.amount_minor)?;
-    let tax_minor = left(invoice.tax_minor, |note| note.tax_minor)?;
-    let back_minor = difference(total_minor, due_minor).map_err(rule)?;
-    if back_minor < 0 {
-        return Err(invalid("Credit notes on this invoice lowered others; credit the rest of it instead.").into());
-    }
+    let credited_minor = sum(notes.iter().map(|note| note.amount_minor)).map_err(rule)?;
+    let credited_tax_minor = sum(notes.iter().map(|note| note.tax_minor)).map_err(rule)?;
+    let back_minor = given_back(invoice.total_minor, due_minor, credited_minor).map_err(rule)?;
+    let sentence = "A credit note on the invoice has lowered another one; credit the rest of it instead.";
+    let back_minor = back_minor.ok_or_else(|| UserError::new(UserErrorCode::InvalidTransition, sentence))?;
     ledger::taken_off(tenant, ports, account, (invoice, was), due_minor).await?;
     invoice.amount_due_minor = 0;
     invoice.next_attempt_at = None;
     invoice.voided_at = Some(account.instant());
     invoices::save(tenant, invoice).await?;
+    let total_minor = difference(invoice.total_minor, credited_minor).map_err(rule)?;
+    let tax_minor = difference(invoice.tax_minor, credited_tax_minor).map_err(rule)?;
     let voided = (EntryKind::InvoiceVoided, invoice.id.uuid());
     enter(tenant, ports, account, voided, invoice_voided(total_minor, tax_minor, due_minor, back_minor)).await?;
     if back_minor > 0 {
@@ -258,9 +256,4 @@ pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice
         post(tenant, ports, account, back_minor, back).await?;
     }
     Ok(())
-}
-
-/// The refusal of a state.
-fn invalid(sentence: impl Into<String>) -> UserError {
-    UserError::new(UserErrorCode::InvalidTransition, sentence.into())
 }

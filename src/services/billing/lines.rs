@@ -89,7 +89,7 @@ pub(super) fn major(minor: i64, account: &Account) -> Rate {
 }
 
 /// A unit price in minor units; what is finer than one is cut off, since the line's amount is kept beside it.
-fn minor_of(unit_price: Rate, account: &Account) -> Result<i64, Error> {
+pub(super) fn minor_of(unit_price: Rate, account: &Account) -> Result<i64, Error> {
     let scale = Decimal::from(10_u64.pow(account.business.currency.digits()));
     let minor = unit_price.decimal().checked_mul(scale).map(|minor| minor.trunc());
     minor.and_then(|minor| i64::try_from(minor).ok()).ok_or_else(|| Error::Corrupt("a unit price is too large".into()))

@@ -12,6 +12,7 @@ use crate::store::{Tenant, TenantScope};
 
 pub mod account;
 mod collect;
+mod correct;
 pub mod credit;
 mod end;
 mod issue;
@@ -24,6 +25,7 @@ mod standing;
 
 pub use account::Account;
 pub use collect::{DUNNING, WRITE_OFF, collect, write_off_later};
+pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void_invoice};
 pub use end::{Ended, end, expire};
 pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
@@ -107,7 +109,7 @@ async fn give_up(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<
     if standing.row.status != crate::billing::lifecycle::SubscriptionStatus::Incomplete {
         return Ok(Finish::Done);
     }
-    for invoice in crate::store::invoices::open(tenant, Some(id)).await? {
+    for invoice in crate::store::invoices::payable(tenant, id).await? {
         if crate::store::invoices::has_live_attempt(tenant, invoice.id).await? {
             let again = account.at.checked_add(AGAIN_AFTER).map_err(|_| rule(RuleError::OutOfTime))?;
             return Ok(Finish::Again(again.into()));

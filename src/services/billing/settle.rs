@@ -107,7 +107,8 @@ async fn go_on(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: 
     let open = invoices::open(tenant, Some(standing.row.id)).await?;
     let is_overdue = open.iter().any(|invoice| invoice.due_at.is_some_and(|due| due.get() <= account.at));
     match standing.row.status {
-        SubscriptionStatus::Incomplete if open.is_empty() => {
+        // One that was given up on is not settled.
+        SubscriptionStatus::Incomplete if invoices::payable(tenant, standing.row.id).await?.is_empty() => {
             standing.apply(SubscriptionEvent::FirstInvoiceSettled)?;
             log(tenant, ports, account, standing, "activated").await?;
             standing.schedule_renewal(tenant, ports).await?;

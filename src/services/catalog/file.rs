@@ -11,10 +11,11 @@ use rust_decimal::Decimal;
 use toml::de::DeTable;
 
 use super::file_reader::{Problems, Section};
-use super::file_values::{country, currency, local_date, tax_rate, text, time_zone};
+use super::file_values::{country, currency, local_date, prefix, tax_rate, text, time_zone};
 use super::{file_plans, file_products};
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::Proration;
+use crate::billing::dunning::DunningSettings;
 use crate::billing::period::{AnchorMode, Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
 use crate::money::{Currency, Money, Rate};
@@ -27,6 +28,11 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 pub const MAX_NAME_CHARS: usize = 100;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 1_000;
+
+/// What the numbers of invoices begin with where the file says nothing else.
+const INVOICE_PREFIX: &str = "INV";
+/// What the numbers of credit notes begin with where the file says nothing else.
+const CREDIT_NOTE_PREFIX: &str = "CN";
 
 /// A whole catalogue, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +66,10 @@ pub struct Seller {
     pub country: &'static str,
     /// The IANA zone whose calendar years the invoice numbers follow.
     pub time_zone: String,
+    /// What the numbers of invoices begin with: `INV`.
+    pub invoice_prefix: String,
+    /// What the numbers of credit notes begin with: `CN`; not what those of invoices do.
+    pub credit_note_prefix: String,
 }
 
 /// A rate of tax in a country, from a day on and until the next one.
@@ -94,6 +104,8 @@ pub struct Product {
     pub downgrade_now: bool,
     /// What a customer who cancels at once may ask for the rest of the period; never empty.
     pub cancel_unused_time: Vec<UnusedTime>,
+    /// How long payment is waited for.
+    pub dunning: DunningSettings,
 }
 
 /// A plan of a product.
@@ -211,8 +223,24 @@ fn read_seller(mut section: Section<'_>) -> Option<Seller> {
     let postal_code = section.read("postal_code", text(MAX_NAME_CHARS));
     let country = section.need("country", country);
     let time_zone = section.need("time_zone", time_zone);
+    let invoice_prefix = section.read("invoice_prefix", prefix).unwrap_or_else(|| INVOICE_PREFIX.to_owned());
+    let credit_note_prefix = section.read("credit_note_prefix", prefix).unwrap_or_else(|| CREDIT_NOTE_PREFIX.to_owned());
+    if invoice_prefix == credit_note_prefix {
+        let key = if section.has("credit_note_prefix") { "credit_note_prefix" } else { "invoice_prefix" };
+        section.problem(key, "makes invoices and credit notes begin alike; give them different prefixes.");
+    }
     section.finish();
-    Some(Seller { name: name?, tax_id: tax_id?, address_line, city, postal_code, country: country?, time_zone: time_zone? })
+    Some(Seller {
+        name: name?,
+        tax_id: tax_id?,
+        address_line,
+        city,
+        postal_code,
+        country: country?,
+        time_zone: time_zone?,
+        invoice_prefix,
+        credit_note_prefix,
+    })
 }
 
 fn read_tax_rates(sections: Vec<Section<'_>>) -> Vec<TaxRate> {

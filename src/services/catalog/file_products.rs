@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::file::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Product};
 use super::file_reader::Section;
-use super::file_values::{choice, choices, code, day_of_month, flag, text};
+use super::file_values::{choice, choices, code, day_of_month, days, flag, increasing_days, text};
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::Proration;
+use crate::billing::dunning::DunningSettings;
 use crate::billing::period::{AnchorMode, Granularity};
 
 /// The products, and the code of every one with its line: of one with a mistake too, so that its plans need not be
@@ -36,6 +37,7 @@ fn read_product(mut section: Section<'_>, code: Option<String>) -> Option<Produc
     let downgrade_now = section.read("downgrade_now", flag).unwrap_or(false);
     let cancel_unused_time =
         section.read("cancel_unused_time", |value| choices(value, UNUSED_TIMES)).unwrap_or_else(|| vec![UnusedTime::None]);
+    let dunning = section.table("dunning").map_or_else(DunningSettings::default, read_dunning);
     section.finish();
     Some(Product {
         code: code?,
@@ -46,7 +48,17 @@ fn read_product(mut section: Section<'_>, code: Option<String>) -> Option<Produc
         prorations,
         downgrade_now,
         cancel_unused_time,
+        dunning,
     })
+}
+
+/// What is left out is as it is by default.
+fn read_dunning(mut section: Section<'_>) -> DunningSettings {
+    let usual = DunningSettings::default();
+    let retry_after_days = section.read("retry_after_days", increasing_days).unwrap_or(usual.retry_after_days);
+    let cancel_after_days = section.read("cancel_after_days", days).unwrap_or(usual.cancel_after_days);
+    section.finish();
+    DunningSettings { retry_after_days, cancel_after_days }
 }
 
 fn read_anchor(section: &mut Section<'_>) -> Option<AnchorMode> {

@@ -75,6 +75,12 @@ impl<'f> Section<'f> {
         self.child(key, value)
     }
 
+    /// The table `key`; none when there is no such key.
+    pub(super) fn table(&mut self, key: &'static str) -> Option<Self> {
+        self.known.push(key);
+        self.child(key, self.table.get(key)?)
+    }
+
     /// The tables of the list `key`; none when there is no such key.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         self.known.push(key);

@@ -1,6 +1,7 @@
 use super::file::*;
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::Proration;
+use crate::billing::dunning::DunningSettings;
 use crate::billing::period::{AnchorMode, DayOfMonth, Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
 use crate::money::{Currency, Money, Rate};
@@ -142,6 +143,58 @@ fn a_product_has_the_careful_defaults() {
         (product.prorations.as_slice(), product.cancel_unused_time.as_slice()),
         ([Proration::ProrateNow].as_slice(), [UnusedTime::None].as_slice())
     );
+    assert_eq!(product.dunning, DunningSettings { retry_after_days: vec![1, 3, 5, 7], cancel_after_days: 30 });
+    assert_eq!((file.seller.invoice_prefix.as_str(), file.seller.credit_note_prefix.as_str()), ("INV", "CN"));
+}
+
+#[test]
+fn a_product_says_how_long_payment_is_waited_for() {
+    let read = |dunning: &str| parse(&format!("{HEAD}{PRODUCT}[products.dunning]\n{dunning}")).unwrap().products.remove(0).dunning;
+    assert_eq!(
+        read("retry_after_days = [2, 365]\ncancel_after_days = 5\n"),
+        DunningSettings { retry_after_days: vec![2, 365], cancel_after_days: 5 }
+    );
+    assert_eq!(read("cancel_after_days = 365\n"), DunningSettings { cancel_after_days: 365, ..DunningSettings::default() });
+    assert_eq!(read(""), DunningSettings::default());
+    let list = (1..=21).map(|day| day.to_string()).collect::<Vec<_>>().join(", ");
+    for (line, sentence) in [
+        ("retry_after_days = 3", "`retry_after_days` must be a list in brackets."),
+        ("retry_after_days = []", "`retry_after_days` must list 1 to 20 numbers of days."),
+        (&format!("retry_after_days = [{list}]"), "`retry_after_days` must list 1 to 20 numbers of days."),
+        (
+            "retry_after_days = [0, 3]",
+            "`retry_after_days` holds something else: each must be a whole number from 1 to 365, without quotes.",
+        ),
+        (
+            "retry_after_days = [1, '3']",
+            "`retry_after_days` holds something else: each must be a whole number from 1 to 365, without quotes.",
+        ),
+        ("retry_after_days = [3, 3]", "`retry_after_days` must list each day after the one before it."),
+        ("retry_after_days = [5, 3]", "`retry_after_days` must list each day after the one before it."),
+        ("cancel_after_days = 0", "`cancel_after_days` must be a whole number from 1 to 365, without quotes."),
+        ("cancel_after_days = 366", "`cancel_after_days` must be a whole number from 1 to 365, without quotes."),
+        ("suspend_after_days = 3", "`suspend_after_days` is not known here; known are retry_after_days, cancel_after_days."),
+    ] {
+        refused(&format!("{PRODUCT}[products.dunning]\n{line}\n"), &[&format!("line 15: {sentence}")]);
+    }
+    refused(&format!("{PRODUCT}dunning = 3\n"), &["line 14: `dunning` must be a table."]);
+}
+
+#[test]
+fn a_seller_says_what_the_numbers_of_documents_begin_with() {
+    let with = |lines: &str| HEAD.replace("# line 9\n", lines);
+    let seller = parse(&with("invoice_prefix = 'EB-KE'\ncredit_note_prefix = 'A123456789'\n")).unwrap().seller;
+    assert_eq!((seller.invoice_prefix.as_str(), seller.credit_note_prefix.as_str()), ("EB-KE", "A123456789"));
+    for prefix in ["''", "'inv'", "'INV '", "'A1234567890'", "'INV/'", "'É'"] {
+        let found = problems(&with(&format!("invoice_prefix = {prefix}\n")));
+        assert_eq!(found, ["line 9: `invoice_prefix` must be 1 to 10 of A-Z, 0-9 and \"-\"."], "{prefix}");
+    }
+    assert_eq!(problems(&with("invoice_prefix = 3\n")), ["line 9: `invoice_prefix` must be a text in quotes."]);
+    let alike = "makes invoices and credit notes begin alike; give them different prefixes.";
+    assert_eq!(problems(&with("credit_note_prefix = 'INV'\n")), [format!("line 9: `credit_note_prefix` {alike}")]);
+    assert_eq!(problems(&with("invoice_prefix = 'CN'\n")), [format!("line 9: `invoice_prefix` {alike}")]);
+    let both = problems(&with("invoice_prefix = 'A'\ncredit_note_prefix = 'A'\n"));
+    assert_eq!(both, [format!("line 10: `credit_note_prefix` {alike}")]);
 }
 
 #[test]
@@ -154,7 +207,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_their_lines() {
         "line 5: `city` must not be empty.",
         "line 6: `country` \"UK\" is no country of ISO 3166-1 alpha-2.",
         "line 7: `time_zone` \"africa/nairobi\" is no time zone of the IANA database.",
-        "line 8: `phone` is not known here; known are name, tax_id, address_line, city, postal_code, country, time_zone.",
+        "line 8: `phone` is not known here; known are name, tax_id, address_line, city, postal_code, country, time_zone, invoice_prefix, credit_note_prefix.",
         "line 9: `sellers` is not known here; known are platform, seller, tax_rates, products, plans.",
     ];
     assert_eq!(problems(text), expected);

@@ -11,6 +11,12 @@ use crate::money::{Currency, Money, MoneyError, Rate, parse_decimal};
 
 /// The longest code or key, in bytes.
 pub(super) const MAX_CODE_BYTES: usize = 60;
+/// The longest prefix of a document's number, in bytes.
+const MAX_PREFIX_BYTES: usize = 10;
+/// The most days to wait for something.
+const MAX_DAYS: i64 = 365;
+/// The most things to wait for one after the other.
+const MAX_WAITS: usize = 20;
 /// The most of a quantity.
 const MAX_QUANTITY: i64 = 1_000_000_000_000_000;
 /// The most digits of a quantity after the point.
@@ -93,6 +99,38 @@ pub(super) fn whole(least: i64, most: i64) -> impl FnOnce(&DeValue<'_>) -> Parse
         number
             .filter(|n| (least..=most).contains(n))
             .ok_or_else(|| format!("must be a whole number from {least} to {most}, without quotes."))
+    }
+}
+
+/// Days to wait.
+pub(super) fn days(value: &DeValue<'_>) -> Parsed<u16> {
+    let days = whole(1, MAX_DAYS)(value)?;
+    u16::try_from(days).map_err(|_| "must be a number of days.".to_owned())
+}
+
+/// Days to wait for one thing after the other: at least one, each later than the one before it.
+pub(super) fn increasing_days(value: &DeValue<'_>) -> Parsed<Vec<u16>> {
+    let items = value.as_array().ok_or("must be a list in brackets.")?;
+    if items.is_empty() || items.len() > MAX_WAITS {
+        return Err(format!("must list 1 to {MAX_WAITS} numbers of days."));
+    }
+    let one = |item: &toml::Spanned<DeValue<'_>>| days(item.get_ref()).map_err(|sentence| format!("holds something else: each {sentence}"));
+    let found = items.iter().map(one).collect::<Parsed<Vec<u16>>>()?;
+    if found.is_sorted_by(|earlier, later| earlier < later) {
+        Ok(found)
+    } else {
+        Err("must list each day after the one before it.".to_owned())
+    }
+}
+
+/// What the numbers of documents begin with: `INV`.
+pub(super) fn prefix(value: &DeValue<'_>) -> Parsed<String> {
+    let prefix = string(value)?;
+    let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=MAX_PREFIX_BYTES).contains(&prefix.len()) && prefix.bytes().all(plain) {
+        Ok(prefix.to_owned())
+    } else {
+        Err(format!("must be 1 to {MAX_PREFIX_BYTES} of A-Z, 0-9 and \"-\"."))
     }
 }
 

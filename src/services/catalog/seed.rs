@@ -124,6 +124,8 @@ fn seller(file: &CatalogueFile) -> Seller {
         country: seller.country.to_owned(),
         time_zone: seller.time_zone,
         platform_currency: file.platform_currency,
+        invoice_prefix: seller.invoice_prefix,
+        credit_note_prefix: seller.credit_note_prefix,
     }
 }
 
@@ -142,6 +144,7 @@ fn product(written: &file::Product, id: ProductId, position: i32) -> Product {
         granularity: written.granularity,
         change_options: ChangeOptions { prorations: written.prorations.clone(), downgrade_now: written.downgrade_now },
         cancel_unused_time: written.cancel_unused_time.clone(),
+        dunning: written.dunning.clone(),
     }
 }
 

@@ -108,7 +108,7 @@ impl PaymentService {
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
                 customers::lock_business(&tenant).await?;
                 let (key, canonical) = (&input.idempotency_key, input.canonical());
-                match idempotency::claim::<Made>(&tenant, &ports, &access, key, "payInvoice", &canonical).await? {
+                match idempotency::claim::<Made>(&tenant, &ports, access.actor_uuid(), key, "payInvoice", &canonical).await? {
                     Claim::Replay(made) => Ok(made.replay()?),
                     Claim::New(claimed) => {
                         let paid = begin_asked(&tenant, &ports, &access, &input, called_off).await?;

@@ -4,15 +4,22 @@
 //! It must never tell by its answer or its work whether an address is a member's.
 
 mod accounts;
+mod credit_notes;
+mod invoices;
+mod reason;
 mod roles;
 mod sessions;
 mod suspensions;
+mod tax;
 
 pub use super::sessions::AuthTokens;
 pub use accounts::NewStaff;
+pub use credit_notes::{Credited, CreditedLine, IssueCreditNote, Settlement};
+pub use invoices::{ActOnInvoice, Corrected};
 pub use roles::Right;
 pub use sessions::{SignIn, SignedIn};
 pub use suspensions::Suspend;
+pub use tax::SetTaxExempt;
 
 use super::Ports;
 use super::access::Caller;
@@ -77,9 +84,14 @@ pub async fn check(system: &System, caller: Caller) -> Result<StaffAccess, Error
     if found.revoked { Err(Error::Unauthenticated) } else { Ok(StaffAccess { staff, session, role: found.role }) }
 }
 
+/// The business that a member of staff acts on.
+pub(super) const fn scope(_access: StaffAccess, business: BusinessId) -> TenantScope {
+    TenantScope::proved(business)
+}
+
 /// A business as a member of staff reads it, or acts on it.
-pub fn tenant(system: &System, _access: StaffAccess, business: BusinessId) -> Tenant {
-    system.tenant(TenantScope::proved(business))
+pub fn tenant(system: &System, access: StaffAccess, business: BusinessId) -> Tenant {
+    system.tenant(scope(access, business))
 }
 
 /// As [`check`], and the role must have the right.

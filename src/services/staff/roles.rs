@@ -10,6 +10,9 @@ use crate::store::types::StaffRole;
 /// | suspend and restore businesses | | | yes | yes |
 /// | plans and their prices | | yes | | yes |
 /// | coupons | | yes | | yes |
+/// | exempt a business from tax | | yes | | yes |
+/// | void, give up on and credit invoices | | yes | | yes |
+/// | change and cancel subscriptions in a business's place | | yes | | yes |
 /// | keys of products | | | | yes |
 /// | test clocks, in a sandbox | | yes | | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +25,12 @@ pub enum Right {
     ManagePlans,
     /// To make coupons.
     ManageCoupons,
+    /// To say whether a business pays tax.
+    ExemptFromTax,
+    /// To void invoices, to give up on them, and to issue credit notes on them.
+    CorrectInvoices,
+    /// To change and to cancel subscriptions in a business's place.
+    ManageSubscriptions,
     /// To make and to end the keys of products.
     ManageServiceKeys,
     /// To make test clocks, to advance them, and to put businesses on them.
@@ -34,7 +43,12 @@ impl Right {
         match self {
             Self::Read => true,
             Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
-            Self::ManagePlans | Self::ManageCoupons | Self::MoveTestClocks => matches!(role, StaffRole::Finance | StaffRole::Admin),
+            Self::ManagePlans
+            | Self::ManageCoupons
+            | Self::ExemptFromTax
+            | Self::CorrectInvoices
+            | Self::ManageSubscriptions
+            | Self::MoveTestClocks => matches!(role, StaffRole::Finance | StaffRole::Admin),
             Self::ManageServiceKeys => matches!(role, StaffRole::Admin),
         }
     }

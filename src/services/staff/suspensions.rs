@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::reason::reason;
 use super::{Right, StaffAccess, StaffService, check_right, tenant};
 use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::ids::BusinessId;
@@ -10,9 +11,6 @@ use crate::services::audit::{self, Act};
 use crate::store::customers::{self, Business};
 use crate::store::reads::businesses::{self, Suspension};
 use crate::store::{System, Tenant, staff};
-
-/// The most characters of a reason.
-const MAX_REASON_CHARS: usize = 500;
 
 /// Which business to suspend, and why.
 #[derive(Debug, Clone)]
@@ -90,7 +88,7 @@ impl StaffService {
 }
 
 /// The business of an id, locked.
-async fn locked(system: &System, access: StaffAccess, business: Option<BusinessId>) -> Outcome<(Tenant, Business)> {
+pub(super) async fn locked(system: &System, access: StaffAccess, business: Option<BusinessId>) -> Outcome<(Tenant, Business)> {
     let refusal = || UserError::at("businessId", UserErrorCode::NotFound, "There is no such business.");
     let id = business.ok_or_else(refusal)?;
     if businesses::by_ids(&system.reader(), &[id]).await?.is_empty() {
@@ -99,20 +97,4 @@ async fn locked(system: &System, access: StaffAccess, business: Option<BusinessI
     let tenant = tenant(system, access, id);
     let row = customers::lock_business(&tenant).await?;
     Ok((tenant, row))
-}
-
-/// A reason: 1 to 500 characters, of several lines if need be.
-fn reason(text: &str) -> Result<String, UserError> {
-    const FIELD: &str = "reason";
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(UserError::at(FIELD, UserErrorCode::Required, "Say why."));
-    }
-    if text.chars().nth(MAX_REASON_CHARS).is_some() {
-        return Err(UserError::at(FIELD, UserErrorCode::TooLong, format!("At most {MAX_REASON_CHARS} characters fit here.")));
-    }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(UserError::at(FIELD, UserErrorCode::Invalid, "Write it without control characters."));
-    }
-    Ok(text.to_owned())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::change_apply::put_off;
-use super::{Begun, Billed, Cancel, Made, SubscriptionService, Work, begin, check_version, locked, refused, settled};
+use super::{Agent, Begun, Billed, Cancel, Made, SubscriptionService, Work, begin, check_version, customer, locked, refused, settled};
 use crate::billing::cancel::{CancelFacts, CancelOutcome, CancelRequest, Ended, cancel};
 use crate::billing::exact::sum;
 use crate::billing::lifecycle::SubscriptionStatus;
@@ -30,35 +30,54 @@ impl SubscriptionService {
     /// [`crate::error::Error::Unauthenticated`], [`crate::error::Error::Forbidden`] or the database's fault.
     pub async fn cancel(&self, caller: Caller, input: Cancel) -> Outcome<Billed> {
         let scope = caller.require_scope()?;
-        if input.reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS) {
-            return Err(UserError::at("reason", UserErrorCode::TooLong, "A reason has 1,000 characters at most.").into());
-        }
         let outside = self.ports.clone();
-        let id = input.subscription.map(|id| id.to_string());
-        let canonical = json!([id, input.timing.as_str(), input.unused_time.as_str(), input.reason, input.if_version]);
         let write = move |tenant: Tenant| {
-            let (ports, input, canonical) = (outside.clone(), input.clone(), canonical.clone());
+            let (ports, input) = (outside.clone(), input.clone());
             async move {
-                let ports = ports.of(&tenant).await?;
-                match begin(&tenant, &ports, caller, ports.now(), (&input.idempotency_key, OPERATION, &canonical)).await? {
-                    Begun::Replay(billed) => Ok(billed),
-                    Begun::New(work) => run(&tenant, &ports, *work, &input).await,
-                }
+                let agent = customer(&tenant, caller).await?;
+                transact(&tenant, &ports.of(&tenant).await?, agent, &input, OPERATION).await
             }
         };
         settled(&self.ports, scope, self.ports.store.write(scope, write).await?).await
     }
 }
 
-/// The transaction of `cancelSubscription`.
+/// A cancellation in its transaction, whoever acts; `operation` is its name under idempotency keys.
+///
+/// # Errors
+/// Those of [`SubscriptionService::cancel`] that do not come from who asks.
+pub(super) async fn transact(tenant: &Tenant, ports: &Ports, agent: Agent, input: &Cancel, operation: &str) -> Outcome<Billed> {
+    if let Some(reason) = &input.reason {
+        check_reason(reason)?;
+    }
+    let id = input.subscription.map(|id| id.to_string());
+    let canonical = json!([id, input.timing.as_str(), input.unused_time.as_str(), input.reason, input.if_version]);
+    match begin(tenant, ports, agent, ports.now(), (&input.idempotency_key, operation, &canonical)).await? {
+        Begun::Replay(billed) => Ok(billed),
+        Begun::New(work) => run(tenant, ports, *work, input).await,
+    }
+}
+
+/// A reason is text of several lines; PostgreSQL keeps no zero bytes, and no other control character says anything.
+fn check_reason(reason: &str) -> Result<(), UserError> {
+    if reason.chars().nth(MAX_REASON_CHARS).is_some() {
+        return Err(UserError::at("reason", UserErrorCode::TooLong, "A reason has 1,000 characters at most."));
+    }
+    if reason.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(UserError::at("reason", UserErrorCode::Invalid, "Write it without control characters."));
+    }
+    Ok(())
+}
+
+/// What a new key asks for.
 async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &Cancel) -> Outcome<Billed> {
-    let Work { access, mut account, claimed } = work;
+    let Work { agent, mut account, claimed } = work;
     let mut standing = locked(tenant, ports, &mut account, input.subscription).await?;
     check_version(&standing, input.if_version)?;
     let request = CancelRequest { at: account.at, timing: input.timing, unused_time: input.unused_time };
-    let (outcome, charging) = weigh(tenant, &standing, &request).await?;
+    let (outcome, charging) = weigh(tenant, &standing, &request, &agent).await?;
     standing.row.cancel_reason.clone_from(&input.reason);
-    let actor = access.actor();
+    let actor = agent.name;
     let billed = match outcome {
         CancelOutcome::AtPeriodEnd { cancel_at } => {
             at_period_end(tenant, ports, &account, &mut standing, cancel_at, &actor).await?;
@@ -76,7 +95,7 @@ async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &Cancel) -> Outc
 }
 
 /// What the rule says, and the invoices that charged the running period.
-async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest) -> Outcome<(CancelOutcome, Charging)> {
+async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest, agent: &Agent) -> Outcome<(CancelOutcome, Charging)> {
     let charging = charging(tenant, standing).await?;
     let facts = CancelFacts {
         status: standing.row.status,
@@ -86,7 +105,7 @@ async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest) ->
         charging_invoices: charging.creditable.clone(),
         taken_minor: sum(charging.invoices.iter().map(|invoice| invoice.amount_paid_minor)).map_err(rule)?,
         refunded_minor: 0,
-        options: Some(standing.plan.product.cancel_unused_time.clone()),
+        options: agent.options(&standing.plan.product.cancel_unused_time),
     };
     Ok((cancel(&facts, request).map_err(refused)?, charging))
 }

@@ -8,7 +8,7 @@ use super::sale::check_verified;
 use super::subscribe::known_method;
 use super::token::{self, Shown};
 use super::{
-    Begun, Billed, ChangePlan, Made, PreviewChange, SubscriptionService, Work, begin, check_version, is_behind, locked,
+    Agent, Begun, Billed, ChangePlan, Made, PreviewChange, SubscriptionService, Work, begin, check_version, customer, is_behind, locked,
     no_such_subscription, refused, settled,
 };
 use crate::billing::change::{AtOnce, ChangeFacts, ChangeOutcome, ChangeRequest, PlanPrices, Price, Settlement, change};
@@ -72,11 +72,12 @@ impl SubscriptionService {
         self.catch_up(caller, scope, input).await?;
         let snapshot = Snapshot::new(self.ports.store.clone(), Some(scope));
         let tenant = snapshot.tenant().await?;
-        check(&tenant, caller).await?.require(Need::ReadMoney)?;
+        let access = check(&tenant, caller).await?;
+        access.require(Need::ReadMoney)?;
         let ports = self.ports.of(&tenant).await?;
         let account = Account::read(&tenant, ports.now()).await?;
         let standing = standing(&tenant, &input).await?;
-        let weighed = weigh(&tenant, &account, &standing, &input).await?;
+        let weighed = weigh(&tenant, &account, &standing, &input, &Agent::of_business(&access)).await?;
         let (preview, effective_at) = picture(&tenant, &account, &standing, &weighed).await?;
         let result = shown(&tenant, &account, &standing, preview.as_ref(), effective_at).await?;
         let preview_token = token::seal(&ports, scope.business(), OPERATION, &input.canonical(), account.at, &result);
@@ -114,36 +115,47 @@ impl SubscriptionService {
     /// [`Error::Unauthenticated`], [`Error::Forbidden`] or the database's fault.
     pub async fn change_plan(&self, caller: Caller, input: ChangePlan) -> Outcome<Billed> {
         let scope = caller.require_scope()?;
-        let (outside, change) = (self.ports.clone(), input.change.canonical());
-        let method = input.method.map(|named| named.map(|id| id.to_string()).unwrap_or_default());
-        let canonical = json!([change, method, input.if_version, input.preview_token]);
+        let outside = self.ports.clone();
         let write = move |tenant: Tenant| {
-            let (ports, input, canonical, change) = (outside.clone(), input.clone(), canonical.clone(), change.clone());
+            let (ports, input) = (outside.clone(), input.clone());
             async move {
-                let ports = ports.of(&tenant).await?;
-                let opened = input.preview_token.as_deref();
-                let shown = opened.map(|sent| token::open(&ports, scope.business(), OPERATION, &change, sent));
-                let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
-                match begin(&tenant, &ports, caller, at, (&input.idempotency_key, OPERATION, &canonical)).await? {
-                    Begun::Replay(billed) => Ok(billed),
-                    Begun::New(work) => Box::pin(run(&tenant, &ports, *work, &input, shown.transpose()?)).await,
-                }
+                let agent = customer(&tenant, caller).await?;
+                transact(&tenant, &ports.of(&tenant).await?, agent, &input, OPERATION).await
             }
         };
         settled(&self.ports, scope, self.ports.store.write(scope, write).await?).await
     }
 }
 
-/// The transaction of `changePlan`.
+/// A change of plan in its transaction, whoever acts; `operation` is its name under idempotency keys. The token of a preview
+/// is good for whoever acts for the business that saw it.
+///
+/// # Errors
+/// Those of [`SubscriptionService::change_plan`] that do not come from who asks.
+pub(super) async fn transact(tenant: &Tenant, ports: &Ports, agent: Agent, input: &ChangePlan, operation: &str) -> Outcome<Billed> {
+    let change = input.change.canonical();
+    let method = input.method.map(|named| named.map(|id| id.to_string()).unwrap_or_default());
+    let canonical = json!([change, method, input.if_version, input.preview_token]);
+    let sent = input.preview_token.as_deref();
+    let shown = sent.map(|sent| token::open(ports, tenant.business(), OPERATION, &change, sent));
+    let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
+    match begin(tenant, ports, agent, at, (&input.idempotency_key, operation, &canonical)).await? {
+        Begun::Replay(billed) => Ok(billed),
+        // In a place of its own: it is most of what a request holds.
+        Begun::New(work) => Box::pin(run(tenant, ports, *work, input, shown.transpose()?)).await,
+    }
+}
+
+/// What a new key asks for.
 async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &ChangePlan, sent: Option<Shown>) -> Outcome<Billed> {
-    let Work { access, mut account, claimed } = work;
+    let Work { agent, mut account, claimed } = work;
     let method = match input.method {
         Some(named) => Some(known_method(tenant, named).await?),
         None => None,
     };
     let mut standing = locked(tenant, ports, &mut account, input.change.subscription).await?;
     check_version(&standing, input.if_version)?;
-    let weighed = weigh(tenant, &account, &standing, &input.change).await?;
+    let weighed = weigh(tenant, &account, &standing, &input.change, &agent).await?;
     if let Some(sent) = sent {
         if standing.row.period_end.get() <= ports.now() {
             return Err(token::stale().into());
@@ -151,7 +163,7 @@ async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &ChangePlan, sen
         let (preview, effective_at) = picture(tenant, &account, &standing, &weighed).await?;
         sent.check(&shown(tenant, &account, &standing, preview.as_ref(), effective_at).await?)?;
     }
-    let billed = apply(tenant, ports, &mut account, &mut standing, weighed, (&access.actor(), method)).await?;
+    let billed = apply(tenant, ports, &mut account, &mut standing, weighed, (&agent.name, method)).await?;
     idempotency::store(tenant, claimed, &Made::from(&billed)).await?;
     Ok(billed)
 }
@@ -166,7 +178,7 @@ async fn standing(tenant: &Tenant, input: &PreviewChange) -> Outcome<Standing> {
 }
 
 /// What a change at the account's instant comes to.
-async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &PreviewChange) -> Outcome<Weighed> {
+async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &PreviewChange, agent: &Agent) -> Outcome<Weighed> {
     let found = match input.plan {
         Some(plan) => plan_to_subscribe(&tenant.catalogue(), plan).await?,
         None => None,
@@ -199,7 +211,7 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
         pending_lines: waiting(tenant, account, row.id).await?.into_iter().map(|draft| draft.line).collect(),
         charging_invoices: charging.creditable.clone(),
         account_credit_minor: account.business.balance_minor,
-        options: Some(standing.plan.product.change_options.clone()),
+        options: agent.options(&standing.plan.product.change_options),
     };
     let outcome = change(&facts, &request).map_err(refused)?;
     if !is_same_plan {

@@ -2,6 +2,7 @@
 //! own transaction, then applies one pure rule, and writes what that says. A preview runs the same rule on the same rows.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::billing::cancel::{CancelTiming, UnusedTime};
 use crate::billing::change::{ChangeError, ChangeTiming, Proration, Refusal};
@@ -13,11 +14,13 @@ use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::billing::{Account, Standing, bill_due_boundaries, rule};
 use crate::services::idempotency::{Claim, Claimed, claim};
 use crate::services::payments::wait_for;
+use crate::services::staff::StaffAccess;
 use crate::store::{Tenant, TenantScope, subscriptions};
 
 mod cancel;
 mod change;
 mod change_apply;
+mod for_business;
 mod renewal;
 mod sale;
 mod subscribe;
@@ -175,10 +178,43 @@ impl Made {
     }
 }
 
+/// Who acts on a subscription: somebody of its business, or a member of staff in its place.
+#[derive(Debug, Clone)]
+struct Agent {
+    /// Their id, for the audit trail.
+    name: String,
+    /// The same, as the database keeps it: whose idempotency keys are whose.
+    owner: Uuid,
+    /// Whether the operator's settings say what they may choose. Staff are not bound by them.
+    is_bound: bool,
+}
+
+impl Agent {
+    /// Somebody of the business.
+    fn of_business(access: &Access) -> Self {
+        Self { name: access.actor(), owner: access.actor_uuid(), is_bound: true }
+    }
+
+    /// A member of staff.
+    fn of_staff(access: &StaffAccess) -> Self {
+        Self { name: access.actor(), owner: access.staff.uuid(), is_bound: false }
+    }
+
+    /// What the operator's settings offer, to whom they bind.
+    fn options<T: Clone>(&self, offered: &T) -> Option<T> {
+        self.is_bound.then(|| offered.clone())
+    }
+}
+
+/// The caller, where the caller may change what the business pays.
+async fn customer(tenant: &Tenant, caller: Caller) -> Outcome<Agent> {
+    Ok(Agent::of_business(&check_change(tenant, caller, Need::ChangeMoney).await?))
+}
+
 /// A mutation in its transaction: who asks, for which business, and the key it holds.
 struct Work {
-    /// The caller.
-    access: Access,
+    /// Who acts.
+    agent: Agent,
     /// The business, locked.
     account: Account,
     /// The idempotency key.
@@ -193,19 +229,18 @@ enum Begun {
     Replay(Billed),
 }
 
-/// Checks the caller, locks the business as of `at`, and claims the key.
+/// Locks the business as of `at`, and claims the key.
 async fn begin(
     tenant: &Tenant,
     ports: &Ports,
-    caller: Caller,
+    agent: Agent,
     at: jiff::Timestamp,
     (key, operation, input): (&str, &str, &serde_json::Value),
 ) -> Outcome<Begun> {
-    let access = check_change(tenant, caller, Need::ChangeMoney).await?;
     let account = Account::lock(tenant, at).await?;
-    match claim::<Made>(tenant, ports, &access, key, operation, input).await? {
+    match claim::<Made>(tenant, ports, agent.owner, key, operation, input).await? {
         Claim::Replay(made) => Ok(Begun::Replay(made.replay()?)),
-        Claim::New(claimed) => Ok(Begun::New(Box::new(Work { access, account, claimed }))),
+        Claim::New(claimed) => Ok(Begun::New(Box::new(Work { agent, account, claimed }))),
     }
 }
 

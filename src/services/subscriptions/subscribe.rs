@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::sale::{Sale, anchor_columns, given_up_at, sale};
 use super::token::{self, Shown};
-use super::{Begun, Billed, PreviewSubscribe, Subscribe, SubscriptionService, Work, begin, settled};
+use super::{Agent, Begun, Billed, PreviewSubscribe, Subscribe, SubscriptionService, Work, begin, customer, settled};
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::ids::{PaymentMethodId, SubscriptionId};
@@ -79,10 +79,11 @@ impl SubscriptionService {
             let (ports, input, canonical, offer) = (outside.clone(), input.clone(), canonical.clone(), offer.clone());
             async move {
                 let ports = ports.of(&tenant).await?;
+                let agent = customer(&tenant, caller).await?;
                 let opened = input.preview_token.as_deref();
                 let shown = opened.map(|sent| token::open(&ports, scope.business(), OPERATION, &offer, sent));
                 let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
-                match begin(&tenant, &ports, caller, at, (&input.idempotency_key, OPERATION, &canonical)).await? {
+                match begin(&tenant, &ports, agent, at, (&input.idempotency_key, OPERATION, &canonical)).await? {
                     Begun::Replay(billed) => Ok(billed),
                     Begun::New(work) => start(&tenant, &ports, *work, &input, shown.transpose()?).await,
                 }
@@ -94,8 +95,7 @@ impl SubscriptionService {
 
 /// The transaction of `subscribe`.
 async fn start(tenant: &Tenant, ports: &Ports, work: Work, input: &Subscribe, shown: Option<Shown>) -> Outcome<Billed> {
-    let Work { access, mut account, claimed } = work;
-    let actor = access.actor();
+    let Work { agent: Agent { name: actor, .. }, mut account, claimed } = work;
     let method = match input.method {
         Some(named) => Some(known_method(tenant, named).await?),
         None => None,

@@ -8,6 +8,7 @@ use sea_orm::{EntityTrait as _, FromQueryResult, IdenStatic as _, Iterable as _,
 use super::{Plan, Product};
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::{ChangeOptions, Proration};
+use crate::billing::dunning::DunningSettings;
 use crate::billing::period::AnchorMode;
 use crate::error::Error;
 use crate::ids::ProductId;
@@ -90,6 +91,10 @@ pub(super) fn read_product(row: product::Model) -> Result<Product, Error> {
             downgrade_now: row.downgrade_now,
         },
         cancel_unused_time: read_list(&row.cancel_unused_time, UnusedTime::parse).ok_or_else(|| foreign("unused time"))?,
+        dunning: DunningSettings {
+            retry_after_days: read_list(&row.retry_after_days, |day| day.parse().ok()).ok_or_else(|| foreign("retries"))?,
+            cancel_after_days: u16::try_from(row.cancel_after_days).map_err(|_| foreign("days of suspension"))?,
+        },
         id: row.id,
         code: row.code,
         name: row.name,
@@ -124,10 +129,13 @@ mod tests {
             downgrade_now: false,
             cancel_unused_time: "CREDIT".into(),
             created_at: jiff::Timestamp::UNIX_EPOCH.into(),
+            retry_after_days: "2,14".into(),
+            cancel_after_days: 5,
         };
         let read = read_product(row.clone()).unwrap();
         assert_eq!(read.change_options.prorations, [Proration::None, Proration::ResetCycle]);
         assert_eq!((read.anchor.day(), read.cancel_unused_time.as_slice()), (Some(31), [UnusedTime::Credit].as_slice()));
+        assert_eq!(read.dunning, DunningSettings { retry_after_days: vec![2, 14], cancel_after_days: 5 });
         for foreign in [
             product::Model { anchor_day: None, ..row.clone() },
             product::Model { anchor_day: Some(300), ..row.clone() },
@@ -135,6 +143,8 @@ mod tests {
             product::Model { prorations: "NONE,LATER".into(), ..row.clone() },
             product::Model { prorations: String::new(), ..row.clone() },
             product::Model { cancel_unused_time: "KEEP".into(), ..row.clone() },
+            product::Model { retry_after_days: "1,soon".into(), ..row.clone() },
+            product::Model { cancel_after_days: -1, ..row.clone() },
         ] {
             assert!(matches!(read_product(foreign.clone()), Err(Error::Corrupt(_))), "{foreign:?}");
         }

@@ -93,6 +93,8 @@ pub async fn put_product(system: &System, product: &Product, at: Instant) -> Res
         prorations: Set(names(product.change_options.prorations.iter().map(|proration| proration.as_str()).collect())),
         downgrade_now: Set(product.change_options.downgrade_now),
         cancel_unused_time: Set(names(product.cancel_unused_time.iter().map(|choice| choice.as_str()).collect())),
+        retry_after_days: Set(product.dunning.retry_after_days.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        cancel_after_days: Set(product.dunning.cancel_after_days.into()),
         ..Default::default()
     };
     match found {

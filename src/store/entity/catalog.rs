@@ -24,6 +24,8 @@ pub mod product {
         pub downgrade_now: bool,
         pub cancel_unused_time: String,
         pub created_at: Instant,
+        pub retry_after_days: String,
+        pub cancel_after_days: i32,
     }
 
     crate::store::entity::catalogue_entity!();
@@ -173,6 +175,8 @@ pub mod seller {
         pub country: String,
         pub time_zone: String,
         pub platform_currency: Currency,
+        pub invoice_prefix: String,
+        pub credit_note_prefix: String,
     }
 
     crate::store::entity::catalogue_entity!();

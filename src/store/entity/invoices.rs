@@ -142,7 +142,7 @@ pub mod credit_note {
 pub mod credit_note_line {
     use sea_orm::entity::prelude::*;
 
-    use crate::ids::{BusinessId, CreditNoteId, CreditNoteLineId};
+    use crate::ids::{BusinessId, CreditNoteId, CreditNoteLineId, InvoiceLineId};
     use crate::store::types::Instant;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -158,6 +158,7 @@ pub mod credit_note_line {
         pub period_start: Option<Instant>,
         pub period_end: Option<Instant>,
         pub amount_minor: i64,
+        pub invoice_line_id: Option<InvoiceLineId>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);

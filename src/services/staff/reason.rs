@@ -1,0 +1,33 @@
+//! Why staff did something, in their words.
+
+use crate::error::{UserError, UserErrorCode};
+
+/// The most characters of a reason.
+const MAX_REASON_CHARS: usize = 500;
+
+/// A reason: 1 to 500 characters, of several lines if need be.
+///
+/// # Errors
+/// REQUIRED, TOO_LONG or INVALID at `reason`.
+pub(super) fn reason(text: &str) -> Result<String, UserError> {
+    const FIELD: &str = "reason";
+    if text.trim().is_empty() {
+        return Err(UserError::at(FIELD, UserErrorCode::Required, "Say why."));
+    }
+    words(FIELD, text)
+}
+
+/// Words of at most 500 characters, of several lines if need be, without the spaces around them.
+///
+/// # Errors
+/// TOO_LONG or INVALID at `field`.
+pub(super) fn words(field: &'static str, text: &str) -> Result<String, UserError> {
+    let text = text.trim();
+    if text.chars().nth(MAX_REASON_CHARS).is_some() {
+        return Err(UserError::at(field, UserErrorCode::TooLong, format!("At most {MAX_REASON_CHARS} characters fit here.")));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(UserError::at(field, UserErrorCode::Invalid, "Write it without control characters."));
+    }
+    Ok(text.to_owned())
+}
