@@ -122,7 +122,7 @@ pub async fn insert_audit_event(tenant: &Tenant, new: NewAuditEvent<'_>) -> Resu
 /// # Errors
 /// The database's fault.
 pub async fn audit_head(tenant: &Tenant) -> Result<Option<AuditHead>, Error> {
-    tenant.select::<audit_head::Entity>().one().await
+    tenant.select::<audit_head::Entity>().filter(audit_head::Column::BusinessId.eq(tenant.business())).one().await
 }
 
 /// Moves the head of this business's chain on; `first` where it has none yet.

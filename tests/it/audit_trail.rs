@@ -13,7 +13,10 @@ const TAMPERED: &[(&str, &str)] = &[
     ("update audit_events set actor = 'system' where sequence = 2", "is not what was written"),
     ("update audit_events set action = 'subscription.canceled' where sequence = 2", "is not what was written"),
     ("update audit_events set subject = 'sub_x' where sequence = 2", "is not what was written"),
-    ("update audit_events set at = (select at from audit_events where sequence = 1) where sequence = 5", "is not what was written"),
+    (
+        "update audit_events set at = (select at from audit_events where sequence = 1) where sequence = (select max(sequence) from audit_events)",
+        "is not what was written",
+    ),
     ("update audit_events set previous_hash = hash where sequence = 2", "does not follow the event before it"),
     ("update audit_events set hash = previous_hash where sequence = 2", "is not what was written"),
     ("delete from audit_events where sequence = 2", "those between are missing"),

@@ -111,13 +111,18 @@ async fn a_read_that_is_dropped_at_any_poll_leaves_the_pool_clean(db: TestDataba
     let mut dropped = 0;
     // How many polls a read takes varies with the threads it meets.
     for polls in 1.. {
-        let seen = dropped_after(polls, read(&setting.store, setting.first)).await;
-        setting.is_clean(&format!("{polls} polls of a read")).await;
-        match seen {
-            Some(seen) => assert_eq!(seen.unwrap(), 1),
-            None => dropped += 1,
+        // On a busy machine an answer may be there before it is first asked for: the first polls are tried more often.
+        let (rounds, mut ended) = (if polls <= 3 { 8 } else { 1 }, true);
+        for round in 0..rounds {
+            let seen = dropped_after(polls, read(&setting.store, setting.first)).await;
+            setting.is_clean(&format!("{polls} polls of a read, {round}")).await;
+            if let Some(seen) = seen {
+                assert_eq!(seen.unwrap(), 1);
+            } else {
+                (dropped, ended) = (dropped + 1, false);
+            }
         }
-        if dropped < polls && polls >= 12 {
+        if ended && polls >= 12 {
             break;
         }
     }

@@ -61,7 +61,7 @@ async fn a_void_first_invoice_lets_its_subscription_expire_and_gives_back_what_i
     let reused = json!({ "invoiceId": id, "reason": "Another", "idempotencyKey": "one" });
     assert_eq!(refused(&staff.payload("voidInvoice", reused, INVOICE).await).0, "IDEMPOTENCY_KEY_REUSED");
     // What waited for it finds nothing to do.
-    world.run_at("2027-06-02T06:00:01Z").await;
+    world.run_with_made_up_rows_at("2027-06-02T06:00:01Z").await;
     assert_eq!(world.count("jobs", "status <> 'DONE'").await, 0);
 }
 
@@ -178,7 +178,7 @@ async fn a_first_invoice_that_was_given_up_on_begins_nothing(db: TestDatabase) {
         (world.invoice_is(payer, first).await, world.subscription(payer, id).await.status),
         (("PAID", 3_480, 0), SubscriptionStatus::Active)
     );
-    world.run_at("2027-06-02T06:00:00Z").await;
+    world.run_with_made_up_rows_at("2027-06-02T06:00:00Z").await;
     assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Active);
     let (payer, id, first) = made[1];
     assert_eq!(

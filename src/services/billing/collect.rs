@@ -17,6 +17,7 @@ use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionSta
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
 use crate::services::Ports;
+use crate::services::audit::{Act, record};
 use crate::services::payments::begin_attempt;
 use crate::store::invoices::Invoice;
 use crate::store::jobs::{NewJob, schedule};
@@ -221,7 +222,11 @@ pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, subscription: Subs
     let account = Account::lock(tenant, ports.now()).await?;
     let Some(standing) = Standing::lock(tenant, subscription).await?.filter(|found| found.row.status.is_final()) else { return Ok(()) };
     for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
+        let was = invoice.status;
         give_up_on(tenant, ports, &account, &mut invoice).await?;
+        let details = json!({ "number": invoice.number, "from": was.as_str(), "to": invoice.status.as_str() });
+        let act = Act { action: "invoice.marked_uncollectible", actor: "system", subject: &invoice.id.to_string(), details };
+        record(tenant, ports, act).await?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Account credit and credit notes: every movement is an entry with the balance that it leaves.
 
+use serde_json::json;
+
 use super::account::Account;
 use super::issue::{credit_note_number, position, tell_if_paid};
 use super::ledger::{self, enter};
@@ -15,6 +17,7 @@ use crate::billing::tax::Tax;
 use crate::error::Error;
 use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId};
 use crate::services::Ports;
+use crate::services::audit::{Act, record};
 use crate::store::invoices::{CreditEntry, CreditNote, CreditNoteLine, Invoice};
 use crate::store::types::{CreditNoteReason, CreditReason, Instant};
 use crate::store::{Tenant, invoices, subscriptions};
@@ -251,7 +254,9 @@ pub async fn issue_notes(
             invoice_line: None,
         };
         let wording = Wording { reason: credited.reason, memo: None, lines: vec![line] };
-        issued.push(issue_note(tenant, ports, account, (invoice.id, &mut open), (note, place), wording).await?);
+        let made = issue_note(tenant, ports, account, (invoice.id, &mut open), (note, place), wording).await?;
+        write_down(tenant, ports, &made, "system").await?;
+        issued.push(made);
     }
     Ok(issued)
 }
@@ -281,6 +286,19 @@ pub(super) async fn issue_note(
         post(tenant, ports, account, place.to_credit_minor, granted).await?;
     }
     Ok(made)
+}
+
+/// Writes a credit note that `actor` issued down in the audit trail.
+///
+/// # Errors
+/// The database's fault.
+pub async fn write_down(tenant: &Tenant, ports: &Ports, note: &CreditNote, actor: &str) -> Result<(), Error> {
+    let details = json!({
+        "invoice": note.invoice_id.to_string(), "number": note.number, "reason": note.reason.as_str(), "currency": note.currency.code(),
+        "amount_minor": note.amount_minor, "tax_minor": note.tax_minor,
+        "took_off_due_minor": note.took_off_due_minor, "to_credit_minor": note.to_credit_minor,
+    });
+    record(tenant, ports, Act { action: "credit_note.issued", actor, subject: &note.id.to_string(), details }).await
 }
 
 /// Writes one credit note.

@@ -12,6 +12,7 @@ use crate::billing::lifecycle::SubscriptionEvent;
 use crate::error::{Error, Outcome};
 use crate::ids::{InvoiceId, PaymentId};
 use crate::services::Ports;
+use crate::services::audit::{Act, record};
 use crate::store::{Tenant, coupons, invoices, subscriptions};
 
 /// What an end billed.
@@ -54,7 +55,10 @@ pub async fn end(
 /// PAYMENT_IN_PROGRESS while an attempt may still charge the invoice; the database's fault.
 pub async fn expire(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &mut Standing, actor: &str) -> Outcome<()> {
     for mut invoice in invoices::payable(tenant, standing.row.id).await? {
+        let was = invoice.status;
         void(tenant, ports, account, &mut invoice).await?;
+        let details = json!({ "number": invoice.number, "from": was.as_str(), "to": invoice.status.as_str() });
+        record(tenant, ports, Act { action: "invoice.voided", actor, subject: &invoice.id.to_string(), details }).await?;
     }
     standing.apply(SubscriptionEvent::FirstInvoiceAbandoned)?;
     if let Some(coupon) = standing.row.coupon_id {

@@ -18,6 +18,7 @@ use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::{InvoiceId, SubscriptionId};
 use crate::money::Money;
 use crate::services::Ports;
+use crate::services::audit::{Act, record};
 use crate::services::events::{self, Event, InvoiceFacts};
 use crate::store::invoices::{Invoice, InvoiceLine, InvoiceTax, next_number};
 use crate::store::types::CreditReason;
@@ -94,6 +95,11 @@ async fn issue(
     let issued = (EntryKind::InvoiceIssued, id.uuid());
     enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
     spend(tenant, ports, account, id, totals.credit_applied_minor).await?;
+    let details = json!({
+        "number": invoice.number, "currency": invoice.currency.code(), "total_minor": invoice.total_minor, "tax_minor": invoice.tax_minor,
+        "credit_applied_minor": invoice.credit_applied_minor, "amount_due_minor": invoice.amount_due_minor,
+    });
+    record(tenant, ports, Act { action: "invoice.issued", actor: "system", subject: &id.to_string(), details }).await?;
     events::emit(tenant, ports, &Event::InvoiceIssued(facts(&invoice)?)).await?;
     tell_if_paid(tenant, ports, &invoice).await?;
     Ok(Some(invoice))

@@ -9,7 +9,7 @@ use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::services::access::Caller;
-use crate::services::audit::{self, Act};
+use crate::services::billing::credit::write_down;
 use crate::services::billing::{LineCredit, OnLines, credit_on_lines};
 use crate::services::idempotency;
 use crate::store::System;
@@ -146,15 +146,9 @@ async fn issue(desk: Desk, input: &IssueCreditNote, memo: Option<String>) -> Out
         lines.push(LineCredit { line: line.line, amount_minor: amount(place, &line.amount, invoice.currency)? });
     }
     let asked = OnLines { lines, reason: input.reason, memo };
-    let on = invoice.id.to_string();
     let note = credit_on_lines(&tenant, &ports, &mut account, invoice, asked).await?;
-    let details = json!({
-        "invoice": on, "number": note.number, "reason": note.reason.as_str(), "currency": note.currency.code(),
-        "amount_minor": note.amount_minor, "tax_minor": note.tax_minor,
-        "took_off_due_minor": note.took_off_due_minor, "to_credit_minor": note.to_credit_minor,
-    });
-    let (actor, subject) = (access.actor(), note.id.to_string());
-    audit::record(&tenant, &ports, Act { action: "credit_note.issued", actor: &actor, subject: &subject, details }).await?;
+    write_down(&tenant, &ports, &note, &access.actor()).await?;
+    let subject = note.id.to_string();
     idempotency::store(&tenant, claimed, &subject).await?;
     Ok(Credited { note: note.id, replayed: false })
 }
