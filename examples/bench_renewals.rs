@@ -19,6 +19,7 @@ mod postgres;
 #[expect(dead_code, reason = "shared with the dashboard's benchmark, which needs more of it")]
 #[path = "bench_dashboard/seed.rs"]
 mod seed;
+#[expect(dead_code, reason = "shared with the tests, which need more of it")]
 #[path = "../tests/it/world.rs"]
 mod world;
 

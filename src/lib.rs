@@ -85,6 +85,16 @@
 //!     `lists_across_businesses_take_the_same_statements_for_one_and_for_thirty`
 //! 29. A coupon is redeemed no more often than it may be, however many try at once, and once by each sign-up.
 //!     tests: `of_sixteen_who_redeem_a_coupon_at_once_five_succeed`, `a_sign_up_that_is_replayed_or_refused_redeems_nothing_more`
+//! 30. Every event of money is entered in double entry in its own transaction, and nothing that is stored contradicts itself.
+//!     tests: `each_event_of_money_is_entered_with_what_it_posts`, `what_contradicts_itself_is_found_by_its_check`,
+//!     `five_years_pass_through_graphql_alone_and_the_doctor_finds_nothing`
+//! 31. An audit event that was edited, removed, added or put elsewhere breaks its chain.
+//!     test: `a_trail_that_was_tampered_with_is_found_by_its_chain`
+//! 32. However many change one subscription at once, no change is lost and their order explains what stands.
+//!     tests: `sixty_four_clients_change_one_plan_a_thousand_times_and_no_change_is_lost`,
+//!     `of_thirty_two_requests_at_once_with_one_key_one_acts_and_all_answer_the_same`
+//! 33. What passes on a test clock is what a worker would have done, in its order, and passes for nobody else.
+//!     tests: `a_year_of_renewals_passes_on_a_test_clock_and_nowhere_else`, `a_clock_stops_at_work_that_is_given_up_and_says_so`
 //!
 //! # Global by design
 //!
@@ -101,6 +111,7 @@
 //!   everybody reads and the system alone writes.
 //! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
 //!   its redemption, and may change nothing else of a coupon.
+//! - `test_clocks`: clocks of a sandbox, for the system alone; a tenant sees the one that it is on.
 //! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
 //!   own people and what they did that concerns no business; for the system alone.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
@@ -120,6 +131,7 @@
 //! - **Fence**: a number that grows whenever somebody takes a job or payment in hand; whoever has an older one may write nothing.
 //! - **Idempotency key**: the client's name for an order: sent again, it acts once.
 //! - **Lane**: jobs of one name that are done in their order: one waits for those before it.
+//! - **Ledger**: the entries of what each event of money posts, whose postings add up to zero; debits are positive.
 //! - **Lease**: until when a job belongs to the worker that claimed it.
 //! - **Live attempt**: a payment that may still take money: CREATED, SENDING, REQUIRES_ACTION or UNKNOWN.
 //! - **Minor unit**: the smallest unit of a currency, e.g. the cent.
@@ -133,6 +145,7 @@
 //! - **Scope**: what a key was made for, e.g. READ. (A `TenantScope` is something else: the business a caller acts for.)
 //! - **Service key**: a key of one of the platform's own products, for a few fields about the business that a request names.
 //! - **Standing**: a subscription with its plan and running period, as an operation holds it.
+//! - **Test clock**: a clock of a sandbox that stands still until it is advanced, and that a business's billing goes by.
 //! - **Tenant**: a business, and the capability to touch its rows.
 #![forbid(unsafe_code)]
 

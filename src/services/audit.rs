@@ -150,7 +150,9 @@ async fn verify_all(system: &System) -> Result<Verified, Error> {
     let mut after = 0;
     loop {
         let part = rows::part_of_platform(system, after, PART).await?;
-        part.iter().for_each(|event| walk.step(None, event));
+        for event in &part {
+            walk.step(None, event);
+        }
         found.events = found.events.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
         let Some(last) = part.last() else { break };
         after = last.sequence;

@@ -53,7 +53,8 @@ pub async fn upcoming_invoice(
     subscription: crate::store::subscriptions::Subscription,
 ) -> Result<Option<InvoicePreview>, Error> {
     let account = Account::read(tenant, ports.of(tenant).await?.now()).await?;
-    upcoming(tenant, &account, &Standing::of(tenant, subscription).await?, Vec::new()).await
+    let standing = Standing::of(tenant, subscription).await?;
+    Box::pin(upcoming(tenant, &account, &standing, Vec::new())).await
 }
 
 /// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.

@@ -85,7 +85,7 @@ impl SubscriptionService {
                 let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
                 match begin(&tenant, &ports, agent, at, (&input.idempotency_key, OPERATION, &canonical)).await? {
                     Begun::Replay(billed) => Ok(billed),
-                    Begun::New(work) => start(&tenant, &ports, *work, &input, shown.transpose()?).await,
+                    Begun::New(work) => Box::pin(start(&tenant, &ports, *work, &input, shown.transpose()?)).await,
                 }
             }
         };
