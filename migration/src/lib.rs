@@ -23,6 +23,7 @@ mod m0013_ledger;
 mod m0014_coupons;
 mod m0015_settings;
 mod m0016_test_clocks;
+mod m0017_jobs_in_order;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_coupons::Migration),
             Box::new(m0015_settings::Migration),
             Box::new(m0016_test_clocks::Migration),
+            Box::new(m0017_jobs_in_order::Migration),
         ]
     }
 }
