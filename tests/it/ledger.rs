@@ -27,7 +27,7 @@ async fn entries(world: &World) -> Vec<String> {
     let mut read: Vec<String> = Vec::new();
     for posting in world.read_texts(sql).await {
         let (kind, side) = posting.split_once(": ").unwrap();
-        // The first posting of an entry is its debit of what the entry is about: each entry begins with one of these.
+        // The entry before it goes on until it adds up to zero.
         match read.last_mut() {
             Some(last) if last.starts_with(kind) && !is_whole(last) => {
                 last.push_str(", ");

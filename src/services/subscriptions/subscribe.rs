@@ -67,7 +67,7 @@ impl SubscriptionService {
     /// fails is no refusal: the subscription is INCOMPLETE then.
     ///
     /// # Errors
-    /// NOT_FOUND at `planId` or `paymentMethodId`; PLAN_NOT_AVAILABLE, COUPON_NOT_APPLICABLE, VERIFICATION_REQUIRED,
+    /// NOT_FOUND at `planId` or `paymentMethodId`; PLAN_NOT_AVAILABLE, CURRENCY_MISMATCH, COUPON_NOT_APPLICABLE, VERIFICATION_REQUIRED,
     /// ALREADY_SUBSCRIBED, PAYMENT_METHOD_REQUIRED, PAYMENT_IN_PROGRESS, STALE_PREVIEW; those of idempotency keys and of
     /// payments; [`crate::error::Error::Unauthenticated`], [`crate::error::Error::Forbidden`] or the database's fault.
     pub async fn subscribe(&self, caller: Caller, input: Subscribe) -> Outcome<Billed> {
