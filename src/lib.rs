@@ -95,6 +95,10 @@
 //!     `of_thirty_two_requests_at_once_with_one_key_one_acts_and_all_answer_the_same`
 //! 33. What passes on a test clock is what a worker would have done, in its order, and passes for nobody else.
 //!     tests: `a_year_of_renewals_passes_on_a_test_clock_and_nowhere_else`, `a_clock_stops_at_work_that_is_given_up_and_says_so`
+//! 34. A payment is never paid back beyond what was taken, and no refund twice; one that fails is account credit.
+//!     tests: `refunds_come_to_no_more_than_was_taken_by_the_databases_own_check`,
+//!     `a_refund_whose_outcome_was_lost_with_its_worker_is_paid_once`, `a_refund_that_never_arrived_is_sent_again_with_its_key`,
+//!     `a_refund_that_fails_becomes_account_credit`
 //!
 //! # Global by design
 //!
@@ -139,6 +143,7 @@
 //! - **Period**: the time that one charge pays for, from its start up to, not including, its end.
 //! - **Proration**: crediting the unused and charging the remaining part of a period.
 //! - **Reader**: what reads rows: one business's as its tenant, or every business's as the system.
+//! - **Refund**: an attempt to pay a part of a payment back, on a credit note.
 //! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.
 //! - **Fault**: what a person cannot put right: logged with its cause, answered as a code.
 //! - **Snapshot**: the one state of the database that a whole request reads.

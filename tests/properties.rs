@@ -9,7 +9,7 @@ use evolve_business::billing::discount::Discount;
 use evolve_business::billing::exact::Fraction;
 use evolve_business::billing::invoice::{Line, LineKind, Totals, totals};
 use evolve_business::billing::lifecycle::{
-    InvoiceEvent, InvoiceStatus, PaymentEvent, PaymentStatus, SubscriptionEvent, SubscriptionStatus,
+    InvoiceEvent, InvoiceStatus, PaymentEvent, PaymentStatus, RefundEvent, RefundStatus, SubscriptionEvent, SubscriptionStatus,
 };
 use evolve_business::billing::period::{AnchorMode, DayOfMonth, Granularity, Interval, Period, Schedule, Zone};
 use evolve_business::billing::proration::{PeriodPrice, credit_line, recurring_line};
@@ -237,6 +237,18 @@ proptest! {
             prop_assert!(before.2 == payment || payment != PaymentStatus::Failed || before.2.is_live());
         }
     }
+
+    #[test]
+    fn a_random_walk_of_a_refund_reaches_legal_states_alone(events in prop::collection::vec(0_usize..99, 1..30)) {
+        let mut refund = RefundStatus::Created;
+        for event in events {
+            let before = refund;
+            refund = refund.apply(RefundEvent::ALL[event % RefundEvent::ALL.len()]).unwrap_or(refund);
+            prop_assert!(before == refund || LEGAL_OF_REFUNDS.contains(&(before.as_str(), refund.as_str())));
+            // What is over stays as it is: nothing is paid back twice by one refund, and none is both paid and credited.
+            prop_assert!(before == refund || !before.is_final());
+        }
+    }
 }
 
 /// What may follow what, written out again.
@@ -287,6 +299,20 @@ const LEGAL_OF_PAYMENTS: [(&str, &str); 19] = [
     ("PARTIALLY_REFUNDED", "DISPUTED"),
     ("DISPUTED", "SUCCEEDED"),
     ("DISPUTED", "PARTIALLY_REFUNDED"),
+];
+
+/// What may follow what of a refund.
+const LEGAL_OF_REFUNDS: [(&str, &str); 10] = [
+    ("CREATED", "SENDING"),
+    ("SENDING", "ACCEPTED"),
+    ("SENDING", "UNKNOWN"),
+    ("SENDING", "SUCCEEDED"),
+    ("SENDING", "FAILED"),
+    ("ACCEPTED", "SUCCEEDED"),
+    ("ACCEPTED", "FAILED"),
+    ("UNKNOWN", "ACCEPTED"),
+    ("UNKNOWN", "SUCCEEDED"),
+    ("UNKNOWN", "FAILED"),
 ];
 
 /// What every period must fulfil: it has length, and what is left of it never grows, is all of it at the start and

@@ -221,11 +221,53 @@ pub fn refundable(unused_minor: i64, charged_minor: i64, taken_minor: i64, refun
     Ok(back.clamp(0, unused_minor.max(0)))
 }
 
-/// Splits a refund over payments, newest first, each up to what it has left; answers (which payment, how much).
+/// What of a credit note by hand on one invoice may be paid back: no more than gateways took for it and have not paid back,
+/// and nothing of what the note first takes off what is due on that invoice. All in minor units.
 ///
 /// # Errors
-/// [`RuleError::Inconsistent`] where the payments do not have so much left.
-pub fn split_refund(refund_minor: i64, payments_left_minor: &[i64]) -> Result<Vec<(usize, i64)>, RuleError> {
-    let (parts, rest) = spread(refund_minor, payments_left_minor)?;
-    if rest == 0 { Ok(parts) } else { Err(RuleError::Inconsistent) }
+/// [`RuleError::TooLarge`].
+pub fn refundable_of_note(note_minor: i64, due_minor: i64, taken_minor: i64, refunded_minor: i64) -> Result<i64, RuleError> {
+    let paid_back = difference(taken_minor, refunded_minor)?;
+    Ok(difference(note_minor, due_minor)?.min(paid_back).max(0))
+}
+
+/// Splits a refund over payments in their order, the newest first, each up to what it has left, in whole `unit_minor` of the
+/// gateway that took them; answers (which payment, how much). What they do not have left, or what is no whole unit, is not paid
+/// back. All in minor units.
+///
+/// # Errors
+/// [`RuleError::Inconsistent`] for a unit that is not above zero; [`RuleError::TooLarge`].
+pub fn split_refund(refund_minor: i64, unit_minor: i64, payments_left_minor: &[i64]) -> Result<Vec<(usize, i64)>, RuleError> {
+    if unit_minor <= 0 {
+        return Err(RuleError::Inconsistent);
+    }
+    let whole = |minor: i64| difference(minor, minor.checked_rem(unit_minor).ok_or(RuleError::Inconsistent)?);
+    let left = payments_left_minor.iter().map(|&minor| whole(minor)).collect::<Result<Vec<_>, _>>()?;
+    Ok(spread(whole(refund_minor)?, &left)?.0)
+}
+
+/// Spreads payments' parts of a refund over credit notes, both in their order: (which note, which payment, how much). All in minor
+/// units.
+///
+/// # Errors
+/// [`RuleError::Inconsistent`] where the notes and the parts do not come to the same.
+pub fn pair_refunds(notes_minor: &[i64], parts: &[(usize, i64)]) -> Result<Vec<(usize, usize, i64)>, RuleError> {
+    let mut left = notes_minor.to_vec();
+    let mut pairs = Vec::new();
+    for &(payment, part) in parts {
+        let (taken, rest) = spread(part, &left)?;
+        if rest != 0 {
+            return Err(RuleError::Inconsistent);
+        }
+        for (note, minor) in taken {
+            if let Some(room) = left.get_mut(note) {
+                *room = difference(*room, minor)?;
+            }
+            pairs.push((note, payment, minor));
+        }
+    }
+    if left.iter().any(|&room| room != 0) {
+        return Err(RuleError::Inconsistent);
+    }
+    Ok(pairs)
 }

@@ -129,6 +129,40 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// The state of one refund, as it is kept; [`RefundStatus::shown`] is what the API shows.
+    RefundStatus {
+        /// Written and not sent.
+        Created = "CREATED",
+        /// Handed to the gateway; no answer yet.
+        Sending = "SENDING",
+        /// The gateway has it in hand.
+        Accepted = "ACCEPTED",
+        /// The gateway's answer was lost.
+        Unknown = "UNKNOWN",
+        /// Paid back. Final.
+        Succeeded = "SUCCEEDED",
+        /// Not paid back, and never will be: it became account credit. Final.
+        Failed = "FAILED",
+    }
+}
+
+text_enum! {
+    /// What happens to a refund.
+    RefundEvent {
+        /// The worker hands it to the gateway.
+        Sent = "SENT",
+        /// The gateway has taken it in hand, and tells later what became of it.
+        Accepted = "ACCEPTED",
+        /// The answer was lost.
+        AnswerLost = "ANSWER_LOST",
+        /// The gateway paid it.
+        Succeeded = "SUCCEEDED",
+        /// The gateway will not pay it.
+        Failed = "FAILED",
+    }
+}
+
 /// An event that the state does not allow; nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{event} is not possible in {state}")]
@@ -238,6 +272,37 @@ impl PaymentStatus {
             }
             (Self::Succeeded | Self::PartiallyRefunded, Event::FullyRefunded) => Ok(Self::Refunded),
             (Self::Succeeded | Self::PartiallyRefunded, Event::DisputeOpened) => Ok(Self::Disputed),
+            _ => Err(InvalidTransition { state: self.as_str(), event: event.as_str() }),
+        }
+    }
+}
+
+impl RefundStatus {
+    /// Whether nothing leads out of it.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+
+    /// What the API shows: what is on its way is PENDING.
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Self::Created | Self::Sending | Self::Accepted => "PENDING",
+            other => other.as_str(),
+        }
+    }
+
+    /// The state after `event`.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] where this state does not know it.
+    pub const fn apply(self, event: RefundEvent) -> Result<Self, InvalidTransition> {
+        use RefundEvent as Event;
+        match (self, event) {
+            (Self::Created, Event::Sent) => Ok(Self::Sending),
+            (Self::Sending | Self::Unknown, Event::Accepted) => Ok(Self::Accepted),
+            (Self::Sending, Event::AnswerLost) => Ok(Self::Unknown),
+            (Self::Sending | Self::Accepted | Self::Unknown, Event::Succeeded) => Ok(Self::Succeeded),
+            (Self::Sending | Self::Accepted | Self::Unknown, Event::Failed) => Ok(Self::Failed),
             _ => Err(InvalidTransition { state: self.as_str(), event: event.as_str() }),
         }
     }

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{
-    BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId,
+    BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId,
     TestClockId, UserId,
 };
 use crate::money::Currency;
@@ -27,6 +27,7 @@ use crate::store::reads::businesses::{self, Suspension};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
 use crate::store::reads::ledger::{self, Posting};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
+use crate::store::reads::refunds::{self, Refund};
 use crate::store::reads::subscriptions::{self, Subscription};
 use crate::store::staff::{self, StaffView};
 use crate::store::tenant::Catalogue;
@@ -170,6 +171,14 @@ pub struct Loaders {
     pub invoice_payments: Loader<Of<InvoiceId>, Vec<Payment>>,
     /// Credit notes by invoice.
     pub invoice_credit_notes: Loader<Of<InvoiceId>, Vec<CreditNote>>,
+    /// Payments by id.
+    pub payments: Loader<Of<PaymentId>, Payment>,
+    /// Credit notes by id.
+    pub credit_notes: Loader<Of<CreditNoteId>, CreditNote>,
+    /// Refunds by payment.
+    pub payment_refunds: Loader<Of<PaymentId>, Vec<Refund>>,
+    /// Refunds by credit note.
+    pub credit_note_refunds: Loader<Of<CreditNoteId>, Vec<Refund>>,
     /// Lines by credit note.
     pub credit_note_lines: Loader<Of<CreditNoteId>, Vec<CreditNoteLine>>,
     /// Postings by entry of the ledger.
@@ -267,6 +276,10 @@ impl Loaders {
             invoice_taxes: of_reader!(snapshot, invoices::taxes_of),
             invoice_payments: of_reader!(snapshot, payments::of_invoices),
             invoice_credit_notes: of_reader!(snapshot, invoices::credit_notes_of),
+            payments: of_reader!(snapshot, payments::by_ids),
+            credit_notes: of_reader!(snapshot, invoices::credit_notes_by_ids),
+            payment_refunds: of_reader!(snapshot, refunds::of_payments),
+            credit_note_refunds: of_reader!(snapshot, refunds::of_credit_notes),
             credit_note_lines: of_reader!(snapshot, invoices::credit_note_lines_of),
             postings: of_reader!(snapshot, ledger::postings_of),
             payment_methods: of_reader!(snapshot, payments::methods_by_ids),

@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod page;
 pub mod payments;
 pub mod reads;
+pub mod refunds;
 pub mod sessions;
 pub mod staff;
 pub mod staff_sessions;

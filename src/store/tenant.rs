@@ -131,6 +131,11 @@ impl Tenant {
         self.scope.business()
     }
 
+    /// Whose rows these are, as it was proved: for a transaction after this one.
+    pub const fn scope(&self) -> TenantScope {
+        self.scope
+    }
+
     /// The catalogue, in the same transaction.
     pub fn catalogue(&self) -> Catalogue {
         Catalogue::new(Arc::clone(&self.reader.transaction))

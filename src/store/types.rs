@@ -8,7 +8,7 @@ use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, V
 
 use crate::billing::invoice::LineKind;
 use crate::billing::ledger::{Account, EntryKind};
-use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, SubscriptionStatus};
+use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, RefundStatus, SubscriptionStatus};
 use crate::billing::period::{Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
 use crate::ids::{Id, Kind};
@@ -218,7 +218,18 @@ fn scopes_from_column(raw: String) -> Option<Scopes> {
     raw.split_whitespace().map(ApiScope::parse).collect()
 }
 
-text_column!(Interval, Granularity, TaxBehavior, LineKind, SubscriptionStatus, InvoiceStatus, PaymentStatus, Account, EntryKind);
+text_column!(
+    Interval,
+    Granularity,
+    TaxBehavior,
+    LineKind,
+    SubscriptionStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    RefundStatus,
+    Account,
+    EntryKind
+);
 
 closed_list! {
     /// What a person may do in a business. From least to most: MEMBER, BILLING, ADMIN, OWNER.

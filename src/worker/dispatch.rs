@@ -52,7 +52,7 @@ pub(super) async fn attempt(ports: &Ports, job: &Job, limit: Duration) -> Finish
 /// The job's service: one line a kind.
 async fn dispatch(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
     match job.kind.as_str() {
-        payments::CHARGE | payments::LOOK_UP => payments::run_job(ports, scope, job).await,
+        kind if payments::JOB_KINDS.contains(&kind) => payments::run_job(ports, scope, job).await,
         kind if notifications::JOB_KINDS.contains(&kind) => notifications::run_job(ports, scope, job).await,
         kind if billing::JOB_KINDS.contains(&kind) => billing::run_job(ports, scope, job).await,
         unknown => Ok(Finish::Dead(format!("no service does a job of the kind {unknown}"))),

@@ -26,7 +26,6 @@ both!(
     cancelling_at_the_end_can_be_taken_back_until_then,
     cancelling_now_credits_the_unused_time_which_pays_the_next_subscription,
     a_credit_first_lowers_what_is_due_on_open_invoices,
-    a_refund_is_not_offered_yet,
     a_replayed_change_bills_nothing_new,
     undoing_a_change_on_the_same_day_gives_back_all_of_it,
     a_change_is_tried_with_the_default_method_where_the_chosen_one_is_gone,
@@ -274,14 +273,6 @@ async fn a_credit_first_lowers_what_is_due_on_open_invoices(db: TestDatabase) {
     assert_eq!(world.count("credit_notes", "amount_minor = 1740 and took_off_due_minor = 0 and to_credit_minor = 1740").await, 1);
     assert_eq!((world.billed(2, "amount_due_minor").await, world.billed(2, "amount_credited_minor").await), (0, 3_480));
     assert_eq!((world.balance(payer).await, world.count("invoices", "status = 'PAID'").await), (1_740, 2));
-}
-
-async fn a_refund_is_not_offered_yet(db: TestDatabase) {
-    let world = World::shop_at(db, JUNE).await;
-    let payer = world.customer().await;
-    let id = world.subscribe(payer, "basic").await.subscription;
-    assert_eq!(code(world.try_cancel(payer, id, CancelTiming::Now, UnusedTime::Refund).await), UserErrorCode::NotAllowed);
-    assert_eq!(world.subscription(payer, id).await.status, SubscriptionStatus::Active);
 }
 
 async fn a_replayed_change_bills_nothing_new(db: TestDatabase) {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use apollo_compiler::Schema;
 use apollo_compiler::schema::ExtendedType;
 use evolve_business::ids::{IdGen as _, SystemIds};
+use evolve_business::store::types::StaffRole;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Server};
@@ -141,7 +142,9 @@ async fn no_id_crosses_by_the_database_s_own_wall(db: TestDatabase) {
 
 async fn walk(world: &World) {
     let server = Server::start(world).await;
-    let a = Life::lived(world, &server, "ann").await;
+    let mut a = Life::lived(world, &server, "ann").await;
+    let (note, refund) = a.refunded(world, &world.staff(&server, StaffRole::Finance).await).await;
+    a.ids.extend([note, refund]);
     let b = Life::lived(world, &server, "ben").await;
     assert_eq!(every_id_argument(), listed(), "each id argument of the schema is tried, or listed as no tenant's");
 

@@ -52,6 +52,8 @@ mod pool;
 mod pooler;
 mod postgres;
 mod profile;
+mod refunds;
+mod refunds_staff;
 mod sandbox_action;
 mod smtp;
 mod staff_accounts;

@@ -2,7 +2,7 @@
 
 use evolve_business::ids::BusinessId;
 use evolve_business::store::TenantScope;
-use evolve_business::store::types::{ApiScope, Role};
+use evolve_business::store::types::{ApiScope, Role, StaffRole};
 
 use crate::client::Server;
 use crate::database::TestDatabase;
@@ -76,6 +76,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("PaymentMethod", "node(id: $method) { ... on PaymentMethod { ? } }"),
     ("Plan", "node(id: $plan) { ... on Plan { ? } }"),
     ("Product", "node(id: $product) { ... on Product { ? } }"),
+    ("Refund", "node(id: $refund) { ... on Refund { ? } }"),
     ("Subscription", "subscription(product: \"erp\") { ? }"),
     ("User", "node(id: $user) { ... on User { ? } }"),
     ("UserSession", "node(id: $session) { ... on UserSession { ? } }"),
@@ -102,7 +103,8 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
     let mut product = program(server, &world.service_key().await);
     product.about = Some(life.business.clone());
     askers.push(Asker::new("svc", product));
-    let ids = life.named_ids(world).await;
+    let mut ids = life.named_ids(world).await;
+    ids.insert("refund", life.refunded(world, &world.staff(server, StaffRole::Finance).await).await.1);
     Everybody { askers, ids }
 }
 

@@ -76,6 +76,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("PaymentMethod", "node(id: $method) { ... on PaymentMethod { ? } }"),
     ("Plan", "node(id: $plan) { ... on StaffPlan { plan { ? } } }"),
     ("Product", "node(id: $product) { ... on Product { ? } }"),
+    ("Refund", "node(id: $refund) { ... on Refund { ? } }"),
     ("ServiceKey", "node(id: $serviceKey) { ... on ServiceKey { ? } }"),
     ("StaffBusiness", "business(id: $business) { ? }"),
     ("StaffPlan", "node(id: $plan) { ... on StaffPlan { ? } }"),
@@ -101,6 +102,7 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
     let coupon =
         json!({ "code": "TENTH", "value": { "amountOff": { "amount": "1.00", "currency": "KES" } }, "expiresAt": "2027-03-01T00:00:00Z" });
     let coupon = admin.mutate("createCoupon", coupon, "coupon { id }").await;
+    ids.insert("refund", life.refunded(world, admin).await.1);
     ids.insert("coupon", text(&coupon["coupon"]["id"]));
     ids.insert("serviceKey", text(&made["serviceKey"]["id"]));
     ids.insert("colleague", text(&admin.data("{ staffViewer { id } }", json!({})).await["staffViewer"]["id"]));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evolve_business::adapters::payment::{
     AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, SandboxBehavior,
+    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::billing::period::Interval;
 use evolve_business::error::{Error, Failure, UserErrorCode as Code};
@@ -197,6 +197,12 @@ impl PaymentGateway for Shillings {
     }
     async fn cancel(&self, key: &str) -> CancelAnswer {
         self.0.cancel(key).await
+    }
+    async fn refund(&self, request: RefundRequest) -> RefundAnswer {
+        self.0.refund(request).await
+    }
+    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
+        self.0.look_up_refund(key).await
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::payment::{
     AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, SandboxBehavior,
+    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::error::UserErrorCode as Code;
 use evolve_business::money::Currency;
@@ -231,6 +231,12 @@ impl PaymentGateway for Belated {
     async fn cancel(&self, _: &str) -> CancelAnswer {
         CancelAnswer::Unknown
     }
+    async fn refund(&self, _: RefundRequest) -> RefundAnswer {
+        RefundAnswer::Unknown
+    }
+    async fn look_up_refund(&self, _: &str) -> RefundLookUpAnswer {
+        RefundLookUpAnswer::Unknown
+    }
 }
 
 async fn a_worker_that_lost_its_lease_cannot_overwrite_its_successors_result(db: TestDatabase) {
@@ -349,6 +355,12 @@ impl PaymentGateway for Silent {
     }
     async fn cancel(&self, key: &str) -> CancelAnswer {
         self.then.cancel(key).await
+    }
+    async fn refund(&self, request: RefundRequest) -> RefundAnswer {
+        self.then.refund(request).await
+    }
+    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
+        self.then.look_up_refund(key).await
     }
 }
 

@@ -31,14 +31,14 @@ both!(
 );
 
 /// The answer to a document, and how many statements it took.
-async fn counted(client: &Client, statements: &Statements, document: &str) -> (Value, Vec<String>) {
+pub(crate) async fn counted(client: &Client, statements: &Statements, document: &str) -> (Value, Vec<String>) {
     statements.clear();
     let data = client.data(document, json!({})).await;
     (data, statements.texts())
 }
 
 /// A world whose statements are seen, at `now`.
-async fn seen(db: TestDatabase, now: &str) -> (World, Statements) {
+pub(crate) async fn seen(db: TestDatabase, now: &str) -> (World, Statements) {
     let statements = Statements::default();
     let world = World::with(db, now, |options| options.observer = Some(statements.observer())).await;
     world.seed_catalogue().await;
@@ -46,7 +46,7 @@ async fn seen(db: TestDatabase, now: &str) -> (World, Statements) {
 }
 
 /// Subscribes by the month, without a trial.
-async fn subscribe(world: &World, client: &Client, plan: &str, method: &str) {
+pub(crate) async fn subscribe(world: &World, client: &Client, plan: &str, method: &str) {
     let input = json!({ "planId": plan, "interval": "MONTHLY", "trial": false, "paymentMethodId": method, "idempotencyKey": plan });
     let paid = world.working(client.mutate("subscribe", input, "invoice { status }")).await;
     assert_eq!(paid["invoice"]["status"], "PAID", "{paid:#}");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::payment::{
     AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, SandboxBehavior,
+    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::money::Currency;
 use evolve_business::store::{Tenant, jobs};
@@ -113,6 +113,12 @@ impl PaymentGateway for Panics {
     }
     async fn cancel(&self, key: &str) -> CancelAnswer {
         self.then.cancel(key).await
+    }
+    async fn refund(&self, request: RefundRequest) -> RefundAnswer {
+        self.then.refund(request).await
+    }
+    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
+        self.then.look_up_refund(key).await
     }
 }
 

@@ -119,6 +119,20 @@ impl Life {
         credited["creditNotes"][0]["id"].as_str().unwrap_or_else(|| panic!("{credited:#}")).to_owned()
     }
 
+    /// Has this member of staff pay 1.00 and its tax of the first invoice back; answers the ids of the credit note and of the refund.
+    pub(crate) async fn refunded(&self, world: &World, staff: &Client) -> (String, String) {
+        let invoice = self.ids.iter().find(|id| id.starts_with("inv_")).unwrap();
+        let lines = staff.data("query($i: ID!) { node(id: $i) { ... on Invoice { lines { id } } } }", json!({ "i": invoice })).await;
+        let input = json!({
+            "invoiceId": invoice, "lines": [{ "invoiceLineId": lines["node"]["lines"][0]["id"], "amount": "1.00" }],
+            "reason": "GOODWILL", "settlement": "REFUND", "idempotencyKey": format!("refund {invoice}"),
+        });
+        let made = world.working(staff.mutate("issueCreditNote", input, "creditNote { id refunds { id status } }")).await;
+        let (note, refund) = (&made["creditNote"], &made["creditNote"]["refunds"][0]);
+        assert_eq!(refund["status"], "SUCCEEDED", "{made:#}");
+        (note["id"].as_str().unwrap().to_owned(), refund["id"].as_str().unwrap().to_owned())
+    }
+
     /// An id of each kind of thing, by what it is called: the business's own, a credit note among them, and what is sold.
     pub(crate) async fn named_ids(&self, world: &World) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::from([("note", self.credited(world).await), ("plan", self.dearer_plan.clone())]);

@@ -31,15 +31,20 @@ pub(crate) struct Payer {
 impl World {
     /// Runs SQL as the owner of the tables. `{id:…}` is an id, `{bytes}` some bytes, `{yes}` and `{no}` are booleans.
     pub(crate) async fn sql(&self, sql: &str) {
+        self.try_sql(sql).await.unwrap();
+    }
+
+    /// The same, which the database may refuse.
+    pub(crate) async fn try_sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(self.dialect(sql));
         match self.database.kind {
             Kind::Sqlite => {
                 let mut connection = sqlx::SqliteConnection::connect(&self.database.migration_url).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Kind::Postgres => {
                 let mut connection = sqlx::PgConnection::connect(&self.database.migration_url).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
         }
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{
     AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway,
+    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest,
 };
 use crate::money::Currency;
 
@@ -41,5 +41,12 @@ impl PaymentGateway for ClosedGateway {
 
     async fn cancel(&self, _: &str) -> CancelAnswer {
         CancelAnswer::Canceled
+    }
+    async fn refund(&self, _: RefundRequest) -> RefundAnswer {
+        RefundAnswer::Failed(declined())
+    }
+
+    async fn look_up_refund(&self, _: &str) -> RefundLookUpAnswer {
+        RefundLookUpAnswer::NotFound
     }
 }

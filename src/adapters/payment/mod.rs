@@ -234,6 +234,49 @@ pub enum CancelAnswer {
     Unknown,
 }
 
+/// A part of a charge to pay back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundRequest {
+    /// Our refund's id as text: the idempotency key, as [`ChargeRequest::key`].
+    pub key: String,
+    /// The key of the charge.
+    pub charge_key: String,
+    /// The gateway's own id of the charge.
+    pub charge_reference: String,
+    /// What to pay back; more than zero, and with what was paid back before no more than was taken.
+    pub amount: Money,
+}
+
+/// What became of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundAnswer {
+    /// It was paid; the gateway's own id of it.
+    Succeeded(String),
+    /// It was not paid, and will not be under this key.
+    Failed(Decline),
+    /// The gateway has it in hand and tells later.
+    Accepted,
+    /// The answer was lost: it may have been paid.
+    Unknown,
+    /// The key stands for another charge or amount: a fault of ours.
+    KeyReused,
+}
+
+/// What the gateway knows of a refund's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundLookUpAnswer {
+    /// It was paid; the gateway's own id of it.
+    Succeeded(String),
+    /// It was not paid, and will not be.
+    Failed(Decline),
+    /// The gateway has it in hand.
+    Accepted,
+    /// The gateway has never heard of the key: the same request may be sent again, since the key pays once.
+    NotFound,
+    /// This answer was lost too.
+    Unknown,
+}
+
 /// A payment gateway. Every call ends within [`CALL_LIMIT`] or what its adapter sets below that.
 #[async_trait]
 pub trait PaymentGateway: Send + Sync + 'static {
@@ -254,6 +297,12 @@ pub trait PaymentGateway: Send + Sync + 'static {
 
     /// Calls a charge off, if it has not taken money yet.
     async fn cancel(&self, key: &str) -> CancelAnswer;
+
+    /// Pays a part of a charge back, once per key: the same request again gives what became of the first.
+    async fn refund(&self, request: RefundRequest) -> RefundAnswer;
+
+    /// Asks what became of a refund's key.
+    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer;
 }
 
 /// The answer of `call`, or `lost` when it does not come within `limit`.

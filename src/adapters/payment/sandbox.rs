@@ -11,15 +11,17 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use self::memory::{Attempt, Memory, State, Writing};
-pub use self::memory::{SandboxCharge, SandboxError};
+pub use self::memory::{SandboxCharge, SandboxError, SandboxRefund};
 use super::{
     Action, ActionKind, AmountTerms, AttachError, AttachedMethod, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, Decline,
-    GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, SandboxBehavior, within,
+    GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest,
+    SandboxBehavior, within,
 };
 use crate::clock::SharedClock;
 use crate::money::{Currency, MAX_MINOR};
 
 mod memory;
+mod refunds;
 #[cfg(test)]
 mod tests;
 
@@ -263,6 +265,16 @@ impl PaymentGateway for SandboxGateway {
     async fn cancel(&self, key: &str) -> CancelAnswer {
         let call = async { lost_when_failed(self.cancel_now(key).await, CancelAnswer::Unknown) };
         within(self.options.call_limit, call, CancelAnswer::Unknown).await
+    }
+
+    async fn refund(&self, request: RefundRequest) -> RefundAnswer {
+        let call = async { lost_when_failed(self.refund_now(&request).await, RefundAnswer::Unknown) };
+        within(self.options.call_limit, call, RefundAnswer::Unknown).await
+    }
+
+    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
+        let call = async { lost_when_failed(self.look_up_refund_now(key).await, RefundLookUpAnswer::Unknown) };
+        within(self.options.call_limit, call, RefundLookUpAnswer::Unknown).await
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::RuleError;
 use super::super::credit::{
-    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, place, refundable, split_refund, spread,
+    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, pair_refunds, place, refundable,
+    refundable_of_note, split_refund, spread,
 };
 use super::super::exact::sum;
 use super::{creditable, exclusive, inclusive};
@@ -82,8 +83,6 @@ fn a_refund_is_what_gateways_took_beyond_the_value_used() {
     ] {
         assert_eq!(refundable(unused, charged, taken, refunded), Ok(expected), "{unused} {charged} {taken} {refunded}");
     }
-    assert_eq!(split_refund(500, &[300, 0, 400]), Ok(vec![(0, 300), (2, 200)]));
-    assert_eq!(split_refund(500, &[300]), Err(RuleError::Inconsistent));
 }
 
 /// What is left of an invoice of exclusive prices.
@@ -175,5 +174,47 @@ fn a_void_invoice_gives_back_what_had_lowered_it_but_for_its_own_notes() {
         (11_600, 11_600, 3_000, None),       // its own note lowered another invoice
     ] {
         assert_eq!(given_back(total, due, on_it), Ok(expected), "{total} {due} {on_it}");
+    }
+}
+
+#[test]
+fn a_refund_is_split_over_the_newest_payments_first_in_whole_units_of_the_gateway() {
+    assert_eq!(split_refund(500, 1, &[300, 0, 400]), Ok(vec![(0, 300), (2, 200)]));
+    // The payments have less left.
+    assert_eq!(split_refund(500, 1, &[300]), Ok(vec![(0, 300)]));
+    // M-Pesa pays back whole shillings: of 5.50, 5.00; from payments of 3.00 and 4.00.
+    assert_eq!(split_refund(550, 100, &[300, 400]), Ok(vec![(0, 300), (1, 200)]));
+    assert_eq!(split_refund(99, 100, &[300]), Ok(vec![]));
+    assert_eq!(split_refund(0, 1, &[300]), Ok(vec![]));
+    assert_eq!(split_refund(5, 0, &[300]), Err(RuleError::Inconsistent));
+}
+
+#[test]
+fn parts_of_payments_are_paired_with_the_notes_that_they_belong_to() {
+    // Notes of 3.00 and 4.00 to be paid back; 5.00 of them from one payment and 2.00 from the next.
+    assert_eq!(pair_refunds(&[300, 400], &[(0, 500), (2, 200)]), Ok(vec![(0, 0, 300), (1, 0, 200), (1, 2, 200)]));
+    assert_eq!(pair_refunds(&[0, 400], &[(1, 400)]), Ok(vec![(1, 1, 400)]));
+    assert_eq!(pair_refunds(&[], &[]), Ok(vec![]));
+    assert_eq!(pair_refunds(&[300], &[(0, 200)]), Err(RuleError::Inconsistent));
+    assert_eq!(pair_refunds(&[300], &[(0, 400)]), Err(RuleError::Inconsistent));
+}
+
+#[test]
+fn a_note_by_hand_pays_back_no_more_than_gateways_took_and_never_what_is_still_due() {
+    for (note, due, taken, refunded, expected) in [
+        // Paid by a gateway in full.
+        (1_000, 0, 3_000, 0, 1_000),
+        // 20.00 of it were paid back before; 10.00 are left.
+        (1_500, 0, 3_000, 2_000, 1_000),
+        // 12.00 came as account credit, 18.00 by a gateway.
+        (3_000, 0, 1_800, 0, 1_800),
+        // 5.00 are still due: the note takes them off first.
+        (1_500, 500, 2_500, 0, 1_000),
+        // More is due than the note comes to.
+        (300, 500, 2_500, 0, 0),
+        // Nothing was paid by a gateway.
+        (1_000, 0, 0, 0, 0),
+    ] {
+        assert_eq!(refundable_of_note(note, due, taken, refunded), Ok(expected), "{note} {due} {taken} {refunded}");
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::super::lifecycle::{
-    InvalidTransition, InvoiceEvent, InvoiceStatus, PaymentEvent, PaymentStatus, SubscriptionEvent, SubscriptionStatus,
+    InvalidTransition, InvoiceEvent, InvoiceStatus, PaymentEvent, PaymentStatus, RefundEvent, RefundStatus, SubscriptionEvent,
+    SubscriptionStatus,
 };
 
 /// `from → to, to` as pairs.
@@ -84,4 +85,25 @@ fn states_read_back_from_their_text() {
     assert!(PaymentStatus::ALL.iter().all(|state| PaymentStatus::parse(state.as_str()) == Some(*state)));
     assert_eq!(SubscriptionStatus::parse("active"), None);
     assert!(SubscriptionStatus::Suspended.is_live() && !SubscriptionStatus::Expired.is_live());
+}
+
+#[test]
+fn a_refund_ends_once_and_what_is_on_its_way_is_pending() {
+    let mut found = BTreeSet::new();
+    for from in RefundStatus::ALL {
+        for event in RefundEvent::ALL {
+            found.extend(from.apply(*event).ok().map(|to| (from.as_str(), to.as_str())));
+        }
+    }
+    assert_eq!(
+        found,
+        pairs(&[
+            ("CREATED", &["SENDING"]),
+            ("SENDING", &["ACCEPTED", "UNKNOWN", "SUCCEEDED", "FAILED"]),
+            ("ACCEPTED", &["SUCCEEDED", "FAILED"]),
+            ("UNKNOWN", &["ACCEPTED", "SUCCEEDED", "FAILED"]),
+        ])
+    );
+    let shown: Vec<&str> = RefundStatus::ALL.iter().map(|status| status.shown()).collect();
+    assert_eq!(shown, ["PENDING", "PENDING", "PENDING", "UNKNOWN", "SUCCEEDED", "FAILED"]);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use super::invoices::Invoice;
+use super::refunds::Refund;
 use super::subscriptions::Period;
 use crate::error::Error;
 use crate::graphql::context::{nullable, request};
@@ -94,6 +95,11 @@ impl CreditNote {
             Ok(CreditNoteLine { description: line.description, period: Period::of(line.period_start, line.period_end), amount })
         };
         lines.into_iter().map(show).collect()
+    }
+    /// The refunds that pay back what is to be; the oldest first.
+    async fn refunds(&self, context: &Context<'_>) -> Result<Vec<Refund>> {
+        let refunds = request(context).view().loaders.credit_note_refunds.load((self.row.business_id, self.row.id)).await?;
+        Ok(refunds.unwrap_or_default().into_iter().map(Refund::new).collect())
     }
     /// Why it was issued.
     async fn reason(&self) -> CreditNoteReason {

@@ -14,6 +14,7 @@ pub mod notifications;
 pub mod payments;
 pub mod preview;
 pub mod profile;
+pub mod refunds;
 pub mod subscription_mutations;
 pub mod subscriptions;
 

@@ -11,15 +11,16 @@ use super::invoices::Invoice;
 use super::notifications::Notification;
 use super::payments::{Payment, PaymentMethod};
 use super::profile::{Business, Member};
+use super::refunds::Refund;
 use super::subscriptions::Subscription;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
     ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId, PlanId, ProductId,
-    SessionId, SubscriptionId, UserId,
+    RefundId, SessionId, SubscriptionId, UserId,
 };
 use crate::services::access::Need;
-use crate::store::reads::{audit, invoices, payments, subscriptions};
+use crate::store::reads::{audit, invoices, payments, refunds, subscriptions};
 
 /// The most ids that `nodes` takes.
 pub(in crate::graphql) const MAX_NODES: usize = 100;
@@ -50,6 +51,8 @@ pub enum Node {
     CreditNote(CreditNote),
     /// A payment.
     Payment(Payment),
+    /// A part of a payment that is paid back.
+    Refund(Refund),
     /// A way to pay.
     PaymentMethod(PaymentMethod),
     /// Something that a person is told.
@@ -137,6 +140,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     }
     if let Some(id) = PaymentId::parse(id) {
         return Ok(payments::by_id(&tenant, id).await?.map(Payment::new).map(Node::Payment));
+    }
+    if let Some(id) = RefundId::parse(id) {
+        return Ok(refunds::by_id(&tenant, id).await?.map(Refund::new).map(Node::Refund));
     }
     if let Some(id) = PaymentMethodId::parse(id) {
         return Ok(payments::method_by_id(&tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));

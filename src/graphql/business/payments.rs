@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::invoices::Invoice;
+use super::refunds::Refund;
 use crate::billing::lifecycle;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
@@ -187,6 +188,11 @@ impl Payment {
     /// The gateway's receipt, e.g. M-Pesa's, for the customer's books.
     async fn receipt(&self) -> Option<&str> {
         self.row.receipt.as_deref()
+    }
+    /// What of it is paid back, or being paid back; the oldest first.
+    async fn refunds(&self, context: &Context<'_>) -> Result<Vec<Refund>> {
+        let refunds = request(context).view().loaders.payment_refunds.load((self.row.business_id, self.row.id)).await?;
+        Ok(refunds.unwrap_or_default().into_iter().map(Refund::new).collect())
     }
     /// When it was begun.
     async fn created_at(&self) -> DateTime {

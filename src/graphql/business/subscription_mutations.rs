@@ -7,14 +7,15 @@ use super::credit_notes::CreditNote;
 use super::invoices::Invoice;
 use super::money_mutations::{invoice_of, note_replay, payment_of};
 use super::payments::Payment;
+use super::refunds::Refund;
 use super::subscriptions::{ChangeTiming, ProrationBehavior, Subscription, UnusedTime};
 use crate::billing::cancel::CancelTiming as StoredCancelTiming;
 use crate::error::Outcome;
 use crate::graphql::context::{nullable, request};
 use crate::graphql::errors::{UserError, split};
-use crate::ids::{BusinessId, CreditNoteId, PaymentMethodId, PlanId, SubscriptionId};
+use crate::ids::{BusinessId, CreditNoteId, PaymentMethodId, PlanId, RefundId, SubscriptionId};
 use crate::services::subscriptions::{Billed, Cancel, ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService};
-use crate::store::reads::{invoices, subscriptions};
+use crate::store::reads::{invoices, refunds, subscriptions};
 
 /// When a subscription ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -153,6 +154,8 @@ pub struct CancelPayload {
     invoice: Option<Invoice>,
     /// What is credited.
     credit_notes: Vec<CreditNote>,
+    /// What is paid back.
+    refunds: Vec<Refund>,
     /// What the caller can put right; then nothing was changed.
     user_errors: Vec<UserError>,
 }
@@ -188,6 +191,7 @@ struct Shown {
     invoice: Option<Invoice>,
     payment: Option<Payment>,
     credit_notes: Vec<CreditNote>,
+    refunds: Vec<Refund>,
     user_errors: Vec<UserError>,
 }
 
@@ -196,19 +200,24 @@ async fn show(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Shown> 
     let (billed, user_errors) = split(outcome)?;
     request(context).refresh();
     let Some(billed) = billed else {
-        return Ok(Shown { subscription: None, invoice: None, payment: None, credit_notes: Vec::new(), user_errors });
+        let (credit_notes, refunds) = (Vec::new(), Vec::new());
+        return Ok(Shown { subscription: None, invoice: None, payment: None, credit_notes, refunds, user_errors });
     };
     note_replay(context, billed.replayed);
     let subscription = subscriptions::by_id(&request(context).reader().await?, billed.subscription).await?;
-    let credit_notes = match &subscription {
-        Some(row) => credit_notes_of(context, row.business_id, &billed.credit_notes).await?,
-        None => Vec::new(),
+    let (credit_notes, refunds) = match &subscription {
+        Some(row) => (
+            credit_notes_of(context, row.business_id, &billed.credit_notes).await?,
+            refunds_of(context, row.business_id, &billed.refunds).await?,
+        ),
+        None => (Vec::new(), Vec::new()),
     };
     Ok(Shown {
         subscription: subscription.map(Subscription::new),
         invoice: invoice_of(context, billed.invoice).await?,
         payment: payment_of(context, billed.payment).await?,
         credit_notes,
+        refunds,
         user_errors,
     })
 }
@@ -221,6 +230,16 @@ async fn credit_notes_of(context: &Context<'_>, business: BusinessId, ids: &[Cre
     let keys: Vec<_> = ids.iter().map(|id| (business, *id)).collect();
     let mut found = invoices::credit_notes_by_ids(&request(context).reader().await?, &keys).await?;
     Ok(keys.iter().filter_map(|key| found.remove(key)).map(CreditNote::new).collect())
+}
+
+/// A business's refunds of these ids, in their order.
+async fn refunds_of(context: &Context<'_>, business: BusinessId, ids: &[RefundId]) -> Result<Vec<Refund>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<_> = ids.iter().map(|id| (business, *id)).collect();
+    let mut found = refunds::by_ids(&request(context).reader().await?, &keys).await?;
+    Ok(keys.iter().filter_map(|key| found.remove(key)).map(Refund::new).collect())
 }
 
 impl From<ChangePlanInput> for ChangePlan {
@@ -256,7 +275,7 @@ impl ChangePlanPayload {
     /// # Errors
     /// A fault.
     pub(in crate::graphql) async fn of(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Self> {
-        let Shown { subscription, invoice, payment, credit_notes, user_errors } = show(context, outcome).await?;
+        let Shown { subscription, invoice, payment, credit_notes, user_errors, .. } = show(context, outcome).await?;
         Ok(Self { subscription, invoice, payment, credit_notes, user_errors })
     }
 }
@@ -267,8 +286,8 @@ impl CancelPayload {
     /// # Errors
     /// A fault.
     pub(in crate::graphql) async fn of(context: &Context<'_>, outcome: Outcome<Billed>) -> Result<Self> {
-        let Shown { subscription, invoice, credit_notes, user_errors, .. } = show(context, outcome).await?;
-        Ok(Self { subscription, invoice, credit_notes, user_errors })
+        let Shown { subscription, invoice, credit_notes, refunds, user_errors, .. } = show(context, outcome).await?;
+        Ok(Self { subscription, invoice, credit_notes, refunds, user_errors })
     }
 }
 
@@ -321,7 +340,7 @@ impl SubscriptionMutation {
         .await
     }
 
-    /// Ends a subscription, at the end of the period or at once.
+    /// Ends a subscription, at the end of the period or at once. Waits up to 5 seconds for the outcome of refunds.
     async fn cancel(&self, context: &Context<'_>, input: CancelInput) -> Option<Result<CancelPayload>> {
         nullable(async {
             let outcome = service(context).cancel(request(context).caller, input.into()).await;

@@ -60,7 +60,7 @@ pub struct MarkInvoiceUncollectiblePayload {
 pub enum CreditNoteSettlement {
     /// It lowers what is due; the rest becomes account credit.
     AccountCredit,
-    /// It is paid back.
+    /// What gateways took for the invoice is paid back.
     Refund,
 }
 
@@ -156,7 +156,8 @@ impl CorrectionMutation {
         .await
     }
     /// Takes a part of an invoice back, line by line. It lowers what is due on that invoice first, then on the subscription's other
-    /// open ones, the oldest first; the rest becomes account credit. FINANCE and ADMIN.
+    /// open ones, the oldest first; the rest becomes account credit. With REFUND, what gateways took for that invoice is paid back
+    /// before other invoices are lowered; waits up to 5 seconds for the outcome. FINANCE and ADMIN.
     async fn issue_credit_note(&self, context: &Context<'_>, input: IssueCreditNoteInput) -> Option<Result<IssueCreditNotePayload>> {
         nullable(async {
             let request = request(context);

@@ -19,14 +19,15 @@ use crate::graphql::business::invoices::Invoice;
 use crate::graphql::business::node::MAX_NODES;
 use crate::graphql::business::payments::{Payment, PaymentMethod};
 use crate::graphql::business::profile::{Business, Member};
+use crate::graphql::business::refunds::Refund;
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
     AuditEventId, BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId,
-    ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
+    RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
 };
 use crate::services::staff::Right;
-use crate::store::reads::{audit, invoices, ledger, payments, subscriptions};
+use crate::store::reads::{audit, invoices, ledger, payments, refunds, subscriptions};
 
 /// A thing with an id.
 #[derive(Interface)]
@@ -58,6 +59,8 @@ pub enum StaffNode {
     CreditNote(CreditNote),
     /// A payment.
     Payment(Payment),
+    /// A part of a payment that is paid back.
+    Refund(Refund),
     /// A way to pay.
     PaymentMethod(PaymentMethod),
     /// A key of a business: shown to its own people alone, and by no id to staff.
@@ -155,6 +158,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = PaymentId::parse(id) {
         return Ok(payments::by_id(&reader, id).await?.map(Payment::new).map(StaffNode::Payment));
+    }
+    if let Some(id) = RefundId::parse(id) {
+        return Ok(refunds::by_id(&reader, id).await?.map(Refund::new).map(StaffNode::Refund));
     }
     if let Some(id) = PaymentMethodId::parse(id) {
         return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));

@@ -7,18 +7,20 @@ use super::credit::{NoteLine, Wording, charging, dues, issue_note};
 use super::end::expire;
 use super::issue::void;
 use super::lines::minor_of;
+use super::refund::{RefundPart, Taken, total_of};
 use super::rule;
 use super::settle::follow_up;
 use super::standing::Standing;
-use crate::billing::credit::{Left, note_on_lines, place};
+use crate::billing::credit::{Left, note_on_lines, place, refundable_of_note};
 use crate::billing::exact::{difference, sum};
 use crate::billing::invoice::LineKind;
 use crate::billing::lifecycle::{InvoiceStatus, SubscriptionStatus};
 use crate::billing::proration::PeriodPrice;
 use crate::billing::tax::Tax;
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
-use crate::ids::{InvoiceId, InvoiceLineId};
+use crate::ids::{InvoiceId, InvoiceLineId, RefundId};
 use crate::services::Ports;
+use crate::services::payments::begin_refunds;
 use crate::store::invoices::{CreditNote, CreditNoteLine, Invoice, InvoiceLine};
 use crate::store::types::CreditNoteReason;
 use crate::store::{Tenant, invoices};
@@ -108,10 +110,13 @@ pub struct OnLines {
     pub reason: CreditNoteReason,
     /// In words, for the customer.
     pub memo: Option<String>,
+    /// Whether what gateways took is paid back.
+    pub is_refunded: bool,
 }
 
 /// Issues a credit note on lines of an invoice. It lowers what is due on that invoice first, then on the subscription's other
-/// open ones, the oldest first; the rest is account credit. The locks are those of [`void_invoice`].
+/// open ones, the oldest first; the rest is account credit. Where it is to be refunded, what gateways took for the invoice and is not
+/// due on it is paid back before the other invoices are lowered. The locks are those of [`void_invoice`].
 ///
 /// # Errors
 /// INVALID_TRANSITION for an invoice that is no claim; NOT_FOUND for a line that is not on it, TOO_LARGE past what is left of a
@@ -122,7 +127,7 @@ pub async fn credit_on_lines(
     account: &mut Account,
     invoice: Invoice,
     asked: OnLines,
-) -> Outcome<CreditNote> {
+) -> Outcome<(CreditNote, Vec<RefundId>)> {
     if !matches!(invoice.status, InvoiceStatus::Open | InvoiceStatus::Paid | InvoiceStatus::Uncollectible) {
         let sentence = format!("An invoice that is {} cannot be credited.", invoice.status.as_str());
         return Err(UserError::at("invoiceId", UserErrorCode::InvalidTransition, sentence).into());
@@ -135,13 +140,23 @@ pub async fn credit_on_lines(
     let note = note_on_lines(&amounts, &left_of(&invoice, &notes, &before)?).map_err(rule)?;
     let sentence = "This is more than the invoice's total less its credit notes.";
     let note = note.ok_or_else(|| UserError::at("lines", UserErrorCode::TooLarge, sentence))?;
+    let refund = if asked.is_refunded { paid_back(tenant, ports, &invoice, note.total_minor).await? } else { Vec::new() };
     let mut open = lowered(tenant, invoice).await?;
-    let places = place(&[note], &dues(&open), 0).map_err(rule)?;
+    let places = place(&[note], &dues(&open), total_of(&refund)?).map_err(rule)?;
     let place = places.first().ok_or_else(|| Error::Corrupt("a credit note goes nowhere".into()))?;
     let wording = Wording { reason: asked.reason, memo: asked.memo, lines: credited.into_iter().map(|(_, line)| line).collect() };
     let made = issue_note(tenant, ports, account, (id, &mut open), (&note, place), wording).await?;
+    let refunds = begin_refunds(tenant, ports, std::slice::from_ref(&made), &refund).await?;
     follow_up(tenant, ports, account, subscription).await?;
-    Ok(made)
+    Ok((made, refunds))
+}
+
+/// What of a credit note over `note_minor` on an invoice is paid back, and out of which payments.
+async fn paid_back(tenant: &Tenant, ports: &Ports, invoice: &Invoice, note_minor: i64) -> Result<Vec<RefundPart>, Error> {
+    let taken = Taken::for_invoices(tenant, &[invoice.id]).await?;
+    let due_minor = if invoice.status.is_payable() { invoice.amount_due_minor } else { 0 };
+    let refund_minor = refundable_of_note(note_minor, due_minor, invoice.amount_paid_minor, taken.refunded_minor()?).map_err(rule)?;
+    taken.split(ports, refund_minor)
 }
 
 /// The invoices that a credit note on `invoice` lowers, in their order: that one, and the subscription's other open ones.

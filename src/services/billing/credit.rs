@@ -5,6 +5,7 @@ use serde_json::json;
 use super::account::Account;
 use super::issue::{credit_note_number, position, tell_if_paid};
 use super::ledger::{self, enter};
+use super::refund::{RefundPart, total_of};
 use super::rule;
 use super::standing::Standing;
 use crate::billing::collect::{Collection, GatewayAmounts, collect};
@@ -15,9 +16,10 @@ use crate::billing::ledger::{CreditNotePosting, EntryKind, credit_note_issued, c
 use crate::billing::lifecycle::InvoiceEvent;
 use crate::billing::tax::Tax;
 use crate::error::Error;
-use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId};
+use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId, RefundId};
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
+use crate::services::payments::begin_refunds;
 use crate::store::invoices::{CreditEntry, CreditNote, CreditNoteLine, Invoice};
 use crate::store::types::{CreditNoteReason, CreditReason, Instant};
 use crate::store::{Tenant, invoices, subscriptions};
@@ -202,6 +204,17 @@ pub struct Credited<'a> {
     pub line: &'a Line,
     /// What it is, in words.
     pub description: String,
+    /// What of it gateways pay back; the rest lowers what is due or is account credit.
+    pub refund: Vec<RefundPart>,
+}
+
+/// Credit notes that were issued, and the refunds that they began.
+#[derive(Debug, Clone, Default)]
+pub struct IssuedNotes {
+    /// The credit notes.
+    pub notes: Vec<CreditNote>,
+    /// The refunds, which a worker is to send.
+    pub refunds: Vec<RefundId>,
 }
 
 /// What one credit note says beside its figures.
@@ -228,8 +241,8 @@ pub(super) struct NoteLine {
     pub(super) invoice_line: Option<InvoiceLineId>,
 }
 
-/// Issues credit notes on the invoices that charged: they lower what is due on the subscription's open invoices, the
-/// oldest first, and the rest is account credit.
+/// Issues credit notes on the invoices that charged: what is to be refunded is begun to be paid back, the rest lowers what is due on
+/// the subscription's open invoices, the oldest first, and what is left is account credit.
 ///
 /// # Errors
 /// The database's fault.
@@ -241,9 +254,9 @@ pub async fn issue_notes(
     charging: &Charging,
     notes: &CreditNotes,
     credited: &Credited<'_>,
-) -> Result<Vec<CreditNote>, Error> {
+) -> Result<IssuedNotes, Error> {
     let mut open = invoices::open(tenant, Some(standing.row.id)).await?;
-    let places = place(&notes.notes, &dues(&open), 0).map_err(rule)?;
+    let places = place(&notes.notes, &dues(&open), total_of(&credited.refund)?).map_err(rule)?;
     let mut issued = Vec::with_capacity(places.len());
     for (note, place) in notes.notes.iter().zip(&places) {
         let invoice = charging.invoices.get(note.invoice).ok_or_else(|| Error::Corrupt("a credit note is on no invoice".into()))?;
@@ -258,7 +271,8 @@ pub async fn issue_notes(
         write_down(tenant, ports, &made, "system").await?;
         issued.push(made);
     }
-    Ok(issued)
+    let refunds = begin_refunds(tenant, ports, &issued, &credited.refund).await?;
+    Ok(IssuedNotes { notes: issued, refunds })
 }
 
 /// Issues one credit note on an invoice: what it takes off is taken off `open`, the rest is account credit.
@@ -296,7 +310,7 @@ pub async fn write_down(tenant: &Tenant, ports: &Ports, note: &CreditNote, actor
     let details = json!({
         "invoice": note.invoice_id.to_string(), "number": note.number, "reason": note.reason.as_str(), "currency": note.currency.code(),
         "amount_minor": note.amount_minor, "tax_minor": note.tax_minor,
-        "took_off_due_minor": note.took_off_due_minor, "to_credit_minor": note.to_credit_minor,
+        "took_off_due_minor": note.took_off_due_minor, "to_credit_minor": note.to_credit_minor, "to_refund_minor": note.to_refund_minor,
     });
     record(tenant, ports, Act { action: "credit_note.issued", actor, subject: &note.id.to_string(), details }).await
 }

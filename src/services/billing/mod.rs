@@ -19,6 +19,7 @@ mod issue;
 mod ledger;
 mod lines;
 pub mod party;
+mod refund;
 mod renew;
 mod settle;
 mod standing;
@@ -29,6 +30,7 @@ pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void
 pub use end::{Ended, end, expire};
 pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
+pub use refund::{RefundPart, Taken, refund_failed, refund_paid};
 pub use renew::{bill_due_boundaries, clear_pending_change, upcoming};
 pub use settle::{charge_failed, follow_up, settle_payment};
 pub use standing::{Change, RENEWAL, Standing, period_row, periods_left};

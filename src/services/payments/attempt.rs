@@ -6,13 +6,13 @@ use jiff::tz::TimeZone;
 
 use super::{CHARGE, Ports};
 use crate::adapters::payment::AmountTerms;
-use crate::billing::lifecycle::PaymentStatus;
+use crate::billing::lifecycle::{PaymentStatus, RefundStatus};
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
-use crate::ids::{PaymentId, PaymentMethodId};
+use crate::ids::{PaymentId, PaymentMethodId, RefundId};
 use crate::money::Money;
 use crate::store::invoices::Invoice;
 use crate::store::payments::{self, PaymentMethod};
-use crate::store::{Instant, Snapshot, Tenant, TenantScope, customers, jobs};
+use crate::store::{Instant, Snapshot, Tenant, TenantScope, customers, jobs, reads};
 
 /// How long a mutation waits for a payment's outcome.
 const OUTCOME_WAIT: Duration = Duration::from_secs(5);
@@ -124,18 +124,43 @@ pub(super) fn method_not_found() -> UserError {
 /// # Errors
 /// The database's fault.
 pub async fn wait_for(ports: &Ports, scope: TenantScope, payment: PaymentId) -> Result<(), Error> {
+    wait_for_all(ports, scope, Some(payment), &[]).await
+}
+
+/// As [`wait_for`], and for the gateway's first answers for these refunds.
+///
+/// # Errors
+/// The database's fault.
+pub async fn wait_for_all(ports: &Ports, scope: TenantScope, payment: Option<PaymentId>, refunds: &[RefundId]) -> Result<(), Error> {
+    if payment.is_none() && refunds.is_empty() {
+        return Ok(());
+    }
     ports.work.notify_one();
     let (mut pause, mut waited) = (FIRST_PAUSE, Duration::ZERO);
     loop {
-        let snapshot = Snapshot::new(ports.store.clone(), Some(scope));
-        let found = payments::payment(&snapshot.tenant().await?, payment).await?;
-        let waiting = found.is_some_and(|payment| matches!(payment.status, PaymentStatus::Created | PaymentStatus::Sending));
-        drop(snapshot);
-        if !waiting || waited >= OUTCOME_WAIT {
+        if !is_under_way(ports, scope, payment, refunds).await? || waited >= OUTCOME_WAIT {
             return Ok(());
         }
         ports.clock.sleep(pause).await;
         waited = waited.saturating_add(pause);
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the gateway has not answered yet.
+async fn is_under_way(ports: &Ports, scope: TenantScope, payment: Option<PaymentId>, refunds: &[RefundId]) -> Result<bool, Error> {
+    let snapshot = Snapshot::new(ports.store.clone(), Some(scope));
+    let tenant = snapshot.tenant().await?;
+    if let Some(id) = payment {
+        let found = payments::payment(&tenant, id).await?;
+        if found.is_some_and(|payment| matches!(payment.status, PaymentStatus::Created | PaymentStatus::Sending)) {
+            return Ok(true);
+        }
+    }
+    if refunds.is_empty() {
+        return Ok(false);
+    }
+    let keys: Vec<_> = refunds.iter().map(|id| (scope.business(), *id)).collect();
+    let found = reads::refunds::by_ids(&tenant, &keys).await?;
+    Ok(found.values().any(|refund| matches!(refund.status, RefundStatus::Created | RefundStatus::Sending)))
 }

@@ -1,4 +1,4 @@
-//! Payment methods and payments: what a customer does with them, and the protocol by which an attempt is carried out.
+//! Payment methods, payments and refunds: what a customer does with them, and the protocol by which an attempt is carried out.
 //!
 //! An attempt is written and committed before the gateway is called; the call is outside any transaction; the outcome is
 //! committed after, by whoever holds the attempt's fence. A lost answer is never a failure: the gateway is asked until it
@@ -13,17 +13,23 @@ mod methods;
 mod outcome;
 mod pay;
 mod protocol;
+mod refunds;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
-pub use attempt::{begin_attempt, wait_for};
+pub use attempt::{begin_attempt, wait_for, wait_for_all};
 pub use methods::AddPaymentMethod;
 pub use pay::{PaidInvoice, PayInvoice};
 pub use protocol::{gateway_spoke, run_job};
+pub use refunds::begin_refunds;
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
 pub const CHARGE: &str = "charge";
 /// The kind of the job that asks the gateway what became of an attempt; its key is the payment's id.
 pub const LOOK_UP: &str = "look_up";
+/// The kind of the job that hands a refund to the gateway, and asks what became of it; its key is the refund's id.
+pub const REFUND: &str = "refund";
+/// Every kind of job that [`run_job`] runs.
+pub const JOB_KINDS: [&str; 3] = [CHARGE, LOOK_UP, REFUND];
 
 /// What a customer does with payment methods and payments.
 #[derive(Clone)]

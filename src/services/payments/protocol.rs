@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::outcome::{Standing, Verdict, call_off, change_to, conclude};
-use super::{CHARGE, LOOK_UP, Ports, ladder};
+use super::{CHARGE, LOOK_UP, Ports, REFUND, ladder, refunds};
 use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
 use crate::error::{Error, Failure, Outcome};
@@ -17,11 +17,14 @@ const OVERTAKEN: SignedDuration = SignedDuration::from_secs(5);
 /// An answer that stays lost for longer is an error in the log, and no longer a warning.
 const ALARMING: SignedDuration = SignedDuration::from_hours(1);
 
-/// Runs a job of the kinds [`CHARGE`] and [`LOOK_UP`].
+/// Runs a job of one of [`super::JOB_KINDS`].
 ///
 /// # Errors
 /// A fault, after which the job is to be run again: by the attempt's state it goes on where it was, with the same key.
 pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
+    if job.kind == REFUND {
+        return refunds::run(ports, scope, job).await;
+    }
     let Some(payment) = PaymentId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no payment's id".to_owned())) };
     match job.kind.as_str() {
         CHARGE => charge(ports, scope, payment).await,

@@ -6,14 +6,15 @@ use super::invoices::{Desk, Opened, made, open};
 use super::reason::words;
 use super::{Right, StaffService, check_right};
 use crate::error::{Outcome, UserError, UserErrorCode};
-use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId};
+use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId, RefundId};
 use crate::money::{Currency, Money, MoneyError};
 use crate::services::access::Caller;
 use crate::services::billing::credit::write_down;
 use crate::services::billing::{LineCredit, OnLines, credit_on_lines};
 use crate::services::idempotency;
-use crate::store::System;
+use crate::services::payments::wait_for_all;
 use crate::store::types::CreditNoteReason;
+use crate::store::{System, TenantScope};
 
 /// The operation's name under idempotency keys.
 const OPERATION: &str = "issueCreditNote";
@@ -76,12 +77,13 @@ pub struct Credited {
 
 impl StaffService {
     /// Issues a credit note on lines of an invoice. It lowers what is due on that invoice, then on the subscription's other open
-    /// ones, the oldest first; the rest is account credit.
+    /// ones, the oldest first; the rest is account credit. With REFUND, what gateways took for the invoice and is not due on it is
+    /// paid back before that, and waited for a while.
     ///
     /// # Errors
     /// [`crate::error::Error::Forbidden`] for a role that may not; NOT_FOUND at `invoiceId` or a line; REQUIRED, TOO_LARGE at `lines`;
-    /// INVALID, TOO_LARGE at a line's amount; TOO_LONG, INVALID at `memo`; NOT_ALLOWED at `settlement`; INVALID_TRANSITION for a
-    /// draft or a void invoice; those of idempotency keys; or the database's fault.
+    /// INVALID, TOO_LARGE at a line's amount; TOO_LONG, INVALID at `memo`; INVALID_TRANSITION for a draft or a void invoice; those
+    /// of idempotency keys; or the database's fault.
     pub async fn issue_credit_note(&self, caller: Caller, input: IssueCreditNote) -> Outcome<Credited> {
         let outside = self.ports.clone();
         let write = move |system: System| {
@@ -94,24 +96,26 @@ impl StaffService {
                     json!([input.invoice.map(|id| id.to_string()), lines, input.reason.as_str(), memo, input.settlement.as_str()]);
                 let key = (input.idempotency_key.as_str(), OPERATION, &canonical);
                 match open::<String>(&system, &ports, access, input.invoice, key).await? {
-                    Opened::Replay(note) => Ok(Credited { note: made(CreditNoteId::parse(&note))?, replayed: true }),
-                    Opened::New(desk) => issue(*desk, &input, memo).await,
+                    Opened::Replay(note) => Ok((Credited { note: made(CreditNoteId::parse(&note))?, replayed: true }, None)),
+                    Opened::New(desk) => {
+                        let (note, begun) = issue(*desk, &input, memo).await?;
+                        Ok((note, Some(begun)))
+                    }
                 }
             }
         };
-        let done = self.ports.store.write_system(write).await?;
+        let (done, begun) = self.ports.store.write_system(write).await?;
         // What goes on may have begun to collect.
         self.ports.work.notify_one();
+        if let Some((scope, refunds)) = begun {
+            wait_for_all(&self.ports, scope, None, &refunds).await?;
+        }
         Ok(done)
     }
 }
 
 /// What is wrong whatever the invoice; answers the memo as it is kept.
 fn check(input: &IssueCreditNote) -> Result<Option<String>, UserError> {
-    if input.settlement == Settlement::Refund {
-        let sentence = "Payments cannot be paid back yet; choose ACCOUNT_CREDIT.";
-        return Err(UserError::at("settlement", UserErrorCode::NotAllowed, sentence));
-    }
     if input.lines.is_empty() {
         return Err(UserError::at("lines", UserErrorCode::Required, "Name a line of the invoice."));
     }
@@ -138,17 +142,17 @@ fn amount(place: usize, text: &str, currency: Currency) -> Result<i64, UserError
     }
 }
 
-/// Issues it, writes it down, and keeps it under the key.
-async fn issue(desk: Desk, input: &IssueCreditNote, memo: Option<String>) -> Outcome<Credited> {
+/// Issues it, writes it down, and keeps it under the key; answers also which refunds it began, and for whom.
+async fn issue(desk: Desk, input: &IssueCreditNote, memo: Option<String>) -> Outcome<(Credited, (TenantScope, Vec<RefundId>))> {
     let Desk { tenant, ports, access, mut account, invoice, claimed } = desk;
     let mut lines = Vec::with_capacity(input.lines.len());
     for (place, line) in input.lines.iter().enumerate() {
         lines.push(LineCredit { line: line.line, amount_minor: amount(place, &line.amount, invoice.currency)? });
     }
-    let asked = OnLines { lines, reason: input.reason, memo };
-    let note = credit_on_lines(&tenant, &ports, &mut account, invoice, asked).await?;
+    let asked = OnLines { lines, reason: input.reason, memo, is_refunded: input.settlement == Settlement::Refund };
+    let (note, refunds) = credit_on_lines(&tenant, &ports, &mut account, invoice, asked).await?;
     write_down(&tenant, &ports, &note, &access.actor()).await?;
     let subject = note.id.to_string();
     idempotency::store(&tenant, claimed, &subject).await?;
-    Ok(Credited { note: note.id, replayed: false })
+    Ok((Credited { note: note.id, replayed: false }, (tenant.scope(), refunds)))
 }

@@ -11,7 +11,7 @@ use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::services::Ports;
 use crate::services::access::Caller;
 use crate::services::billing::credit::{Charging, Credited, charging, issue_notes};
-use crate::services::billing::{Account, Change, DraftLine, Standing, clear_pending_change, end, expire, follow_up, rule};
+use crate::services::billing::{Account, Change, DraftLine, Standing, Taken, clear_pending_change, end, expire, follow_up, rule};
 use crate::services::idempotency;
 use crate::store::Tenant;
 use crate::store::types::CreditNoteReason;
@@ -25,9 +25,9 @@ impl SubscriptionService {
     /// Cancels a subscription: at the end of its period, or at once.
     ///
     /// # Errors
-    /// NOT_FOUND at `subscriptionId`; CONFLICT, INVALID_TRANSITION; NOT_ALLOWED for a choice that is not offered, and for
-    /// REFUND where something would be paid back; PAYMENT_IN_PROGRESS; TOO_LONG at `reason`; those of idempotency keys;
-    /// [`crate::error::Error::Unauthenticated`], [`crate::error::Error::Forbidden`] or the database's fault.
+    /// NOT_FOUND at `subscriptionId`; CONFLICT, INVALID_TRANSITION; NOT_ALLOWED for a choice that is not offered;
+    /// PAYMENT_IN_PROGRESS; TOO_LONG at `reason`; those of idempotency keys; [`crate::error::Error::Unauthenticated`],
+    /// [`crate::error::Error::Forbidden`] or the database's fault.
     pub async fn cancel(&self, caller: Caller, input: Cancel) -> Outcome<Billed> {
         let scope = caller.require_scope()?;
         let outside = self.ports.clone();
@@ -75,7 +75,7 @@ async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &Cancel) -> Outc
     let mut standing = locked(tenant, ports, &mut account, input.subscription).await?;
     check_version(&standing, input.if_version)?;
     let request = CancelRequest { at: account.at, timing: input.timing, unused_time: input.unused_time };
-    let (outcome, charging) = weigh(tenant, &standing, &request, &agent).await?;
+    let (outcome, weighed) = weigh(tenant, &standing, &request, &agent).await?;
     standing.row.cancel_reason.clone_from(&input.reason);
     let actor = agent.name;
     let billed = match outcome {
@@ -88,15 +88,25 @@ async fn run(tenant: &Tenant, ports: &Ports, work: Work, input: &Cancel) -> Outc
             follow_up(tenant, ports, &mut account, None).await?;
             Billed::nothing(standing.row.id)
         }
-        CancelOutcome::AtOnce(ended) => at_once(tenant, ports, &mut account, &mut standing, (&ended, &charging), &actor).await?,
+        CancelOutcome::AtOnce(ended) => at_once(tenant, ports, &mut account, &mut standing, (&ended, &weighed), &actor).await?,
     };
     idempotency::store(tenant, claimed, &Made::from(&billed)).await?;
     Ok(billed)
 }
 
-/// What the rule says, and the invoices that charged the running period.
-async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest, agent: &Agent) -> Outcome<(CancelOutcome, Charging)> {
+/// What charged the running period, and what gateways took for it.
+struct Weighed {
+    /// The invoices.
+    charging: Charging,
+    /// Their payments.
+    taken: Taken,
+}
+
+/// What the rule says, and what it was told.
+async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest, agent: &Agent) -> Outcome<(CancelOutcome, Weighed)> {
     let charging = charging(tenant, standing).await?;
+    let ids: Vec<_> = charging.invoices.iter().map(|invoice| invoice.id).collect();
+    let taken = Taken::for_invoices(tenant, &ids).await?;
     let facts = CancelFacts {
         status: standing.row.status,
         period: standing.running()?,
@@ -104,10 +114,10 @@ async fn weigh(tenant: &Tenant, standing: &Standing, request: &CancelRequest, ag
         charged: standing.charged(),
         charging_invoices: charging.creditable.clone(),
         taken_minor: sum(charging.invoices.iter().map(|invoice| invoice.amount_paid_minor)).map_err(rule)?,
-        refunded_minor: 0,
+        refunded_minor: taken.refunded_minor()?,
         options: agent.options(&standing.plan.product.cancel_unused_time),
     };
-    Ok((cancel(&facts, request).map_err(refused)?, charging))
+    Ok((cancel(&facts, request).map_err(refused)?, Weighed { charging, taken }))
 }
 
 /// Schedules the end. It removes a change that waits.
@@ -126,25 +136,22 @@ pub(super) async fn at_period_end(
     Ok(standing.changed(tenant, ports, account, Change { kind: "cancellation_scheduled", actor, at: account.at, details }).await?)
 }
 
-/// Ends it now: unused time is credited on the invoices that charged it, and what waits is on the final invoice.
+/// Ends it now: unused time is credited or paid back on the invoices that charged it, and what waits is on the final invoice.
 async fn at_once(
     tenant: &Tenant,
     ports: &Ports,
     account: &mut Account,
     standing: &mut Standing,
-    (ended, charging): (&Ended, &Charging),
+    (ended, weighed): (&Ended, &Weighed),
     actor: &str,
 ) -> Outcome<Billed> {
-    if ended.refund_minor > 0 {
-        let sentence = "Payments cannot be paid back yet; choose CREDIT.";
-        return Err(UserError::at("unusedTime", UserErrorCode::NotAllowed, sentence).into());
-    }
     let mut billed = Billed::nothing(standing.row.id);
     if let Some(line) = &ended.line {
         let description = format!("Unused time on {}", standing.plan.name);
-        let credited = Credited { reason: CreditNoteReason::Cancellation, line, description: description.clone() };
-        let issued = issue_notes(tenant, ports, account, standing, charging, &ended.notes, &credited).await?;
-        billed.credit_notes = issued.into_iter().map(|note| note.id).collect();
+        let refund = weighed.taken.split(ports, ended.refund_minor)?;
+        let credited = Credited { reason: CreditNoteReason::Cancellation, line, description: description.clone(), refund };
+        let issued = issue_notes(tenant, ports, account, standing, &weighed.charging, &ended.notes, &credited).await?;
+        (billed.credit_notes, billed.refunds) = (issued.notes.into_iter().map(|note| note.id).collect(), issued.refunds);
         let waits: Vec<DraftLine> =
             ended.pending.iter().map(|line| DraftLine::new(*line, description.clone(), Some(standing.period.id))).collect();
         put_off(tenant, ports, account, standing, &waits).await?;

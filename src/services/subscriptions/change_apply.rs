@@ -126,7 +126,9 @@ async fn settle(
         }
         Settlement::Credit { notes, pending, .. } => {
             let Some(first) = lines.first() else { return Ok(billed) };
-            let credited = Credited { reason: CreditNoteReason::PlanChange, line: &first.line, description: first.description.clone() };
+            let (reason, description) = (CreditNoteReason::PlanChange, first.description.clone());
+            // Never a refund that nobody asked for.
+            let credited = Credited { reason, line: &first.line, description, refund: Vec::new() };
             billed.credit_notes = give_credit(tenant, ports, account, before, weighed, notes, &credited).await?;
             let waits = pending.iter().map(|line: &Line| DraftLine::new(*line, first.description.clone(), Some(standing.period.id)));
             put_off(tenant, ports, account, standing, &waits.collect::<Vec<_>>()).await?;
@@ -147,7 +149,7 @@ async fn give_credit(
     credited: &Credited<'_>,
 ) -> Result<Vec<crate::ids::CreditNoteId>, Error> {
     let issued = issue_notes(tenant, ports, account, before, &weighed.charging, notes, credited).await?;
-    Ok(issued.into_iter().map(|note| note.id).collect())
+    Ok(issued.notes.into_iter().map(|note| note.id).collect())
 }
 
 /// Has lines wait for the subscription's next invoice.

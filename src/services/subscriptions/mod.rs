@@ -8,12 +8,12 @@ use crate::billing::cancel::{CancelTiming, UnusedTime};
 use crate::billing::change::{ChangeError, ChangeTiming, Proration, Refusal};
 use crate::billing::period::Interval;
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
-use crate::ids::{CreditNoteId, InvoiceId, PaymentId, PaymentMethodId, PlanId, SubscriptionId};
+use crate::ids::{CreditNoteId, InvoiceId, PaymentId, PaymentMethodId, PlanId, RefundId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::billing::{Account, Standing, bill_due_boundaries, rule};
 use crate::services::idempotency::{Claim, Claimed, claim};
-use crate::services::payments::wait_for;
+use crate::services::payments::wait_for_all;
 use crate::services::staff::StaffAccess;
 use crate::store::{Tenant, TenantScope, subscriptions};
 
@@ -129,6 +129,8 @@ pub struct Billed {
     pub payment: Option<PaymentId>,
     /// The credit notes that it issued.
     pub credit_notes: Vec<CreditNoteId>,
+    /// The refunds that it began; they may still be under way.
+    pub refunds: Vec<RefundId>,
     /// Whether the key was sent before: nothing new was made.
     pub replayed: bool,
 }
@@ -136,7 +138,7 @@ pub struct Billed {
 impl Billed {
     /// An operation that billed nothing.
     pub const fn nothing(subscription: SubscriptionId) -> Self {
-        Self { subscription, invoice: None, payment: None, credit_notes: Vec::new(), replayed: false }
+        Self { subscription, invoice: None, payment: None, credit_notes: Vec::new(), refunds: Vec::new(), replayed: false }
     }
 }
 
@@ -151,6 +153,9 @@ struct Made {
     payment: Option<String>,
     /// The credit notes.
     credit_notes: Vec<String>,
+    /// The refunds; keys that were stored before there were any name none.
+    #[serde(default)]
+    refunds: Vec<String>,
 }
 
 impl From<&Billed> for Made {
@@ -160,6 +165,7 @@ impl From<&Billed> for Made {
             invoice: billed.invoice.map(|id| id.to_string()),
             payment: billed.payment.map(|id| id.to_string()),
             credit_notes: billed.credit_notes.iter().map(ToString::to_string).collect(),
+            refunds: billed.refunds.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -173,6 +179,7 @@ impl Made {
             invoice: self.invoice.as_deref().map(|id| InvoiceId::parse(id).ok_or_else(foreign)).transpose()?,
             payment: self.payment.as_deref().map(|id| PaymentId::parse(id).ok_or_else(foreign)).transpose()?,
             credit_notes: self.credit_notes.iter().map(|id| CreditNoteId::parse(id).ok_or_else(foreign)).collect::<Result<_, _>>()?,
+            refunds: self.refunds.iter().map(|id| RefundId::parse(id).ok_or_else(foreign)).collect::<Result<_, _>>()?,
             replayed: true,
         })
     }
@@ -284,10 +291,10 @@ fn refused(error: ChangeError) -> Failure {
     UserError::new(code, refusal.to_string()).into()
 }
 
-/// Waits for the outcome of the attempt that an operation began.
+/// Waits for the outcome of the attempts that an operation began.
 async fn settled(ports: &Ports, scope: TenantScope, billed: Billed) -> Outcome<Billed> {
-    if let Some(payment) = billed.payment.filter(|_| !billed.replayed) {
-        wait_for(ports, scope, payment).await?;
+    if !billed.replayed {
+        wait_for_all(ports, scope, billed.payment, &billed.refunds).await?;
     }
     Ok(billed)
 }

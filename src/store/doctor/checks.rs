@@ -180,6 +180,47 @@ pub const CHECKS: &[Check] = &[
               having i.amount_paid_minor <> coalesce(-sum(r.amount_minor), 0) order by 1, 3 limit 101",
     },
     Check {
+        name: "refunds",
+        holds: "What a payment says of its refunds is what they come to, and no more than was taken.",
+        sql: "select p.business_id, 'pay' as prefix, p.id,
+                     'it is ' || p.status || ', and by its row ' || cast(p.refunding_minor as text) || ' minor units are or were being paid back and '
+                       || cast(p.refunded_minor as text) || ' were; its refunds come to '
+                       || cast(coalesce(cast(r.running as bigint), 0) as text) || ' and ' || cast(coalesce(cast(r.paid as bigint), 0) as text) as note
+              from payments p
+              left join (select business_id, payment_id, sum(case when status <> 'FAILED' then amount_minor else 0 end) as running,
+                                sum(case when status = 'SUCCEEDED' then amount_minor else 0 end) as paid
+                         from refunds group by business_id, payment_id) r on r.business_id = p.business_id and r.payment_id = p.id
+              where p.refunding_minor <> coalesce(r.running, 0) or p.refunded_minor <> coalesce(r.paid, 0) or p.refunding_minor > p.amount_minor
+                 or (p.refunded_minor <> 0 and p.status not in ('PARTIALLY_REFUNDED', 'REFUNDED', 'DISPUTED'))
+                 or (p.status = 'PARTIALLY_REFUNDED' and (p.refunded_minor = 0 or p.refunded_minor = p.amount_minor))
+                 or (p.status = 'REFUNDED' and p.refunded_minor <> p.amount_minor) order by 1, 3 limit 101",
+    },
+    Check {
+        name: "refunds of credit notes",
+        holds: "What a credit note leaves to be paid back is what its refunds come to.",
+        sql: "select n.business_id, 'cn' as prefix, n.id,
+                     cast(n.to_refund_minor as text) || ' minor units are to be paid back, and its refunds come to '
+                       || cast(coalesce(cast(sum(r.amount_minor) as bigint), 0) as text) as note
+              from credit_notes n left join refunds r on r.business_id = n.business_id and r.credit_note_id = n.id
+              group by n.business_id, n.id, n.to_refund_minor
+              having n.to_refund_minor <> coalesce(sum(r.amount_minor), 0) order by 1, 3 limit 101",
+    },
+    Check {
+        name: "settled refunds",
+        holds: "Every refund that is over is entered once, as paid or as failed, with its amount, and no other is.",
+        sql: "select r.business_id, 'ref' as prefix, r.id,
+                     'it is ' || r.status || ' and was entered ' || cast(count(e.id) as text) || ' times' as note
+              from refunds r
+              left join journal_entries e on e.business_id = r.business_id and e.subject_id = r.id
+                and e.kind = case r.status when 'SUCCEEDED' then 'REFUND_PAID' when 'FAILED' then 'REFUND_FAILED' else '' end
+              left join journal_entries o on o.business_id = r.business_id and o.subject_id = r.id
+                and o.kind in ('REFUND_PAID', 'REFUND_FAILED') and (e.id is null or o.id <> e.id)
+              left join postings p on p.business_id = e.business_id and p.entry_id = e.id and p.account = 'REFUNDS'
+              group by r.business_id, r.id, r.status, r.amount_minor
+              having count(o.id) > 0 or count(e.id) <> (case when r.status in ('SUCCEEDED', 'FAILED') then 1 else 0 end)
+                  or (count(e.id) = 1 and coalesce(sum(p.amount_minor), 0) <> r.amount_minor) order by 1, 3 limit 101",
+    },
+    Check {
         name: "jobs",
         holds: "No work was given up.",
         sql: "select business_id, 'job' as prefix, id, kind || ' ' || job_key || ' was given up: ' || coalesce(last_error, 'without a word') as note

@@ -1,4 +1,4 @@
-//! Payment methods and payments.
+//! Payment methods, payments and refunds.
 
 /// `payment_methods`.
 pub mod payment_method {
@@ -50,6 +50,7 @@ pub mod payment {
         pub currency: Currency,
         pub amount_minor: i64,
         pub refunded_minor: i64,
+        pub refunding_minor: i64,
         pub status: PaymentStatus,
         pub gateway: String,
         pub gateway_method: String,
@@ -63,6 +64,40 @@ pub mod payment {
         pub action_client_secret: Option<String>,
         pub action_expires_at: Option<Instant>,
         pub attempt: i32,
+        pub fence: i64,
+        pub created_at: Instant,
+        pub updated_at: Instant,
+        pub settled_at: Option<Instant>,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `refunds`.
+pub mod refund {
+    use sea_orm::entity::prelude::*;
+
+    use crate::billing::lifecycle::RefundStatus;
+    use crate::ids::{BusinessId, CreditNoteId, PaymentId, RefundId};
+    use crate::money::Currency;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "refunds")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: RefundId,
+        pub payment_id: PaymentId,
+        pub credit_note_id: CreditNoteId,
+        pub currency: Currency,
+        pub amount_minor: i64,
+        pub status: RefundStatus,
+        pub gateway: String,
+        pub gateway_reference: Option<String>,
+        pub failure_code: Option<String>,
+        pub failure_message: Option<String>,
         pub fence: i64,
         pub created_at: Instant,
         pub updated_at: Instant,

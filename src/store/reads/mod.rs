@@ -5,6 +5,7 @@ pub mod businesses;
 pub mod invoices;
 pub mod ledger;
 pub mod payments;
+pub mod refunds;
 pub mod subscriptions;
 
 use std::collections::HashMap;

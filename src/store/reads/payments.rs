@@ -35,6 +35,15 @@ pub async fn by_id(reader: &Reader, id: PaymentId) -> Result<Option<Payment>, Er
     reader.by_id::<payment::Entity, _>(id).await
 }
 
+/// Many by id.
+///
+/// # Errors
+/// The database's fault.
+pub async fn by_ids(reader: &Reader, ids: &[Of<PaymentId>]) -> Result<HashMap<Of<PaymentId>, Payment>, Error> {
+    let rows = reader.select_of::<payment::Entity, _>(payment::Column::Id, ids).all().await?;
+    Ok(rows.into_iter().map(|row| ((row.business_id, row.id), row)).collect())
+}
+
 /// A page, newest first.
 ///
 /// # Errors

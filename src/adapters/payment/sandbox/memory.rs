@@ -36,6 +36,16 @@ CREATE TABLE IF NOT EXISTS attempts (
     expires_at INTEGER,
     settled_at INTEGER,
     CHECK (state <> 'charged' OR amount_minor IS NOT NULL)
+) STRICT;
+CREATE TABLE IF NOT EXISTS refunds (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    charge_key TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency TEXT NOT NULL,
+    code TEXT,
+    message TEXT,
+    created_at INTEGER NOT NULL
 ) STRICT";
 
 /// Why the sandbox gateway could not do its work.
@@ -114,7 +124,7 @@ impl Memory {
         // One connection: within a process callers queue for it in order, instead of for the file's lock in none.
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT).connect_with(options).await?;
         let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(SCHEMA).execute(&mut *tx).await?;
+        sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(Self { pool })
     }
@@ -141,6 +151,33 @@ impl Memory {
         .execute(&mut *writing.tx)
         .await?;
         Ok(writing)
+    }
+}
+
+/// A refund that the gateway was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxRefund {
+    /// The key it was asked with.
+    pub key: String,
+    /// The key of the charge.
+    pub charge_key: String,
+    /// What was to be paid back.
+    pub amount: Money,
+    /// Why it was not paid; `None` where it was.
+    pub refused: Option<Decline>,
+}
+
+impl Memory {
+    /// Every refund, in the order in which they were asked for.
+    pub(super) async fn refunds(&self) -> Result<Vec<SandboxRefund>, SandboxError> {
+        let rows = sqlx::query("SELECT * FROM refunds ORDER BY sequence").fetch_all(&self.pool).await?;
+        rows.iter().map(refund_from).collect()
+    }
+
+    /// The refund of that key, if one was asked for.
+    pub(super) async fn refund_of(&self, key: &str) -> Result<Option<SandboxRefund>, SandboxError> {
+        let row = sqlx::query("SELECT * FROM refunds WHERE key = ?").bind(key).fetch_optional(&self.pool).await?;
+        row.as_ref().map(refund_from).transpose()
     }
 }
 
@@ -216,6 +253,42 @@ impl Writing {
         if done.rows_affected() == 1 { Ok(()) } else { Err(SandboxError::Corrupt("an attempt that was settled twice")) }
     }
 
+    /// The refund under this call's key, if one was asked for before.
+    pub(super) async fn find_refund(&mut self) -> Result<Option<SandboxRefund>, SandboxError> {
+        let row = sqlx::query("SELECT * FROM refunds WHERE key = ?").bind(&self.key).fetch_optional(&mut *self.tx).await?;
+        row.as_ref().map(refund_from).transpose()
+    }
+
+    /// The charge of that key as far as a refund cares: what was taken less what was paid back of it, and from which method;
+    /// `None` where it took nothing.
+    pub(super) async fn refundable(&mut self, charge_key: &str) -> Result<Option<(Money, String)>, SandboxError> {
+        let row = sqlx::query(
+            "SELECT a.amount_minor - coalesce((SELECT sum(r.amount_minor) FROM refunds r WHERE r.charge_key = a.key AND r.code IS NULL), 0)
+                 AS amount_minor, a.currency, a.method FROM attempts a WHERE a.key = ? AND a.state = 'charged'",
+        )
+        .bind(charge_key)
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        row.as_ref().map(|row| Ok((amount_from(row)?, row.try_get("method")?))).transpose()
+    }
+
+    /// Remembers a refund that was paid, or why it was not.
+    pub(super) async fn insert_refund(&mut self, refund: &SandboxRefund, now: Timestamp) -> Result<(), SandboxError> {
+        sqlx::query(
+            "INSERT INTO refunds (key, charge_key, amount_minor, currency, code, message, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&refund.key)
+        .bind(&refund.charge_key)
+        .bind(refund.amount.minor())
+        .bind(refund.amount.currency().code())
+        .bind(refund.refused.as_ref().map(|refused| refused.code.as_str()))
+        .bind(refund.refused.as_ref().map(|refused| refused.message.as_str()))
+        .bind(now.as_microsecond())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
     pub(super) async fn commit(self) -> Result<(), SandboxError> {
         Ok(self.tx.commit().await?)
     }
@@ -246,6 +319,14 @@ fn charge_from(row: &SqliteRow) -> Result<SandboxCharge, SandboxError> {
         receipt: receipt_from(row)?,
         charged_at: instant_from(row, "settled_at")?,
     })
+}
+
+fn refund_from(row: &SqliteRow) -> Result<SandboxRefund, SandboxError> {
+    let refused = match row.try_get::<Option<String>, _>("code")? {
+        Some(code) => Some(Decline { code, message: row.try_get("message")?, hard: true }),
+        None => None,
+    };
+    Ok(SandboxRefund { key: row.try_get("key")?, charge_key: row.try_get("charge_key")?, amount: amount_from(row)?, refused })
 }
 
 fn amount_from(row: &SqliteRow) -> Result<Money, SandboxError> {

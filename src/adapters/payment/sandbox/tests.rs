@@ -286,3 +286,56 @@ fn an_amount_fits_the_terms_when_it_is_whole_units_within_both_bounds() {
         assert_eq!(terms.take(minor), fits, "{minor}");
     }
 }
+
+fn refund(key: &str, charge_key: &str, amount: &str) -> RefundRequest {
+    let (key, charge_key) = (key.to_owned(), charge_key.to_owned());
+    RefundRequest { charge_reference: format!("sbx_{charge_key}"), key, charge_key, amount: kes(amount) }
+}
+
+#[tokio::test]
+async fn a_refund_is_paid_once_per_key_and_never_beyond_what_was_charged() {
+    let world = World::new().await;
+    world.gateway.charge(request("pay_1", "sandbox_succeeds")).await;
+    for _ in 0..2 {
+        let answer = world.gateway.refund(refund("ref_1", "pay_1", "3000.00")).await;
+        assert_eq!(answer, RefundAnswer::Succeeded("sbx_ref_1".to_owned()));
+    }
+    assert_eq!(world.gateway.look_up_refund("ref_1").await, RefundLookUpAnswer::Succeeded("sbx_ref_1".to_owned()));
+    assert_eq!(world.gateway.look_up_refund("ref_2").await, RefundLookUpAnswer::NotFound);
+    for (asked, code) in [
+        (refund("ref_2", "pay_1", "480.01"), "refund_exceeds_charge"),
+        (refund("ref_3", "pay_2", "1.00"), "charge_unknown"),
+        (refund("ref 4", "pay_1", "1.00"), "invalid_request"),
+    ] {
+        let answer = world.gateway.refund(asked).await;
+        assert!(matches!(&answer, RefundAnswer::Failed(refused) if refused.code == code), "{answer:?}");
+    }
+    // What was refused stays refused, whatever the charge has left.
+    assert!(matches!(world.gateway.look_up_refund("ref_2").await, RefundLookUpAnswer::Failed(_)));
+    assert_eq!(world.gateway.refund(refund("ref_1", "pay_1", "1.00")).await, RefundAnswer::KeyReused);
+    assert_eq!(world.gateway.refund(refund("ref_5", "pay_1", "480.00")).await, RefundAnswer::Succeeded("sbx_ref_5".to_owned()));
+    let paid = world.gateway.refunds().await.unwrap().into_iter().filter(|refund| refund.refused.is_none());
+    assert_eq!(paid.map(|refund| refund.amount.minor()).sum::<i64>(), 348_000);
+}
+
+#[tokio::test]
+async fn a_refund_of_a_late_charge_is_paid_and_its_answer_lost() {
+    let world = World::new().await;
+    world.gateway.charge(request("pay_1", "sandbox_succeeds_late")).await;
+    assert_eq!(world.gateway.refund(refund("ref_1", "pay_1", "1.00")).await, RefundAnswer::Unknown);
+    assert_eq!(world.gateway.look_up_refund("ref_1").await, RefundLookUpAnswer::Succeeded("sbx_ref_1".to_owned()));
+    assert_eq!(world.gateway.refunds().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_refunds_at_once_no_more_is_paid_than_was_charged() {
+    let world = World::new().await;
+    world.gateway.charge(request("pay_1", "sandbox_succeeds")).await;
+    let another = world.another(SandboxOptions::default()).await;
+    let asked = (0..20).map(|number| {
+        let gateway = if number % 2 == 0 { &world.gateway } else { &another };
+        gateway.refund(refund(&format!("ref_{number}"), "pay_1", "1000.00"))
+    });
+    let answers = join_all(asked).await;
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, RefundAnswer::Succeeded(_))).count(), 3);
+}
