@@ -102,7 +102,7 @@ async fn renew(db: TestDatabase, size: u32) -> Duration {
     let took = began.elapsed();
     stop.cancel();
     worker.await.unwrap();
-    for check in doctor::examine(&world.ports).await.unwrap() {
+    for check in doctor::examine(&world.ports.store).await.unwrap() {
         assert!(check.findings.is_empty(), "{}: {:?}", check.name, check.findings);
     }
     took

@@ -64,12 +64,7 @@ impl App {
     pub async fn build(settings: &Settings) -> Result<Self, Cause> {
         std::fs::create_dir_all(&settings.data_dir)?;
         let (clock, ids, rng): (SharedClock, SharedIdGen, SharedRng) = (Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemRng));
-        let (url, pool_size, writers) = (settings.database.url.expose_secret(), settings.database.readers, settings.database.writers);
-        let options = StoreOptions { pool_size, writers, ..StoreOptions::new(url) };
-        let store = Store::open(&options, Arc::clone(&clock)).await?;
-        if settings.mode == Mode::Production {
-            refuse_weak_login(&store).await?;
-        }
+        let store = open_store(settings).await?;
         let keys = Keys::of(settings, rng.as_ref())?;
         let sandbox = open_sandbox(settings, &clock).await?;
         let gateway: Arc<dyn PaymentGateway> =
@@ -136,6 +131,20 @@ impl App {
             sandbox: self.sandbox.clone(),
         })
     }
+}
+
+/// Opens the database, which must be migrated.
+///
+/// # Errors
+/// A sentence for what could not be opened; in production also for a login that passes by the walls.
+pub async fn open_store(settings: &Settings) -> Result<Store, Cause> {
+    let (url, pool_size, writers) = (settings.database.url.expose_secret(), settings.database.readers, settings.database.writers);
+    let options = StoreOptions { pool_size, writers, ..StoreOptions::new(url) };
+    let store = Store::open(&options, Arc::new(SystemClock)).await?;
+    if settings.mode == Mode::Production {
+        refuse_weak_login(&store).await?;
+    }
+    Ok(store)
 }
 
 /// Production refuses a login that passes by the walls in the database.

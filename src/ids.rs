@@ -107,6 +107,8 @@ kinds! {
     Session, SessionId, "ses";
     /// A person's place in a business.
     Member, MemberId, "mem";
+    /// An invitation to a business.
+    Invitation, InvitationId, "ivt";
     /// A product of the platform.
     Product, ProductId, "prd";
     /// A plan of a product (all of its versions).

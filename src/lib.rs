@@ -99,6 +99,12 @@
 //!     tests: `refunds_come_to_no_more_than_was_taken_by_the_databases_own_check`,
 //!     `a_refund_whose_outcome_was_lost_with_its_worker_is_paid_once`, `a_refund_that_never_arrived_is_sent_again_with_its_key`,
 //!     `a_refund_that_fails_becomes_account_credit`
+//! 35. A business has an owner at all times, and whoever leaves it is out at once, and out of no other.
+//!     tests: `the_last_owner_stays_an_owner_and_stays`, `of_two_owners_who_leave_at_once_one_stays`,
+//!     `whoever_leaves_is_signed_out_of_that_business_alone`
+//! 36. An invitation is accepted once, in its time, by whoever shows the link that was mailed to it.
+//!     tests: `an_invitation_works_once_in_its_time_and_not_after_it_is_taken_back`, `of_two_who_accept_at_once_one_joins`,
+//!     `an_invitations_token_is_stored_as_a_hash_alone`
 //!
 //! # Global by design
 //!
@@ -108,6 +114,7 @@
 //! - `sessions`: found at refresh before anybody is known. A tenant reads its own; the system alone writes.
 //! - `refresh_tokens`: found by their hash before anybody is known; for the system alone.
 //! - `api_key_hashes`: a key of a business is found by its hash before anybody is known; for the system alone.
+//! - `invitation_tokens`: the link of an invitation is found by its hash before anybody is known; for the system alone.
 //! - `service_keys`: keys of the platform's own products; for the system alone.
 //! - `account_tokens`, `account_requests`: links in mails are found by their hash before anybody is known, and requests for
 //!   them are counted by address, known or not; for the system alone.

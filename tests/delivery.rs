@@ -21,7 +21,7 @@ use evolve_business::app::App;
 use evolve_business::config::{Given, Settings};
 use evolve_business::ids::{IdGen as _, SubscriptionId, SystemIds};
 use evolve_business::services::events::{Event, SubscriptionFacts, SubscriptionWhat, emit};
-use evolve_business::services::{Ports, customers::CustomerService, customers::Register};
+use evolve_business::services::{Ports, customers::CustomerService, customers::NewBusiness, customers::Register};
 use evolve_business::store::types::CompanySize;
 use evolve_business::store::{Tenant, TenantScope, customers};
 use sea_orm::sqlx::{self, Connection as _};
@@ -110,14 +110,16 @@ async fn write_events(db: &TestDatabase) -> Vec<String> {
 
 fn newcomer() -> Register {
     Register {
-        business_name: "Amani Traders".to_owned(),
-        business_email: "office@example.com".to_owned(),
-        industry: "Retail".to_owned(),
-        company_size: CompanySize::Size2To10,
-        country: "KE".to_owned(),
-        postal_code: "00100".to_owned(),
-        time_zone: None,
-        currency: None,
+        business: NewBusiness {
+            business_name: "Amani Traders".to_owned(),
+            business_email: "office@example.com".to_owned(),
+            industry: "Retail".to_owned(),
+            company_size: CompanySize::Size2To10,
+            country: "KE".to_owned(),
+            postal_code: "00100".to_owned(),
+            time_zone: None,
+            currency: None,
+        },
         full_name: "Amina Otieno".to_owned(),
         email: "amina@example.com".to_owned(),
         password: "correct-horse-battery-staple-9".into(),

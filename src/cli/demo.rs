@@ -22,7 +22,7 @@ use crate::money::Currency;
 use crate::services::Ports;
 use crate::services::access::Caller;
 use crate::services::catalog::{CatalogService, file};
-use crate::services::customers::{CustomerService, Register};
+use crate::services::customers::{CustomerService, NewBusiness, Register};
 use crate::services::payments::{AddPaymentMethod, MethodSource, PaymentService, SandboxBehavior};
 use crate::services::subscriptions::{ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService};
 use crate::store::Snapshot;
@@ -97,14 +97,16 @@ async fn live_until(clock: &ManualClock, worker: &Worker, end: Timestamp) -> Res
 /// Registers the demo business.
 async fn register(ports: &Ports) -> Result<Caller, Cause> {
     let input = Register {
-        business_name: "Baraka Traders".to_owned(),
-        business_email: "accounts@baraka.test".to_owned(),
-        industry: "Retail".to_owned(),
-        company_size: CompanySize::Size11To50,
-        country: "KE".to_owned(),
-        postal_code: "00100".to_owned(),
-        time_zone: Some("Africa/Nairobi".to_owned()),
-        currency: Currency::from_code("KES"),
+        business: NewBusiness {
+            business_name: "Baraka Traders".to_owned(),
+            business_email: "accounts@baraka.test".to_owned(),
+            industry: "Retail".to_owned(),
+            company_size: CompanySize::Size11To50,
+            country: "KE".to_owned(),
+            postal_code: "00100".to_owned(),
+            time_zone: Some("Africa/Nairobi".to_owned()),
+            currency: Currency::from_code("KES"),
+        },
         full_name: "Amina Baraka".to_owned(),
         email: EMAIL.to_owned(),
         password: SecretString::from(PASSWORD),

@@ -20,6 +20,7 @@ use crate::services::catalog::cheapest_first;
 use crate::store::catalog::{self, Feature, Plan, PlanHistory, PlanView, Price, Product, VersionKey};
 use crate::store::coupons::{self, Coupon};
 use crate::store::customers::{self, Member, UserView};
+use crate::store::invitations::{self as invitations_rows, Invitation};
 use crate::store::page::{Page, Window};
 use crate::store::reads::Of;
 use crate::store::reads::audit::{self, AuditEvent};
@@ -205,6 +206,10 @@ pub struct Loaders {
     pub business_members: Pages<BusinessId, Member>,
     /// How many people a business has.
     pub business_member_counts: Loader<BusinessId, u64>,
+    /// Pages of a business's open invitations.
+    pub business_invitations: Pages<BusinessId, Invitation>,
+    /// How many open invitations a business has.
+    pub business_invitation_counts: Loader<BusinessId, u64>,
     /// People of the businesses that the view shows.
     pub users: Loader<UserId, UserView>,
 }
@@ -303,6 +308,8 @@ impl Loaders {
             }),
             business_members: pages!(snapshot, customers::members),
             business_member_counts: of_reader!(snapshot, customers::count_members),
+            business_invitations: pages!(snapshot, invitations_rows::pages),
+            business_invitation_counts: of_reader!(snapshot, invitations_rows::counts),
             users: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
                     let found = customers::users(&snapshot.reader().await?, ids).await?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Outcome};
 use crate::ids::{AuditEventId, BusinessId};
 use crate::store::reads::audit::{self as rows, AuditEvent};
 use crate::store::types::Instant;
-use crate::store::{System, Tenant, staff, work};
+use crate::store::{Store, System, Tenant, staff, work};
 
 /// One act to write down.
 #[derive(Debug, Clone)]
@@ -128,8 +128,8 @@ pub struct Verified {
 ///
 /// # Errors
 /// The database's fault.
-pub async fn verify(ports: &Ports) -> Outcome<Verified> {
-    ports.store.read_system(|system| async move { Ok(verify_all(&system).await?) }).await
+pub async fn verify(store: &Store) -> Outcome<Verified> {
+    store.read_system(|system| async move { Ok(verify_all(&system).await?) }).await
 }
 
 /// The chains as one state of the database has them.

@@ -3,12 +3,11 @@
 
 use uuid::Uuid;
 
-use super::Ports;
 use super::billing::RENEWAL;
 use crate::error::{Error, Outcome};
-use crate::ids::{BusinessId, CreditNoteId, InvoiceId, JobId, JournalEntryId, PaymentId, SubscriptionId};
-use crate::store::System;
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, JobId, JournalEntryId, PaymentId, RefundId, SubscriptionId};
 use crate::store::doctor::{CHECKS, Contradiction, contradictions, without_renewal};
+use crate::store::{Store, System};
 
 /// A check with what contradicts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +24,8 @@ pub struct Examined {
 ///
 /// # Errors
 /// The database's fault.
-pub async fn examine(ports: &Ports) -> Outcome<Vec<Examined>> {
-    ports.store.read_system(|system| async move { Ok(examine_all(&system).await?) }).await
+pub async fn examine(store: &Store) -> Outcome<Vec<Examined>> {
+    store.read_system(|system| async move { Ok(examine_all(&system).await?) }).await
 }
 
 /// The checks of one state of the database.
@@ -62,6 +61,7 @@ fn named(prefix: &str, id: Uuid) -> String {
         "job" => JobId::from(id).to_string(),
         "jrn" => JournalEntryId::from(id).to_string(),
         "pay" => PaymentId::from(id).to_string(),
+        "ref" => RefundId::from(id).to_string(),
         "sub" => SubscriptionId::from(id).to_string(),
         _ => id.to_string(),
     }

@@ -23,8 +23,8 @@ pub use super::entity::customers::member::Model as Member;
 /// A whole row of `users`, with its secrets: for the system alone. Others see a [`UserView`].
 pub use super::entity::customers::user::Model as User;
 
-/// The most businesses of one person that are listed.
-const MAX_MEMBERSHIPS: u64 = 100;
+/// The most businesses that one person belongs to.
+pub const MAX_MEMBERSHIPS: u64 = 100;
 
 /// What a session lets its person do now.
 #[derive(Debug, Clone, Copy, FromQueryResult)]
@@ -205,6 +205,30 @@ pub async fn insert_member(tenant: &Tenant, row: Member) -> Result<(), Error> {
     tenant.insert_many(vec![row.into_active_model().reset_all()]).await
 }
 
+/// Gives a person of this business another role.
+///
+/// # Errors
+/// The database's fault.
+pub async fn set_role(tenant: &Tenant, held: &Member, role: Role) -> Result<Member, Error> {
+    tenant.update(Member { role, ..held.clone() }.into_active_model().reset_all()).await
+}
+
+/// Takes a person out of this business.
+///
+/// # Errors
+/// The database's fault.
+pub async fn delete_member(tenant: &Tenant, id: MemberId) -> Result<(), Error> {
+    tenant.delete_by_id::<member::Entity, _>(id).await
+}
+
+/// How many own this business, counted no further than two.
+///
+/// # Errors
+/// The database's fault.
+pub async fn count_owners(tenant: &Tenant) -> Result<u64, Error> {
+    tenant.select::<member::Entity>().filter(member::Column::Role.eq(Role::Owner)).count_up_to(1).await
+}
+
 /// A business of a person.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Membership {
@@ -283,4 +307,25 @@ pub async fn replace_password(system: &System, id: UserId, old: &str, new: &str,
         .filter(user::Column::Id.eq(id))
         .filter(user::Column::PasswordHash.eq(old));
     Ok(update.exec(system.connection()).await?.rows_affected == 1)
+}
+
+/// Writes what a person says of themselves; what is `None` stays.
+///
+/// # Errors
+/// The database's fault.
+pub async fn update_user(
+    system: &System,
+    id: UserId,
+    (full_name, locale): (Option<String>, Option<String>),
+    now: Instant,
+) -> Result<(), Error> {
+    let mut update = system.update_many::<user::Entity>().col_expr(user::Column::UpdatedAt, Expr::value(now));
+    if let Some(full_name) = full_name {
+        update = update.col_expr(user::Column::FullName, Expr::value(full_name));
+    }
+    if let Some(locale) = locale {
+        update = update.col_expr(user::Column::Locale, Expr::value(locale));
+    }
+    update.filter(user::Column::Id.eq(id)).exec(system.connection()).await?;
+    Ok(())
 }

@@ -13,6 +13,7 @@ pub mod customers;
 pub mod doctor;
 pub(crate) mod entity;
 pub mod fault;
+pub mod invitations;
 pub mod invoices;
 pub mod jobs;
 pub mod keys;

@@ -301,8 +301,8 @@ pub async fn waiting_attempt(tenant: &Tenant, invoice: InvoiceId) -> Result<Opti
     waiting.filter(payment::Column::Status.eq(PaymentStatus::RequiresAction)).one().await
 }
 
-/// The oldest open invoice with something due of each subscription that is PAST_DUE or SUSPENDED, except those with a
-/// live attempt.
+/// The open invoices with something due of the subscriptions that are PAST_DUE or SUSPENDED, the oldest first, except those
+/// with a live attempt.
 ///
 /// # Errors
 /// The database's fault.
@@ -319,15 +319,13 @@ pub async fn overdue_invoices(tenant: &Tenant) -> Result<Vec<Invoice>, Error> {
         .filter(invoice::Column::AmountDueMinor.gt(0))
         .order_by_asc(invoice::Column::CreatedAt)
         .order_by_asc(invoice::Column::Id);
-    let mut oldest: Vec<Invoice> = Vec::new();
-    for found in open.all().await? {
-        if !oldest.iter().any(|kept| kept.subscription_id == found.subscription_id) {
-            oldest.push(found);
-        }
+    let mut overdue = open.all().await?;
+    if overdue.is_empty() {
+        return Ok(overdue);
     }
-    let ids: Vec<InvoiceId> = oldest.iter().map(|invoice| invoice.id).collect();
+    let ids: Vec<InvoiceId> = overdue.iter().map(|invoice| invoice.id).collect();
     let live = tenant.select::<payment::Entity>().filter(payment::Column::InvoiceId.is_in(ids)).filter(payment::Column::Status.is_in(LIVE));
     let live = live.all().await?;
-    oldest.retain(|invoice| !live.iter().any(|payment| payment.invoice_id == invoice.id));
-    Ok(oldest)
+    overdue.retain(|invoice| !live.iter().any(|payment| payment.invoice_id == invoice.id));
+    Ok(overdue)
 }

@@ -8,7 +8,7 @@ use super::entity::customers::{refresh_token, session};
 use super::types::Instant;
 use super::{System, Tenant};
 use crate::error::Error;
-use crate::ids::{SessionId, UserId};
+use crate::ids::{BusinessId, SessionId, UserId};
 
 pub use super::entity::customers::refresh_token::Model as RefreshToken;
 pub use super::entity::customers::session::Model as Session;
@@ -114,6 +114,21 @@ macro_rules! session_statements {
 pub(super) use session_statements;
 
 session_statements!(session, refresh_token, SessionId, UserId: UserId);
+
+/// Ends the sessions of a person in one business.
+///
+/// # Errors
+/// The database's fault.
+pub async fn revoke_in(system: &System, user: UserId, business: BusinessId, now: Instant) -> Result<(), Error> {
+    let update = system
+        .update_many::<session::Entity>()
+        .col_expr(session::Column::RevokedAt, Expr::value(now))
+        .filter(session::Column::UserId.eq(user))
+        .filter(session::Column::BusinessId.eq(business))
+        .filter(session::Column::RevokedAt.is_null());
+    update.exec(system.connection()).await?;
+    Ok(())
+}
 
 /// Where a person is signed in to this business, newest first.
 ///

@@ -124,6 +124,17 @@ pub async fn set_period_invoice(tenant: &Tenant, id: PeriodId, invoice: InvoiceI
     tenant.update_where::<period::Entity>(change).await.map(drop)
 }
 
+/// Has the ladders of this business that gave up on a payment method try again: there is another one.
+///
+/// # Errors
+/// The database's fault.
+pub async fn forget_hard_declines(tenant: &Tenant) -> Result<(), Error> {
+    let change = |update: super::tenant::ScopedUpdate<subscription::Entity>| {
+        update.set(subscription::Column::DunningHard, false).filter(subscription::Column::DunningHard.eq(true))
+    };
+    tenant.update_where::<subscription::Entity>(change).await.map(drop)
+}
+
 /// A change to write down.
 #[derive(Debug, Clone)]
 pub struct NewChange<'a> {

@@ -212,6 +212,12 @@ impl Tenant {
         Ok(row.update(&*self.reader.transaction).await?)
     }
 
+    /// Deletes the row of that id, if this business has it.
+    pub(crate) async fn delete_by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<(), Error> {
+        E::delete_many().filter(self.own::<E>()).filter(E::id_column().eq(id)).exec(&*self.reader.transaction).await?;
+        Ok(())
+    }
+
     /// Changes those rows of this business that `change` selects; answers how many.
     pub(crate) async fn update_where<E: TenantEntity>(
         &self,

@@ -39,7 +39,7 @@ async fn lived(db: TestDatabase) -> (World, BusinessId) {
 
 async fn a_trail_as_it_was_written_holds(db: TestDatabase) {
     let (world, _) = lived(db).await;
-    let verified = audit::verify(&world.ports).await.unwrap();
+    let verified = audit::verify(&world.ports.store).await.unwrap();
     let events = world.count("audit_events", "true").await + world.count("platform_audit_events", "true").await;
     assert_eq!((verified.breaks, i64::try_from(verified.events).unwrap()), (Vec::new(), events));
     assert!(verified.chains >= 1 && events > 3);
@@ -52,7 +52,7 @@ async fn a_trail_that_was_tampered_with_is_found_by_its_chain(db: TestDatabase) 
     }
     for (tampered, told) in TAMPERED {
         assert!(world.run_sql(tampered).await > 0, "{tampered}");
-        let verified = audit::verify(&world.ports).await.unwrap();
+        let verified = audit::verify(&world.ports.store).await.unwrap();
         let [found] = &verified.breaks[..] else { panic!("{tampered}: {verified:#?}") };
         assert!(found.what.contains(told), "{tampered}: {}", found.what);
         assert_eq!(found.chain, Some(business), "{tampered}");
@@ -60,13 +60,13 @@ async fn a_trail_that_was_tampered_with_is_found_by_its_chain(db: TestDatabase) 
             world.run_sql(&format!("delete from {table}")).await;
             world.run_sql(&format!("insert into {table} select * from kept_{table}")).await;
         }
-        assert_eq!(audit::verify(&world.ports).await.unwrap().breaks, Vec::new(), "{tampered}");
+        assert_eq!(audit::verify(&world.ports.store).await.unwrap().breaks, Vec::new(), "{tampered}");
     }
     // Two events that change places: each hash is good for its own place alone.
     for (from, to) in [(2, 1_000_000), (3, 2), (1_000_000, 3)] {
         world.run_sql(&format!("update audit_events set sequence = {to} where sequence = {from}")).await;
     }
-    let verified = audit::verify(&world.ports).await.unwrap();
+    let verified = audit::verify(&world.ports.store).await.unwrap();
     assert_eq!(verified.breaks.len(), 1);
     assert_eq!((verified.breaks[0].after, verified.breaks[0].what.contains("does not follow")), (1, true));
 }

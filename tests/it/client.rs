@@ -38,6 +38,11 @@ impl Server {
         Client { url: format!("{}/staff/graphql", self.url), ..self.client() }
     }
 
+    /// A client of whoever holds this access token.
+    pub(crate) fn holder(&self, token: &Value) -> Client {
+        Client { token: Some(token.as_str().unwrap().to_owned()), ..self.client() }
+    }
+
     /// A client of nobody in particular.
     pub(crate) fn client(&self) -> Client {
         Client { url: format!("{}/graphql", self.url), token: None, about: None, http: reqwest::Client::new() }

@@ -148,7 +148,7 @@ async fn five_years_pass_through_graphql_alone_and_the_doctor_finds_nothing(db: 
     worker.cancel();
     world.run_due_jobs().await;
     assert_eq!(world.examine().await, [""; 0]);
-    let verified = audit::verify(&world.ports).await.unwrap();
+    let verified = audit::verify(&world.ports.store).await.unwrap();
     assert_eq!(verified.breaks, Vec::new());
     assert!(verified.events > 100, "{verified:?}");
 }

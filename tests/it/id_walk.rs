@@ -119,6 +119,26 @@ const TRIALS: &[Trial] = &[
         document: "mutation($id: ID!) { revokeApiKey(input: { apiKeyId: $id }) { revokedId userErrors { code message field } } }",
     },
     Trial {
+        argument: "UpdateMemberInput.memberId",
+        prefixes: &["mem"],
+        document: "mutation($id: ID!) { updateMember(input: { memberId: $id, role: MEMBER }) { member { id } userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "RemoveMemberInput.memberId",
+        prefixes: &["mem"],
+        document: "mutation($id: ID!) { removeMember(input: { memberId: $id }) { removedId userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "SwitchBusinessInput.businessId",
+        prefixes: &["biz"],
+        document: "mutation($id: ID!) { switchBusiness(input: { businessId: $id }) { viewer { role } userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "RevokeInvitationInput.invitationId",
+        prefixes: &["ivt"],
+        document: "mutation($id: ID!) { revokeInvitation(input: { invitationId: $id }) { revokedId userErrors { code message field } } }",
+    },
+    Trial {
         argument: "SignInInput.businessId",
         prefixes: &["biz"],
         document: "mutation($id: ID!, $email: EmailAddress!, $password: String!) { signIn(input: { email: $email, password: $password, businessId: $id }) { viewer { role } userErrors { code message field } } }",
@@ -145,6 +165,9 @@ async fn walk(world: &World) {
     let mut a = Life::lived(world, &server, "ann").await;
     let (note, refund) = a.refunded(world, &world.staff(&server, StaffRole::Finance).await).await;
     a.ids.extend([note, refund]);
+    let input = json!({ "email": "invited@example.com", "role": "MEMBER" });
+    let invited = a.client.mutate("inviteMember", input, "invitation { id }").await;
+    a.ids.push(invited["invitation"]["id"].as_str().unwrap().to_owned());
     let b = Life::lived(world, &server, "ben").await;
     assert_eq!(every_id_argument(), listed(), "each id argument of the schema is tried, or listed as no tenant's");
 

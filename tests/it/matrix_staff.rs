@@ -69,6 +69,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("Business", "business(id: $business) { business { ? } }"),
     ("Coupon", "node(id: $coupon) { ... on Coupon { ? } }"),
     ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
+    ("Invitation", "node(id: $invitation) { ... on Invitation { ? } }"),
     ("Invoice", "node(id: $invoice) { ... on Invoice { ? } }"),
     ("JournalEntry", "node(id: $entry) { ... on JournalEntry { ? } }"),
     ("Member", "node(id: $member) { ... on Member { ? } }"),

@@ -6,10 +6,12 @@ use evolve_business::graphql::business::account::{AccountMutation, AccountQuery}
 use evolve_business::graphql::business::profile::{ProfileMutation, ProfileQuery};
 use evolve_business::graphql::context::RequestContext;
 use evolve_business::services::access::{self, Access, Caller};
-use evolve_business::services::customers::{AuthTokens, BusinessChoice, CustomerService, Register, Registered, SignIn, SignedIn};
+use evolve_business::services::customers::{
+    AuthTokens, BusinessChoice, CustomerService, NewBusiness, Register, Registered, SignIn, SignedIn,
+};
 use evolve_business::store::customers::{self, Member, User};
 use evolve_business::store::types::{CompanySize, Role};
-use evolve_business::store::{Instant, TenantScope};
+use evolve_business::store::{Instant, System, TenantScope};
 use sea_orm::sqlx::{self, Connection as _, Row as _};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -27,14 +29,16 @@ struct Mutations(AccountMutation, ProfileMutation);
 /// A business in Kenya whose owner has this address.
 pub(crate) fn newcomer(email: &str) -> Register {
     Register {
-        business_name: "Baraka Traders".to_owned(),
-        business_email: "accounts@baraka.example".to_owned(),
-        industry: "Retail".to_owned(),
-        company_size: CompanySize::Size2To10,
-        country: "KE".to_owned(),
-        postal_code: "00100".to_owned(),
-        time_zone: None,
-        currency: None,
+        business: NewBusiness {
+            business_name: "Baraka Traders".to_owned(),
+            business_email: "accounts@baraka.example".to_owned(),
+            industry: "Retail".to_owned(),
+            company_size: CompanySize::Size2To10,
+            country: "KE".to_owned(),
+            postal_code: "00100".to_owned(),
+            time_zone: None,
+            currency: None,
+        },
         full_name: "Wanjiru Kamau".to_owned(),
         email: email.to_owned(),
         password: PASSWORD.into(),
@@ -79,6 +83,22 @@ impl World {
         let hash = self.ports.passwords.hash(PASSWORD.into()).await.unwrap();
         self.person(Some((scope, role)), email, hash).await;
         self.sign_in(email, PASSWORD).await.unwrap().caller
+    }
+
+    /// Adds somebody who has an account to a business.
+    pub(crate) async fn join(&self, scope: TenantScope, role: Role, email: &str) {
+        let (ports, key) = (self.ports.clone(), email.to_lowercase());
+        let write = move |system: System| {
+            let (ports, key) = (ports.clone(), key.clone());
+            async move {
+                let user_id = customers::user_by_email(&system, &key).await?.unwrap().id;
+                let tenant = system.tenant(scope);
+                let joined_at = Instant::from(ports.now());
+                let row = Member { business_id: scope.business(), id: ports.ids.next(), user_id, role, joined_at };
+                Ok(customers::insert_member(&tenant, row).await?)
+            }
+        };
+        self.ports.store.write_system(write).await.unwrap();
     }
 
     /// Adds a person with that password hash, to a business if there is one given.

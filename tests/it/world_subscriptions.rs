@@ -171,7 +171,7 @@ impl World {
 
     /// What is wrong by the doctor's word, each check by its name with what contradicts it.
     pub(crate) async fn examine(&self) -> Vec<String> {
-        let examined = doctor::examine(&self.ports).await.unwrap();
+        let examined = doctor::examine(&self.ports.store).await.unwrap();
         assert!(examined.len() > 15, "every check is made");
         let wrong = examined.iter().flat_map(|check| check.findings.iter().map(move |finding| format!("{}: {finding}", check.name)));
         wrong.collect()

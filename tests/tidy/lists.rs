@@ -59,6 +59,8 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
 
 /// Files that make a `TenantScope`: whoever has one may act for that business.
 pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
+    ("src/services/customers/businesses.rs", "a business whose member the caller was found to be, or that they are making"),
+    ("src/services/customers/invitations.rs", "the business of an invitation whose mailed token was shown"),
     ("src/services/customers/links.rs", "the business that the person of an address or a mailed token joined first"),
     ("src/services/customers/register.rs", "the business that is being made"),
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
@@ -73,9 +75,12 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/catalog/plans.rs", "the catalogue is everybody's"),
     ("src/services/catalog/seed.rs", "the catalogue is everybody's"),
     ("src/services/coupons/create.rs", "coupons are everybody's, as the catalogue is"),
+    ("src/services/customers/businesses.rs", "sessions, and a business that is being made"),
+    ("src/services/customers/invitations.rs", "invitations are accepted before anybody is known"),
     ("src/services/customers/links.rs", "links in mails, before anybody is known"),
     ("src/services/customers/mod.rs", "a person's businesses, and whether an address is taken"),
     ("src/services/customers/passwords.rs", "people belong to no business"),
+    ("src/services/customers/people.rs", "people belong to no business, and a member who leaves is signed out of it"),
     ("src/services/customers/register.rs", "a business that is being made"),
     ("src/services/customers/sessions.rs", "sign-in and refresh, before anybody is known"),
     ("src/services/doctor.rs", "the whole database is examined"),

@@ -11,7 +11,7 @@ use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, TimeZone, show_id};
 use crate::ids::{BusinessId, SessionId, UserId};
 use crate::services::access::{Caller, Need};
-use crate::services::customers::{self as service, BusinessChoice, Register, SignIn};
+use crate::services::customers::{self as service, BusinessChoice, NewBusiness, Register, SignIn};
 use crate::store::customers::{self, UserView};
 use crate::store::{sessions, types};
 
@@ -272,14 +272,16 @@ pub struct RegisterInput {
 impl From<RegisterInput> for Register {
     fn from(input: RegisterInput) -> Self {
         Self {
-            business_name: input.business_name,
-            business_email: input.business_email.0,
-            industry: input.industry,
-            company_size: input.company_size.into(),
-            country: input.country.0,
-            postal_code: input.postal_code,
-            time_zone: input.time_zone.map(|zone| zone.0),
-            currency: input.currency.map(|currency| currency.0),
+            business: NewBusiness {
+                business_name: input.business_name,
+                business_email: input.business_email.0,
+                industry: input.industry,
+                company_size: input.company_size.into(),
+                country: input.country.0,
+                postal_code: input.postal_code,
+                time_zone: input.time_zone.map(|zone| zone.0),
+                currency: input.currency.map(|currency| currency.0),
+            },
             full_name: input.full_name,
             email: input.email.0,
             password: SecretString::from(input.password),

@@ -7,11 +7,13 @@ pub mod api_keys;
 pub mod audit;
 pub mod catalog;
 pub mod credit_notes;
+pub mod invitations;
 pub mod invoices;
 pub mod money_mutations;
 pub mod node;
 pub mod notifications;
 pub mod payments;
+pub mod people;
 pub mod preview;
 pub mod profile;
 pub mod refunds;
@@ -45,6 +47,8 @@ pub struct Mutation(
     api_keys::ApiKeyMutation,
     account_links::AccountLinkMutation,
     profile::ProfileMutation,
+    people::PeopleMutation,
+    invitations::InvitationMutation,
     subscription_mutations::SubscriptionMutation,
     money_mutations::MoneyMutation,
     notifications::NotificationMutation,

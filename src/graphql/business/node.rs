@@ -7,6 +7,7 @@ use super::api_keys::ApiKey;
 use super::audit::AuditEvent;
 use super::catalog::{Plan, Product};
 use super::credit_notes::CreditNote;
+use super::invitations::Invitation;
 use super::invoices::Invoice;
 use super::notifications::Notification;
 use super::payments::{Payment, PaymentMethod};
@@ -16,8 +17,8 @@ use super::subscriptions::Subscription;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId, PlanId, ProductId,
-    RefundId, SessionId, SubscriptionId, UserId,
+    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId,
+    PlanId, ProductId, RefundId, SessionId, SubscriptionId, UserId,
 };
 use crate::services::access::Need;
 use crate::store::reads::{audit, invoices, payments, refunds, subscriptions};
@@ -37,6 +38,8 @@ pub enum Node {
     UserSession(UserSession),
     /// A person's place in a business.
     Member(Member),
+    /// Somebody who is invited.
+    Invitation(Invitation),
     /// A key of the business.
     ApiKey(ApiKey),
     /// A product.
@@ -121,6 +124,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     }
     if let Some(id) = NotificationId::parse(id) {
         return Ok(Notification::by_id(request, id).await?.map(Node::Notification));
+    }
+    if let Some(id) = InvitationId::parse(id) {
+        return Ok(if access.allows(Need::Manage) { Invitation::by_id(request, id).await?.map(Node::Invitation) } else { None });
     }
     if let Some(id) = SubscriptionId::parse(id) {
         return Ok(subscriptions::by_id(&tenant, id).await?.map(Subscription::new).map(Node::Subscription));

@@ -4,6 +4,8 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 
 use super::account::{Role, User};
 use super::api_keys::ApiKey;
+use super::invitations::InvitationConnection;
+
 use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
@@ -197,6 +199,19 @@ impl Business {
         let page = page.map(|row| (Position { at: row.joined_at, id: row.id.uuid() }, Member { row }));
         Ok(MemberConnection::of(request, &name, page, count))
     }
+    /// Those who are invited and have not answered, the newest first. For owners and admins.
+    #[graphql(guard = "Allow(Need::Manage)")]
+    async fn invitations(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<InvitationConnection> {
+        let arguments = PageArguments { first, after, last, before };
+        super::invitations::page_of_business(request(context), self.row.business_id, arguments).await
+    }
     /// Its live keys, the newest first. For owners and admins.
     #[graphql(guard = "Allow(Need::Manage)")]
     async fn api_keys(&self, context: &Context<'_>) -> Result<Vec<ApiKey>> {
@@ -285,7 +300,7 @@ pub struct UpdateProfileInput {
 }
 
 /// What becomes of a field by what was sent for it.
-fn change<T, R>(sent: MaybeUndefined<T>, convert: impl FnOnce(T) -> R) -> Change<R> {
+pub(super) fn change<T, R>(sent: MaybeUndefined<T>, convert: impl FnOnce(T) -> R) -> Change<R> {
     match sent {
         MaybeUndefined::Undefined => Change::Keep,
         MaybeUndefined::Null => Change::Clear,

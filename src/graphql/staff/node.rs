@@ -15,6 +15,7 @@ use crate::graphql::business::api_keys::ApiKey;
 use crate::graphql::business::audit::AuditEvent;
 use crate::graphql::business::catalog::{Plan, Product};
 use crate::graphql::business::credit_notes::CreditNote;
+use crate::graphql::business::invitations::Invitation;
 use crate::graphql::business::invoices::Invoice;
 use crate::graphql::business::node::MAX_NODES;
 use crate::graphql::business::payments::{Payment, PaymentMethod};
@@ -23,8 +24,8 @@ use crate::graphql::business::refunds::Refund;
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId,
-    RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
+    AuditEventId, BusinessId, CouponId, CreditNoteId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId,
+    PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
 };
 use crate::services::staff::Right;
 use crate::store::reads::{audit, invoices, ledger, payments, refunds, subscriptions};
@@ -43,6 +44,8 @@ pub enum StaffNode {
     User(User),
     /// A person's place in a business.
     Member(Member),
+    /// Somebody who is invited to a business.
+    Invitation(Invitation),
     /// A product.
     Product(Product),
     /// A plan, with what only staff see of it.
@@ -146,6 +149,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = JournalEntryId::parse(id) {
         return Ok(ledger::by_id(&reader, id).await?.map(JournalEntry::new).map(StaffNode::JournalEntry));
+    }
+    if let Some(id) = InvitationId::parse(id) {
+        return Ok(Invitation::by_id(request, id).await?.map(StaffNode::Invitation));
     }
     if let Some(id) = SubscriptionId::parse(id) {
         return Ok(subscriptions::by_id(&reader, id).await?.map(Subscription::new).map(StaffNode::Subscription));

@@ -144,6 +144,20 @@ pub(in crate::services) fn time_zone(field: &'static str, name: &str) -> Result<
     zone.ok_or_else(|| UserError::at(field, UserErrorCode::Invalid, "Give a time zone of IANA's, e.g. Africa/Nairobi."))
 }
 
+/// Reads a BCP 47 tag: its form, whatever it names.
+///
+/// # Errors
+/// INVALID.
+pub(in crate::services) fn locale(field: &'static str, text: &str) -> Result<String, UserError> {
+    /// The most characters, by the RFC that names them.
+    const MAX_CHARS: usize = 35;
+    let mut parts = text.split('-');
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let language = parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let good = language && parts.all(is_part) && text.len() <= MAX_CHARS;
+    good.then(|| text.to_owned()).ok_or_else(|| UserError::at(field, UserErrorCode::Invalid, "Give a language tag, e.g. en or sw-KE."))
+}
+
 /// What was read, and all the refusals of what was not.
 #[derive(Debug, Default)]
 pub(in crate::services) struct Refusals(Vec<UserError>);
@@ -204,6 +218,17 @@ mod tests {
         assert_eq!((one.address.as_str(), &one.key), ("Ann@Example.COM", &other.key));
         for bad in ["", "ann", "ann@", "@example.com", "a nn@example.com", "ann@exa\0mple.com", "ann@b@c"] {
             assert_eq!(Email::read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_locale_is_of_the_form_of_bcp_47() {
+        for good in ["en", "sw", "sw-KE", "zh-Hant-TW", "de-CH-1996"] {
+            assert_eq!(locale("locale", good), Ok(good.to_owned()));
+        }
+        let long = format!("en{}", "-abcdefgh".repeat(4));
+        for bad in ["", "e", "engl", "en_GB", "en-", "e1", "en-toolong12", "en ", "ен", &long] {
+            assert_eq!(code(locale("locale", bad)), Some(UserErrorCode::Invalid), "{bad:?}");
         }
     }
 

@@ -13,16 +13,21 @@ use crate::store::{Instant, Tenant, sessions as stored};
 use super::Ports;
 use super::access::{self, Caller};
 
+mod businesses;
 pub(super) mod fields;
+mod invitations;
 mod links;
 mod passwords;
+mod people;
 mod profile;
 mod register;
 mod sessions;
 
 pub use super::sessions::AuthTokens;
+pub use invitations::AcceptInvitation;
+pub use people::UpdateUser;
 pub use profile::{Change, UpdateProfile};
-pub use register::{Register, Registered};
+pub use register::{NewBusiness, Register, Registered};
 pub use sessions::{BusinessChoice, SignIn, SignedIn};
 
 /// Accounts, sessions and profiles.

@@ -7,7 +7,7 @@ use super::fields::{self, BusinessName, Email, FullName, Industry, PostalCode, R
 use super::sessions::{Opening, SignedIn};
 use super::{AuthTokens, CustomerService};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
-use crate::ids::{BusinessId, UserId};
+use crate::ids::BusinessId;
 use crate::money::Currency;
 use crate::security::envelope::BusinessKey;
 use crate::services::access::Caller;
@@ -23,9 +23,9 @@ const FALLBACK_CURRENCY: &str = "USD";
 /// The language of a person who has said nothing of it.
 const DEFAULT_LOCALE: &str = "en";
 
-/// What a business says when it comes.
+/// What a business says of itself when it comes.
 #[derive(Debug, Clone)]
-pub struct Register {
+pub struct NewBusiness {
     /// What it is called.
     pub business_name: String,
     /// Where invoices are mailed.
@@ -42,6 +42,13 @@ pub struct Register {
     pub time_zone: Option<String>,
     /// Default: the country's where plans are sold in it, else USD.
     pub currency: Option<Currency>,
+}
+
+/// A business that comes with its first owner, who is new here.
+#[derive(Debug, Clone)]
+pub struct Register {
+    /// The business.
+    pub business: NewBusiness,
     /// The first owner's name.
     pub full_name: String,
     /// The first owner's address.
@@ -63,9 +70,9 @@ pub struct Registered {
     pub tokens: AuthTokens,
 }
 
-/// What a business says when it comes, parsed.
+/// What a business says of itself, parsed.
 #[derive(Debug, Clone)]
-struct Newcomer {
+pub(super) struct Founded {
     business_name: BusinessName,
     business_email: Email,
     industry: Industry,
@@ -74,8 +81,40 @@ struct Newcomer {
     postal_code: PostalCode,
     time_zone: String,
     currency: Currency,
+}
+
+/// A business with its first owner, parsed.
+#[derive(Debug, Clone)]
+struct Newcomer {
+    business: Founded,
     full_name: FullName,
     email: Email,
+}
+
+impl NewBusiness {
+    /// Reads it, and takes note of everything that is wrong with it; plans are sold in the currencies `sold`.
+    pub(super) fn read(&self, refusals: &mut Refusals, sold: &[Currency]) -> Option<Founded> {
+        let business_name = refusals.note(BusinessName::parse("businessName", &self.business_name));
+        let business_email = refusals.note(Email::parse("businessEmail", &self.business_email));
+        let industry = refusals.note(Industry::parse("industry", &self.industry));
+        let country = refusals.note(fields::country("country", &self.country));
+        let postal_code = refusals.note(PostalCode::parse("postalCode", &self.postal_code));
+        let time_zone = match &self.time_zone {
+            Some(name) => refusals.note(fields::time_zone("timeZone", name)),
+            None => country.map(|country| country.time_zone.to_owned()),
+        };
+        let currency = refusals.note(choose_currency(self.currency, country, sold));
+        Some(Founded {
+            business_name: business_name?,
+            business_email: business_email?,
+            industry: industry?,
+            company_size: self.company_size,
+            country: country?,
+            postal_code: postal_code?,
+            time_zone: time_zone?,
+            currency: currency?,
+        })
+    }
 }
 
 impl CustomerService {
@@ -89,7 +128,8 @@ impl CustomerService {
         let password_hash = self.ports.passwords.hash(input.password).await?;
         let now = self.now();
         let ids = &self.ports.ids;
-        let (business, user) = self.rows(newcomer, password_hash, now)?;
+        let business = self.business_row(newcomer.business, now)?;
+        let user = self.user_row(newcomer.email, newcomer.full_name, password_hash, now);
         let member = Member { business_id: business.business_id, id: ids.next(), user_id: user.id, role: Role::Owner, joined_at: now };
         let (opening, refresh) = Opening::new(&self.ports, user.id, business.business_id, user_agent)?;
         let signed_in = opening.grant(&self.ports, &refresh)?;
@@ -108,40 +148,17 @@ impl CustomerService {
 
     /// Everything that is wrong with the input, at once.
     async fn parse(&self, input: &Register) -> Outcome<Newcomer> {
+        let (sold, taken) = self.look_up(Email::read(&input.email).map(|email| email.key)).await?;
         let mut refusals = Refusals::default();
-        let business_name = refusals.note(BusinessName::parse("businessName", &input.business_name));
-        let business_email = refusals.note(Email::parse("businessEmail", &input.business_email));
-        let industry = refusals.note(Industry::parse("industry", &input.industry));
-        let country = refusals.note(fields::country("country", &input.country));
-        let postal_code = refusals.note(PostalCode::parse("postalCode", &input.postal_code));
+        let business = input.business.read(&mut refusals, &sold);
         let full_name = refusals.note(FullName::parse("fullName", &input.full_name));
         let email = refusals.note(Email::parse("email", &input.email));
-        let time_zone = match &input.time_zone {
-            Some(name) => refusals.note(fields::time_zone("timeZone", name)),
-            None => country.map(|country| country.time_zone.to_owned()),
-        };
-        let known = [&input.email, &input.business_email, &input.full_name, &input.business_name].map(String::clone);
+        let known = [&input.email, &input.business.business_email, &input.full_name, &input.business.business_name].map(String::clone);
         refusals.note_all(self.ports.passwords.check("password", input.password.clone(), known.to_vec()).await)?;
-
-        let (sold, taken) = self.look_up(email.as_ref().map(|email| email.key.clone())).await?;
         if taken {
             refusals.note::<()>(Err(taken_address()));
         }
-        let currency = refusals.note(choose_currency(input.currency, country, &sold));
-        let read = (|| {
-            Some(Newcomer {
-                business_name: business_name?,
-                business_email: business_email?,
-                industry: industry?,
-                company_size: input.company_size,
-                country: country?,
-                postal_code: postal_code?,
-                time_zone: time_zone?,
-                currency: currency?,
-                full_name: full_name?,
-                email: email?,
-            })
-        })();
+        let read = (|| Some(Newcomer { business: business?, full_name: full_name?, email: email? }))();
         let refused = refusals.into_vec();
         match read {
             Some(newcomer) if refused.is_empty() => Ok(newcomer),
@@ -150,7 +167,7 @@ impl CustomerService {
     }
 
     /// The currencies that plans are sold in, and whether somebody has the address.
-    async fn look_up(&self, email_key: Option<String>) -> Outcome<(Vec<Currency>, bool)> {
+    pub(super) async fn look_up(&self, email_key: Option<String>) -> Outcome<(Vec<Currency>, bool)> {
         let found = self.ports.store.read_system(move |system| {
             let email_key = email_key.clone();
             async move {
@@ -165,51 +182,64 @@ impl CustomerService {
         found.await
     }
 
-    /// The business with a new key of its own, and its first owner.
-    fn rows(&self, newcomer: Newcomer, password_hash: String, now: Instant) -> Result<(Business, User), Error> {
+    /// A business with a new key of its own.
+    pub(super) fn business_row(&self, founded: Founded, now: Instant) -> Result<Business, Error> {
         let business_id: BusinessId = self.ports.ids.next();
-        let user_id: UserId = self.ports.ids.next();
         let rng = self.ports.rng.as_ref();
-        let business = Business {
+        Ok(Business {
             business_id,
-            business_name: newcomer.business_name.into_string(),
-            business_email: newcomer.business_email.address,
-            industry: newcomer.industry.into_string(),
-            company_size: newcomer.company_size,
-            country: newcomer.country.code.to_owned(),
-            postal_code: newcomer.postal_code.into_string(),
+            business_name: founded.business_name.into_string(),
+            business_email: founded.business_email.address,
+            industry: founded.industry.into_string(),
+            company_size: founded.company_size,
+            country: founded.country.code.to_owned(),
+            postal_code: founded.postal_code.into_string(),
             address_line: None,
             city: None,
             phone_sealed: None,
             tax_id_sealed: None,
             wrapped_key: self.ports.master.wrap(rng, business_id.uuid(), &BusinessKey::generate(rng))?,
             tax_exempt: false,
-            time_zone: newcomer.time_zone,
-            currency: newcomer.currency,
+            time_zone: founded.time_zone,
+            currency: founded.currency,
             verification_status: VerificationStatus::Unverified,
             balance_minor: 0,
             suspended_at: None,
             created_at: now,
             updated_at: now,
-        };
-        let user = User {
-            id: user_id,
-            email: newcomer.email.address,
-            email_key: newcomer.email.key,
-            full_name: newcomer.full_name.into_string(),
+        })
+    }
+
+    /// A person whose address is not confirmed yet.
+    pub(super) fn user_row(&self, email: Email, full_name: FullName, password_hash: String, now: Instant) -> User {
+        User {
+            id: self.ports.ids.next(),
+            email: email.address,
+            email_key: email.key,
+            full_name: full_name.into_string(),
             password_hash,
             locale: DEFAULT_LOCALE.to_owned(),
             email_verified_at: None,
             created_at: now,
             updated_at: now,
-        };
-        Ok((business, user))
+        }
     }
 
     /// Writes everything that a registration makes.
     async fn write_registration(&self, system: &System, rows: (Business, User, Member), opening: &Opening) -> Outcome<()> {
         let (business, user, member) = rows;
-        let (owner, registered) = (user.id.to_string(), business.business_id.to_string());
+        // Two who ask for one address at once: the second waits here, and finds it taken.
+        match customers::insert_user(system, user).await {
+            Err(Error::UniqueViolation(_)) => return Err(taken_address().into()),
+            inserted => inserted?,
+        };
+        self.write_business(system, business, member).await?;
+        Ok(opening.write(system).await?)
+    }
+
+    /// Writes a business with its first owner, and tells of it.
+    pub(super) async fn write_business(&self, system: &System, business: Business, member: Member) -> Result<(), Error> {
+        let (owner, registered) = (member.user_id.to_string(), business.business_id.to_string());
         let facts = RegisteredFacts {
             business_id: registered.clone(),
             owner_id: owner.clone(),
@@ -217,18 +247,12 @@ impl CustomerService {
             currency: business.currency.code().to_owned(),
         };
         let details = json!({ "country": business.country, "currency": business.currency.code(), "timeZone": business.time_zone });
-        // Two who ask for one address at once: the second waits here, and finds it taken.
-        match customers::insert_user(system, user).await {
-            Err(Error::UniqueViolation(_)) => return Err(taken_address().into()),
-            inserted => inserted?,
-        };
         let tenant = system.tenant(TenantScope::proved(business.business_id));
         customers::insert_business(&tenant, business).await?;
         customers::insert_member(&tenant, member).await?;
-        opening.write(system).await?;
         events::emit(&tenant, &self.ports, &Event::BusinessRegistered(facts)).await?;
         let act = Act { action: "business.registered", actor: &owner, subject: &registered, details };
-        Ok(audit::record(&tenant, &self.ports, act).await?)
+        audit::record(&tenant, &self.ports, act).await
     }
 }
 

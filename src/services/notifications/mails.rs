@@ -12,6 +12,7 @@ use crate::services::Ports;
 use crate::services::events::brought;
 use crate::store::account_links::{self, AccountToken};
 use crate::store::customers::{self, UserView};
+use crate::store::invitations::{self, Invitation, InvitationToken};
 use crate::store::jobs::{self, Finish, Job, Lane, NewJob};
 use crate::store::mails::{self as rows, StoredMail};
 use crate::store::types::{Channel, Instant, LinkPurpose, MailStatus};
@@ -23,6 +24,8 @@ pub const SEND_MAIL: &str = "send_mail";
 pub const CONFIRM_EMAIL: &str = "confirm.email";
 /// The mail that lets somebody choose a new password.
 pub const RESET_PASSWORD: &str = "reset.password";
+/// The mail that invites somebody to a business.
+pub const INVITATION: &str = "member.invited";
 /// How often a mail is tried: over some four hours.
 const MOST_ATTEMPTS: i32 = 15;
 /// The most characters of what a server said that are kept.
@@ -100,6 +103,22 @@ pub async fn queue(tenant: &Tenant, ports: &Ports, user: UserId, kind: &str) -> 
     schedule(tenant, ports, id, None).await
 }
 
+/// Writes down the mail of an invitation, with the job that sends it. It is written in the language of whoever invites: nothing is
+/// known of the other.
+///
+/// # Errors
+/// The database's fault.
+pub async fn queue_invitation(tenant: &Tenant, ports: &Ports, invitation: &Invitation) -> Result<(), Error> {
+    let business = customers::business(tenant).await?;
+    let host = customers::users(tenant, vec![invitation.invited_by]).await?.pop();
+    let (name, locale) = host.map(|host| (host.full_name, host.locale)).unwrap_or_default();
+    let details = json!({ "values": { "business": business.business_name, "name": name }, "path": "", "locale": locale });
+    let mail = StoredMail { invitation_id: Some(invitation.id), ..row(tenant, ports, (None, INVITATION), &details, None) };
+    let id = mail.id;
+    rows::insert(tenant, vec![mail]).await?;
+    schedule(tenant, ports, id, None).await
+}
+
 /// A mail that waits.
 fn row(
     tenant: &Tenant,
@@ -114,6 +133,7 @@ fn row(
         id: ports.ids.next(),
         event_id: event,
         user_id: user,
+        invitation_id: None,
         kind: kind.to_owned(),
         details: details.to_string(),
         status: MailStatus::Queued,
@@ -189,11 +209,18 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
         let Some(row) = rows::find(&tenant, id).await?.filter(|row| row.status == MailStatus::Queued) else { return Ok(None) };
         let business = customers::business(&tenant).await?;
         let user = customers::users(&tenant, row.user_id.into_iter().collect()).await?.pop();
-        Ok(Some((row, business.business_email, user)))
+        let invitation = match row.invitation_id {
+            Some(invitation) => invitations::find(&tenant, invitation).await?,
+            None => None,
+        };
+        Ok(Some((row, business.business_email, user, invitation)))
     });
-    let Some((row, business_email, user)) = read.await? else { return Ok(Prepared::Over) };
+    let Some((row, business_email, user, invitation)) = read.await? else { return Ok(Prepared::Over) };
     if row.user_id.is_some() && user.is_none() {
         return Ok(Prepared::Unfit("the person has left the business"));
+    }
+    if row.invitation_id.is_some() {
+        return invite(ports, &row, invitation).await;
     }
     let address = user.as_ref().map_or(business_email, |user| user.email.clone());
     let Some(to) = MailAddress::parse(&address) else { return Ok(Prepared::Unfit("the address cannot be one")) };
@@ -205,6 +232,27 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
     let locale = user.map(|user| user.locale).unwrap_or_default();
     let letter = letters::letter(&row.kind, &locale, &details["values"], &link)?;
     Ok(Prepared::Mail(Mail { id: id.uuid(), to, subject: letter.subject, text: letter.text, html: Some(letter.html) }))
+}
+
+/// Puts the mail of an invitation together, with the token of its link; it goes to the invitation's address.
+async fn invite(ports: &Ports, row: &StoredMail, invitation: Option<Invitation>) -> Outcome<Prepared> {
+    let now = Instant::from(ports.now());
+    let Some(invitation) = invitation.filter(|invitation| invitation.is_good(now)) else {
+        return Ok(Prepared::Unfit("the invitation is over"));
+    };
+    let Some(to) = MailAddress::parse(&invitation.email) else { return Ok(Prepared::Unfit("the address cannot be one")) };
+    let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
+    let token = LinkToken::generate(ports.rng.as_ref());
+    let stored =
+        InvitationToken { hash: token.hash().to_vec(), business_id: invitation.business_id, invitation_id: invitation.id, created_at: now };
+    let write = ports.store.write_system(move |system| {
+        let stored = stored.clone();
+        async move { Ok(invitations::insert_token(&system, stored).await?) }
+    });
+    write.await?;
+    let link = format!("{}/accept-invitation#token={}", ports.app_url, *token.reveal());
+    let letter = letters::letter(&row.kind, details["locale"].as_str().unwrap_or_default(), &details["values"], &link)?;
+    Ok(Prepared::Mail(Mail { id: row.id.uuid(), to, subject: letter.subject, text: letter.text, html: Some(letter.html) }))
 }
 
 /// A link with a new token, whose hash is stored. The token stands behind `#`: no server on the way sees or logs it.

@@ -24,7 +24,7 @@ mod mails;
 pub mod preview;
 
 pub use kinds::{KINDS, Kind};
-pub use mails::{CONFIRM_EMAIL, RESET_PASSWORD, SEND_MAIL, queue};
+pub use mails::{CONFIRM_EMAIL, INVITATION, RESET_PASSWORD, SEND_MAIL, queue, queue_invitation};
 
 /// Tells people in the application.
 pub const IN_APP: Consumer = Consumer { job_kind: "notify_in_app", wants: |name| Kind::of(name).is_some() };

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::letters::{self, Letter};
-use super::{CONFIRM_EMAIL, KINDS, RESET_PASSWORD, kinds};
+use super::{CONFIRM_EMAIL, INVITATION, KINDS, RESET_PASSWORD, kinds};
 use crate::error::Error;
 use crate::services::events::Event;
 
 /// Every kind of mail, by the name that [`mail`] takes.
 pub fn kinds() -> Vec<&'static str> {
-    KINDS.iter().filter(|kind| kind.by_mail).map(|kind| kind.name).chain([CONFIRM_EMAIL, RESET_PASSWORD]).collect()
+    KINDS.iter().filter(|kind| kind.by_mail).map(|kind| kind.name).chain([CONFIRM_EMAIL, RESET_PASSWORD, INVITATION]).collect()
 }
 
 /// A mail of a kind; `None` for one that there is not.

@@ -11,7 +11,7 @@ use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::audit::{self, Act};
 use crate::store::payments::{self, NewMethod, PaymentMethod};
 use crate::store::types::PaymentMethodKind;
-use crate::store::{Instant, Snapshot, Tenant, customers};
+use crate::store::{Instant, Snapshot, Tenant, customers, subscriptions};
 
 /// The most methods of one business, removed ones not counted.
 const MOST_METHODS: usize = 20;
@@ -127,9 +127,11 @@ async fn find(tenant: &Tenant, id: Option<PaymentMethodId>) -> Outcome<PaymentMe
     Ok(payments::method(tenant, id).await?.ok_or_else(method_not_found)?)
 }
 
-/// Makes a method the default and begins an attempt with it on the oldest open invoice of each subscription that is overdue.
+/// Makes a method the default and begins attempts with it on the open invoices of the subscriptions that are overdue. Ladders that
+/// gave up on the method before it try again.
 async fn choose(tenant: &Tenant, ports: &Ports, method: &PaymentMethod) -> Outcome<()> {
     payments::make_default(tenant, method.id).await?;
+    subscriptions::forget_hard_declines(tenant).await?;
     for invoice in payments::overdue_invoices(tenant).await? {
         match begin(tenant, ports, &invoice, None).await {
             Ok(_) => {}

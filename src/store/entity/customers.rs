@@ -84,6 +84,53 @@ pub mod member {
     crate::store::entity::tenant_entity!(BusinessId, Id);
 }
 
+/// `invitations`.
+pub mod invitation {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, InvitationId, UserId};
+    use crate::store::types::{Instant, Role};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "invitations")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: InvitationId,
+        pub email: String,
+        pub email_key: String,
+        pub role: Role,
+        pub invited_by: UserId,
+        pub created_at: Instant,
+        pub expires_at: Instant,
+        pub accepted_at: Option<Instant>,
+        pub revoked_at: Option<Instant>,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `invitation_tokens`.
+pub mod invitation_token {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, InvitationId};
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "invitation_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub business_id: BusinessId,
+        pub invitation_id: InvitationId,
+        pub created_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
 /// `sessions`.
 pub mod session {
     use sea_orm::entity::prelude::*;

@@ -55,7 +55,7 @@ pub mod notification_preference {
 pub mod mail {
     use sea_orm::entity::prelude::*;
 
-    use crate::ids::{BusinessId, EventId, MailId, UserId};
+    use crate::ids::{BusinessId, EventId, InvitationId, MailId, UserId};
     use crate::store::types::{Instant, MailStatus};
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -67,6 +67,7 @@ pub mod mail {
         pub id: MailId,
         pub event_id: Option<EventId>,
         pub user_id: Option<UserId>,
+        pub invitation_id: Option<InvitationId>,
         pub kind: String,
         pub details: String,
         pub status: MailStatus,

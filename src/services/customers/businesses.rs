@@ -1,0 +1,82 @@
+//! One person in several businesses: going from one to another, and founding a further one.
+
+use super::CustomerService;
+use super::fields::Refusals;
+use super::register::NewBusiness;
+use super::sessions::{Opening, SignedIn};
+use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
+use crate::ids::BusinessId;
+use crate::services::access::{self, Caller};
+use crate::store::TenantScope;
+use crate::store::customers::{self, Business, MAX_MEMBERSHIPS, Member};
+use crate::store::types::Role;
+
+impl CustomerService {
+    /// Begins a session of the caller in another business of theirs. The present one goes on, so that an answer that is lost on the
+    /// way signs nobody out.
+    ///
+    /// # Errors
+    /// NOT_FOUND at `businessId` for a business that is not theirs; [`Error::Forbidden`] for a key; [`Error::Unauthenticated`]; or
+    /// the database's fault.
+    pub async fn switch_business(&self, caller: Caller, business: Option<BusinessId>, user_agent: Option<&str>) -> Outcome<SignedIn> {
+        let (scope, Caller::User { user, .. }) = (caller.require_scope()?, caller) else { return Err(Error::Forbidden.into()) };
+        let refusal = || UserError::at("businessId", UserErrorCode::NotFound, "There is no such business of yours.");
+        // One that names nothing is looked for all the same: the caller is checked first.
+        let target = business.unwrap_or(BusinessId::from(uuid::Uuid::nil()));
+        let (opening, refresh) = Opening::new(&self.ports, user, target, user_agent)?;
+        let write = opening.clone();
+        let entered = self.ports.store.write_system(move |system| {
+            let opening = write.clone();
+            async move {
+                access::check(&system.tenant(scope), caller).await?.person()?;
+                let tenant = system.tenant(TenantScope::proved(target));
+                customers::member_of(&tenant, user).await?.ok_or_else(refusal)?;
+                Ok(opening.write(&system).await?)
+            }
+        });
+        entered.await?;
+        Ok(opening.grant(&self.ports, &refresh)?)
+    }
+
+    /// Makes a further business, which the caller owns, and their session in it. The present session goes on.
+    ///
+    /// # Errors
+    /// Every refusal of the input at once: REQUIRED, TOO_LONG, INVALID; LIMIT_EXCEEDED for one business too many;
+    /// [`Error::Forbidden`] for a key; [`Error::Unauthenticated`]; or the database's fault.
+    pub async fn create_business(&self, caller: Caller, input: NewBusiness, user_agent: Option<&str>) -> Outcome<(Business, SignedIn)> {
+        let (scope, Caller::User { user, .. }) = (caller.require_scope()?, caller) else { return Err(Error::Forbidden.into()) };
+        let (sold, _) = self.look_up(None).await?;
+        let mut refusals = Refusals::default();
+        let founded = input.read(&mut refusals, &sold);
+        let (refused, now) = (refusals.into_vec(), self.now());
+        let Some(founded) = founded else {
+            // Who is not signed in any more, is not told what is wrong with the input.
+            let check = self
+                .ports
+                .store
+                .read_system(move |system| async move { Ok(access::check(&system.tenant(scope), caller).await?.person()?) });
+            check.await?;
+            return Err(Failure::Refused(refused));
+        };
+        let business = self.business_row(founded, now)?;
+        let id = business.business_id;
+        let member = Member { business_id: id, id: self.ports.ids.next(), user_id: user, role: Role::Owner, joined_at: now };
+        let (opening, refresh) = Opening::new(&self.ports, user, id, user_agent)?;
+        let (service, write, row) = (self.clone(), opening.clone(), business.clone());
+        let made = self.ports.store.write_system(move |system| {
+            let (service, opening, row, member) = (service.clone(), write.clone(), row.clone(), member.clone());
+            async move {
+                access::check(&system.tenant(scope), caller).await?.person()?;
+                let has = customers::memberships(&system, user).await?.len();
+                if u64::try_from(has).unwrap_or(u64::MAX) >= MAX_MEMBERSHIPS {
+                    let sentence = format!("A person belongs to at most {MAX_MEMBERSHIPS} businesses.");
+                    return Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into());
+                }
+                service.write_business(&system, row, member).await?;
+                Ok(opening.write(&system).await?)
+            }
+        });
+        made.await?;
+        Ok((business, opening.grant(&self.ports, &refresh)?))
+    }
+}

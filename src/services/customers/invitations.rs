@@ -1,0 +1,249 @@
+//! Inviting people to a business. The link in the mail proves whose the address is; what it lets its holder do is decided when it is
+//! shown.
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::CustomerService;
+use super::fields::{Email, FullName, Refusals};
+use super::people::may_touch;
+use super::sessions::{Opening, SignedIn};
+use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
+use crate::ids::InvitationId;
+use crate::security::password::Verdict;
+use crate::security::token::LinkToken;
+use crate::services::access::{self, Caller, Need};
+use crate::services::audit::{self, Act};
+use crate::services::notifications::queue_invitation;
+use crate::store::customers::{self, Member, User};
+use crate::store::invitations::{self, Invitation};
+use crate::store::types::Role;
+use crate::store::{Instant, System, Tenant, TenantScope, account_links};
+
+/// How long an invitation may be accepted.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The most open invitations of a business.
+const MAX_OPEN: u64 = 100;
+
+/// Somebody who accepts an invitation.
+#[derive(Debug, Clone)]
+pub struct AcceptInvitation {
+    /// What stands in the link.
+    pub token: String,
+    /// What they are called; for a person who is new here.
+    pub full_name: Option<String>,
+    /// The new password, or that of the account that has the address.
+    pub password: SecretString,
+}
+
+impl CustomerService {
+    /// Invites somebody by mail. An invitation of the same address that is open is taken back.
+    ///
+    /// # Errors
+    /// INVALID or TOO_LONG at `email`; TAKEN for whoever is in the business; LIMIT_EXCEEDED for one too many; [`Error::Forbidden`]
+    /// for a role below ADMIN, and for whoever is no owner where an owner is invited; [`Error::Unauthenticated`]; or the
+    /// database's fault.
+    pub async fn invite(&self, caller: Caller, email: &str, role: Role) -> Outcome<Invitation> {
+        let (scope, ports, now) = (caller.require_scope()?, self.ports.clone(), self.now());
+        let email = Email::parse("email", email);
+        let expires_at = now.get().saturating_add(LIFETIME).unwrap_or(jiff::Timestamp::MAX);
+        let invited = self.ports.store.write_system(move |system| {
+            let (ports, email) = (ports.clone(), email.clone());
+            async move {
+                let tenant = system.tenant(scope);
+                customers::lock_business(&tenant).await?;
+                // Who may not, is not told what is wrong with the input.
+                let access = access::check_change(&tenant, caller, Need::Manage).await?;
+                may_touch(&access, role)?;
+                let (email, person) = (email?, access.person()?);
+                refuse_member(&system, &tenant, &email).await?;
+                invitations::revoke_of(&tenant, &email.key, now).await?;
+                if invitations::count_open(&tenant, MAX_OPEN).await? >= MAX_OPEN {
+                    let sentence = format!("A business has at most {MAX_OPEN} open invitations; revoke one first.");
+                    return Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into());
+                }
+                let row = Invitation {
+                    business_id: tenant.business(),
+                    id: ports.ids.next(),
+                    email: email.address,
+                    email_key: email.key,
+                    role,
+                    invited_by: person.user,
+                    created_at: now,
+                    expires_at: expires_at.into(),
+                    accepted_at: None,
+                    revoked_at: None,
+                };
+                invitations::insert(&tenant, row.clone()).await?;
+                queue_invitation(&tenant, &ports, &row).await?;
+                let (actor, subject, details) = (access.actor(), row.id.to_string(), json!({ "role": role.as_str() }));
+                audit::record(&tenant, &ports, Act { action: "member.invited", actor: &actor, subject: &subject, details }).await?;
+                Ok(row)
+            }
+        });
+        let invited = invited.await?;
+        self.ports.work.notify_one();
+        Ok(invited)
+    }
+
+    /// Takes an open invitation back; answers its id.
+    ///
+    /// # Errors
+    /// NOT_FOUND at `invitationId` for any but an open invitation of the business; [`Error::Forbidden`] for a role below ADMIN, and
+    /// for whoever is no owner where an owner was invited; [`Error::Unauthenticated`]; or the database's fault.
+    pub async fn revoke_invitation(&self, caller: Caller, invitation: Option<InvitationId>) -> Outcome<InvitationId> {
+        let (scope, outside, now) = (caller.require_scope()?, self.ports.clone(), self.now());
+        let write = move |tenant: Tenant| {
+            let ports = outside.clone();
+            async move {
+                customers::lock_business(&tenant).await?;
+                let access = access::check_change(&tenant, caller, Need::Manage).await?;
+                let refusal = || UserError::at("invitationId", UserErrorCode::NotFound, "There is no such invitation.");
+                let found = invitations::open_by_id(&tenant, invitation.ok_or_else(refusal)?).await?.ok_or_else(refusal)?;
+                may_touch(&access, found.role)?;
+                invitations::revoke_of(&tenant, &found.email_key, now).await?;
+                let (actor, subject, details) = (access.actor(), found.id.to_string(), json!({ "role": found.role.as_str() }));
+                audit::record(&tenant, &ports, Act { action: "invitation.revoked", actor: &actor, subject: &subject, details }).await?;
+                Ok(found.id)
+            }
+        };
+        self.ports.store.write(scope, write).await
+    }
+
+    /// Makes whoever shows the link of an invitation a person of the business, and signs them in: as the account that has the address,
+    /// by its password, or as a new one. The address is confirmed by that.
+    ///
+    /// # Errors
+    /// TOKEN_EXPIRED at `token` for one that is unknown, accepted, taken back or too old; INVALID_CREDENTIALS at `password` where an
+    /// account has the address; else REQUIRED, TOO_LONG or INVALID at `fullName` and WEAK_PASSWORD or TOO_LONG at `password`;
+    /// [`Error::Forbidden`] where staff have suspended the business; or the database's fault.
+    pub async fn accept_invitation(&self, input: AcceptInvitation, user_agent: Option<&str>) -> Outcome<(Member, SignedIn)> {
+        let hash = LinkToken::parse(&input.token).ok_or_else(expired)?.hash();
+        let now = self.now();
+        let look = self.ports.store.read_system(move |system| async move {
+            let (_, invitation) = good(&system, &hash, now).await?;
+            Ok((customers::user_by_email(&system, &invitation.email_key).await?, invitation))
+        });
+        let (known, invitation) = look.await?;
+        let comer = match known {
+            Some(user) => self.known(user, input.password).await?,
+            None => self.newcomer(&invitation, input, now).await?,
+        };
+        let (opening, refresh) = Opening::new(&self.ports, comer.user().id, invitation.business_id, user_agent)?;
+        let (service, write) = (self.clone(), opening.clone());
+        let joined = self.ports.store.write_system(move |system| {
+            let (service, comer, opening) = (service.clone(), comer.clone(), write.clone());
+            async move { service.join(&system, &hash, (&comer, &opening), now).await }
+        });
+        let member = joined.await?;
+        Ok((member, opening.grant(&self.ports, &refresh)?))
+    }
+
+    /// Somebody who has an account, by its password.
+    async fn known(&self, user: User, password: SecretString) -> Outcome<Comer> {
+        match self.ports.passwords.verify(password, Some(user.password_hash.clone())).await? {
+            Verdict::Right { .. } => Ok(Comer::Known(user)),
+            Verdict::Wrong => {
+                let sentence = "An account has this address: give its password.";
+                Err(UserError::at("password", UserErrorCode::InvalidCredentials, sentence).into())
+            }
+        }
+    }
+
+    /// Somebody who is new here.
+    async fn newcomer(&self, invitation: &Invitation, input: AcceptInvitation, now: Instant) -> Outcome<Comer> {
+        let mut refusals = Refusals::default();
+        let full_name = refusals.note(FullName::parse("fullName", input.full_name.as_deref().unwrap_or_default()));
+        let known = vec![invitation.email.clone(), input.full_name.clone().unwrap_or_default()];
+        refusals.note_all(self.ports.passwords.check("password", input.password.clone(), known).await)?;
+        let refused = refusals.into_vec();
+        let Some(full_name) = full_name.filter(|_| refused.is_empty()) else { return Err(Failure::Refused(refused)) };
+        let password_hash = self.ports.passwords.hash(input.password).await?;
+        let email = Email { address: invitation.email.clone(), key: invitation.email_key.clone() };
+        Ok(Comer::New(self.user_row(email, full_name, password_hash, now)))
+    }
+
+    /// The transaction of an acceptance.
+    async fn join(&self, system: &System, hash: &[u8], (comer, opening): (&Comer, &Opening), now: Instant) -> Outcome<Member> {
+        let (tenant, _) = good(system, hash, now).await?;
+        if customers::lock_business(&tenant).await?.suspended_at.is_some() {
+            return Err(Error::Forbidden.into());
+        }
+        // Read again under the lock: of two who show it at once, the second finds it accepted.
+        let (_, invitation) = good(system, hash, now).await?;
+        let user = comer.user();
+        match comer {
+            Comer::Known(_) => {
+                let held = customers::user_held(system, user.id).await?;
+                if held.is_none_or(|held| held.password_hash != user.password_hash) {
+                    return Err(Error::Contention("the password was changed meanwhile".into()).into());
+                }
+            }
+            Comer::New(row) => match customers::insert_user(system, row.clone()).await {
+                Err(Error::UniqueViolation(_)) => {
+                    let sentence = "Somebody has registered with this address meanwhile: give that account's password.";
+                    return Err(UserError::at("password", UserErrorCode::InvalidCredentials, sentence).into());
+                }
+                inserted => drop(inserted?),
+            },
+        }
+        account_links::confirm_email(system, user.id, &invitation.email_key, now).await?;
+        let member = match customers::member_of(&tenant, user.id).await? {
+            Some(member) => member,
+            None => {
+                let (business_id, id) = (tenant.business(), self.ports.ids.next());
+                let row = Member { business_id, id, user_id: user.id, role: invitation.role, joined_at: now };
+                customers::insert_member(&tenant, row.clone()).await?;
+                row
+            }
+        };
+        invitations::accept(&tenant, &invitation, now).await?;
+        opening.write(system).await?;
+        let (actor, subject) = (user.id.to_string(), member.id.to_string());
+        let details = json!({ "invitation": invitation.id.to_string(), "role": member.role.as_str() });
+        audit::record(&tenant, &self.ports, Act { action: "member.joined", actor: &actor, subject: &subject, details }).await?;
+        Ok(member)
+    }
+}
+
+/// Who accepts an invitation.
+#[derive(Debug, Clone)]
+enum Comer {
+    /// Somebody who has an account, as it was when its password was compared.
+    Known(User),
+    /// Somebody whose account is to be made.
+    New(User),
+}
+
+impl Comer {
+    /// Their row.
+    const fn user(&self) -> &User {
+        match self {
+            Self::Known(user) | Self::New(user) => user,
+        }
+    }
+}
+
+/// Refuses to invite whoever is in the business.
+async fn refuse_member(system: &System, tenant: &Tenant, email: &Email) -> Outcome<()> {
+    let Some(user) = customers::user_by_email(system, &email.key).await? else { return Ok(()) };
+    if customers::member_of(tenant, user.id).await?.is_none() {
+        return Ok(());
+    }
+    Err(UserError::at("email", UserErrorCode::Taken, "This person is in the business already.").into())
+}
+
+/// The business that a token invites to, and its invitation, while it may be accepted.
+async fn good(system: &System, hash: &[u8], now: Instant) -> Outcome<(Tenant, Invitation)> {
+    let token = invitations::token(system, hash).await?.ok_or_else(expired)?;
+    // The row that the hash was found in says whose it is.
+    let tenant = system.tenant(TenantScope::proved(token.business_id));
+    let found = invitations::find(&tenant, token.invitation_id).await?.filter(|invitation| invitation.is_good(now));
+    Ok((tenant, found.ok_or_else(expired)?))
+}
+
+/// The one answer for a token that is unknown or not good any more.
+fn expired() -> UserError {
+    UserError::at("token", UserErrorCode::TokenExpired, "This invitation is not good any more; ask for a new one.")
+}
