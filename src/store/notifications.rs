@@ -24,6 +24,10 @@ pub struct Recipient {
     pub user_id: UserId,
     /// What they may do in the business.
     pub role: Role,
+    /// The full name.
+    pub full_name: String,
+    /// The address as it was given.
+    pub email: String,
     /// Their language, BCP 47.
     pub locale: String,
 }
@@ -41,6 +45,8 @@ pub async fn recipients(tenant: &Tenant, roles: &[Role]) -> Result<Vec<Recipient
         .select_only()
         .column_as(member::Column::UserId, "user_id")
         .column_as(member::Column::Role, "role")
+        .column_as(user::Column::FullName, "full_name")
+        .column_as(user::Column::Email, "email")
         .column_as(user::Column::Locale, "locale")
         .all_as::<Recipient>()
         .await

@@ -52,6 +52,7 @@ pub async fn bill(
     own: Vec<DraftLine>,
 ) -> Result<Option<Invoice>, Error> {
     let mut drafts = waiting(tenant, account, subscription).await?;
+    let some_waited = !drafts.is_empty();
     drafts.extend(own.iter().cloned());
     let Some(invoice) = issue(tenant, ports, account, subscription, drafts).await? else {
         // Credits that outweigh what is charged now wait with it for an invoice that can carry them.
@@ -59,7 +60,9 @@ pub async fn bill(
         subscriptions::insert_pending_lines(tenant, waits.collect()).await?;
         return Ok(None);
     };
-    subscriptions::take_pending_lines(tenant, subscription, invoice.id).await?;
+    if some_waited {
+        subscriptions::take_pending_lines(tenant, subscription, invoice.id).await?;
+    }
     Ok(Some(invoice))
 }
 

@@ -34,7 +34,7 @@ const CONSUMERS: &[Consumer] = &[super::notifications::IN_APP, super::notificati
 pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<EventId, Error> {
     let (id, now) = (ports.ids.next::<crate::ids::kind::Event>(), Instant::from(ports.now()));
     let (aggregate, name) = (event.aggregate(), event.name());
-    let sequence = outbox::next_sequence(tenant, &aggregate).await?;
+    let sequence = if event.is_first() { 1 } else { outbox::next_sequence(tenant, &aggregate).await? };
     let row = StoredEvent {
         business_id: tenant.business(),
         id,
@@ -49,11 +49,17 @@ pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<Event
     outbox::insert(tenant, row).await?;
     // People are told in real time.
     let at_once = Instant::from(ports.real_now());
-    for consumer in CONSUMERS.iter().filter(|consumer| (consumer.wants)(name)) {
-        let (key, lane) = (id.to_string(), format!("{}/{aggregate}", consumer.job_kind));
-        let job = NewJob { id: ports.ids.next(), kind: consumer.job_kind, key: &key, due_at: at_once, clock: None, now: at_once };
-        jobs::schedule_in(tenant, job, Lane { name: &lane, position: sequence }).await?;
-    }
+    let told: Vec<(&str, String)> = CONSUMERS
+        .iter()
+        .filter(|consumer| (consumer.wants)(name))
+        .map(|consumer| (consumer.job_kind, format!("{}/{aggregate}", consumer.job_kind)))
+        .collect();
+    let key = id.to_string();
+    let deliveries = told.iter().map(|(kind, lane)| {
+        let job = NewJob { id: ports.ids.next(), kind, key: &key, due_at: at_once, clock: None, now: at_once };
+        (job, Lane { name: lane, position: sequence })
+    });
+    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await?;
     Ok(id)
 }
 

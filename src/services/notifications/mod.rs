@@ -65,10 +65,9 @@ async fn notify(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> 
     let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
     let business = customers::business(tenant).await?;
     let people = told(tenant, kind, Channel::InApp).await?;
-    let names = names(tenant, &people).await?;
     let mut notifications = Vec::with_capacity(people.len());
-    for (person, name) in people.into_iter().zip(names) {
-        let note = letters::note(kind.name, &person.locale, &values(&event, &business, &name)?)?;
+    for person in people {
+        let note = letters::note(kind.name, &person.locale, &values(&event, &business, &person.full_name)?)?;
         notifications.push(Notification {
             business_id: tenant.business(),
             id: ports.ids.next(),
@@ -94,13 +93,6 @@ async fn told(tenant: &Tenant, kind: &Kind, channel: Channel) -> Result<Vec<Reci
         !refused || kind.is_mandatory(channel, person.role)
     });
     Ok(people)
-}
-
-/// What the people are called.
-async fn names(tenant: &Tenant, people: &[Recipient]) -> Result<Vec<String>, Error> {
-    let found = customers::users(tenant, people.iter().map(|person| person.user_id).collect()).await?;
-    let name = |person: &Recipient| found.iter().find(|user| user.id == person.user_id).map(|user| user.full_name.clone());
-    Ok(people.iter().map(|person| name(person).unwrap_or_default()).collect())
 }
 
 /// What the words of an event may name: what it tells, with instants as days in the business's zone, the business, and the
