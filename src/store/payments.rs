@@ -304,7 +304,7 @@ pub async fn change_status(tenant: &Tenant, held: &Payment, to: PaymentStatus, c
         updated_at: Set(now),
         ..Default::default()
     };
-    tenant.update(row).await.map(drop)
+    tenant.save(row).await
 }
 
 /// The attempt on an invoice that waits for the customer, if one does.

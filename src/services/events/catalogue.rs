@@ -197,11 +197,6 @@ impl Event {
         }
     }
 
-    /// Whether it is the first of what it happened to, which nothing can happen to before.
-    pub const fn is_first(&self) -> bool {
-        matches!(self, Self::InvoiceIssued(_))
-    }
-
     /// What it tells, as JSON.
     ///
     /// # Errors

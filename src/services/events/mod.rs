@@ -34,7 +34,7 @@ const CONSUMERS: &[Consumer] = &[super::notifications::IN_APP, super::notificati
 pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<EventId, Error> {
     let (id, now) = (ports.ids.next::<crate::ids::kind::Event>(), Instant::from(ports.now()));
     let (aggregate, name) = (event.aggregate(), event.name());
-    let sequence = if event.is_first() { 1 } else { outbox::next_sequence(tenant, &aggregate).await? };
+    let sequence = outbox::next_sequence(tenant, &aggregate).await?;
     let row = StoredEvent {
         business_id: tenant.business(),
         id,

@@ -14,7 +14,7 @@ use crate::services::billing::account::zone;
 use crate::services::events::{Consumer, Event, brought};
 use crate::store::customers::{self, Business};
 use crate::store::jobs::{Finish, Job};
-use crate::store::notifications::{self as rows, NewPreference, Notification, PreferencesOf, Recipient};
+use crate::store::notifications::{self as rows, NewPreference, Notification, Recipient};
 use crate::store::types::{Channel, Instant, Role};
 use crate::store::{Tenant, TenantScope};
 
@@ -86,12 +86,8 @@ async fn notify(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> 
 
 /// Who is told of a kind by a channel: those of its roles who have not said no, and those who cannot.
 async fn told(tenant: &Tenant, kind: &Kind, channel: Channel) -> Result<Vec<Recipient>, Error> {
-    let mut people = rows::recipients(tenant, kind.roles).await?;
-    let preferences = rows::preferences(tenant, PreferencesOf::Kind(kind.name, channel)).await?;
-    people.retain(|person| {
-        let refused = preferences.iter().any(|preference| preference.user_id == person.user_id && !preference.enabled);
-        !refused || kind.is_mandatory(channel, person.role)
-    });
+    let mut people = rows::recipients(tenant, kind.roles, kind.name, channel).await?;
+    people.retain(|person| person.enabled != Some(false) || kind.is_mandatory(channel, person.role));
     Ok(people)
 }
 
@@ -175,7 +171,7 @@ impl NotificationService {
     /// [`Error::Unauthenticated`] or the database's fault.
     pub async fn preferences(&self, tenant: &Tenant, caller: Caller) -> Result<Vec<Preference>, Error> {
         let person = access::check(tenant, caller).await?.person()?;
-        let said = rows::preferences(tenant, PreferencesOf::User(person.user)).await?;
+        let said = rows::preferences(tenant, person.user).await?;
         Ok(offered(person.role)
             .map(|(kind, channel)| {
                 let refused = said.iter().any(|row| row.kind == kind.name && row.channel == channel && !row.enabled);
