@@ -91,12 +91,13 @@ async fn issue(
         return Ok(None);
     }
     let id: InvoiceId = ports.ids.next();
+    let issued = (EntryKind::InvoiceIssued, id.uuid());
+    enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
+    // From here to the commit nobody else is given a number of the series: what needs none stands before.
     let number = numbered(tenant, account, &account.seller()?.invoice_prefix, id.uuid()).await?;
     let row = invoice_row(account, id, subscription, number, &totals)?;
     let lines = line_rows(ports, account, id, &drafts, &totals)?;
     let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
-    let issued = (EntryKind::InvoiceIssued, id.uuid());
-    enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
     spend(tenant, ports, account, id, totals.credit_applied_minor).await?;
     let details = json!({
         "number": invoice.number, "currency": invoice.currency.code(), "total_minor": invoice.total_minor, "tax_minor": invoice.tax_minor,
