@@ -154,8 +154,8 @@ async fn jobs_that_are_finished_together_end_each_by_its_own_claim(db: TestDatab
     }
     let second = claim(store, "2027-01-31T09:05:00Z", "2027-01-31T09:10:00Z", 9).await;
     assert_eq!(second.len(), 5);
-    let stale = first.iter().filter(is_lost);
-    let over = second.iter().filter(|job| !is_lost(job)).chain(stale).cloned().map(|job| {
+    let from_before = first.iter().filter(is_lost);
+    let over = second.iter().filter(|job| !is_lost(job)).chain(from_before).cloned().map(|job| {
         let how = match job.job_key.as_str() {
             "again" => Finish::Again(late),
             "dead" => Finish::Dead("no such dance".to_owned()),
