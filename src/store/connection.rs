@@ -23,6 +23,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that stood idle for longer is tried before it is used.
 const TRY_AFTER_IDLE: Duration = Duration::from_secs(30);
+/// How many statements a connection to PostgreSQL keeps prepared: more than there are texts, so that none is planned anew.
+const PREPARED_STATEMENTS: usize = 1_000;
+/// How a writing session of PostgreSQL plans. A prepared statement keeps the plan of its first runs: one that read the whole
+/// of a table since it had a page would go on so when it has thousands. Everything that writes finds its rows by a key.
+const WRITER_PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 /// Below this, SQLite's write-ahead log has a bug that loses data.
 const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -316,11 +321,11 @@ fn sqlite_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
 fn postgres_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
     let mut connect = pool_options(options, if read_only { options.pool_size } else { options.writers });
     connect.map_sqlx_postgres_opts(move |postgres| {
-        let postgres = postgres.application_name("evolve-business");
+        let postgres = postgres.application_name("evolve-business").statement_cache_capacity(PREPARED_STATEMENTS);
         if read_only {
             postgres.options([("default_transaction_isolation", "repeatable read"), ("default_transaction_read_only", "on")])
         } else {
-            postgres
+            postgres.options(WRITER_PLANS)
         }
     });
     connect.map_sqlx_postgres_before_acquire(|connection, meta| {

@@ -149,6 +149,9 @@ impl From<User> for UserView {
 /// # Errors
 /// The database's fault.
 pub async fn users(reader: &Reader, ids: Vec<UserId>) -> Result<Vec<UserView>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let to_user = member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
     let of_members = reader.select::<member::Entity>().join(JoinType::InnerJoin, to_user).filter(member::Column::UserId.is_in(ids));
     of_members

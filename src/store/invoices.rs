@@ -82,12 +82,12 @@ pub async fn payable(tenant: &Tenant, subscription: SubscriptionId) -> Result<Ve
 /// # Errors
 /// The database's fault.
 pub async fn insert(tenant: &Tenant, row: Invoice, lines: Vec<InvoiceLine>, taxes: Vec<InvoiceTax>) -> Result<Invoice, Error> {
-    let made = tenant.insert::<invoice::Entity, _>(row.into_active_model().reset_all()).await?;
+    tenant.insert_many::<invoice::Entity, _>(vec![row.clone().into_active_model().reset_all()]).await?;
     let lines = lines.into_iter().map(|line| line.into_active_model().reset_all()).collect();
     tenant.insert_many::<invoice_line::Entity, _>(lines).await?;
     let taxes = taxes.into_iter().map(|tax| tax.into_active_model().reset_all()).collect();
     tenant.insert_many::<invoice_tax::Entity, _>(taxes).await?;
-    Ok(made)
+    Ok(row)
 }
 
 /// Writes every column of an invoice.
@@ -95,7 +95,7 @@ pub async fn insert(tenant: &Tenant, row: Invoice, lines: Vec<InvoiceLine>, taxe
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: &Invoice) -> Result<(), Error> {
-    tenant.update::<invoice::Entity, _>(row.clone().into_active_model().reset_all()).await.map(drop)
+    tenant.save::<invoice::Entity, _>(row.clone().into_active_model().reset_all()).await
 }
 
 /// Whether an attempt to pay the invoice may still charge something.

@@ -41,6 +41,14 @@ pub struct Lane<'a> {
     pub position: i64,
 }
 
+/// Writes those jobs, each in a lane, of whose kind and key there is none, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn schedule_all_in(tenant: &Tenant, new: &[(NewJob<'_>, Lane<'_>)]) -> Result<(), Error> {
+    tenant.insert_new::<job::Entity, _>(new.iter().map(|(new, lane)| row(new, Some(*lane))).collect()).await
+}
+
 /// Writes a job unless there is one of its kind and key; answers whether it was written.
 ///
 /// # Errors
@@ -140,19 +148,33 @@ async fn claim(system: &System, due: Condition, (now, lease_until): (Instant, In
     let due = due.filter(first_of_its_lane());
     let due = due.order_by_asc(job::Column::DueAt).order_by_asc(job::Column::Id).limit(most);
     let mut claimed = due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).all(system.connection()).await?;
-    for found in &mut claimed {
-        let held = job::ActiveModel {
-            business_id: Set(found.business_id),
-            id: Set(found.id),
-            leased_until: Set(Some(lease_until)),
-            fence: Set(found.fence.saturating_add(1)),
-            attempts: Set(found.attempts.saturating_add(1)),
-            updated_at: Set(now),
-            ..Default::default()
-        };
-        *found = system.update(held).await?;
+    if claimed.is_empty() {
+        return Ok(claimed);
+    }
+    let update = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::LeasedUntil, Expr::value(Some(lease_until)))
+        .col_expr(job::Column::Fence, Expr::col(job::Column::Fence).add(1_i64))
+        .col_expr(job::Column::Attempts, Expr::col(job::Column::Attempts).add(1_i32))
+        .col_expr(job::Column::UpdatedAt, Expr::value(now))
+        .filter(any_claim(&claimed));
+    update.exec(system.connection()).await?;
+    for held in &mut claimed {
+        held.leased_until = Some(lease_until);
+        held.fence = held.fence.saturating_add(1);
+        held.attempts = held.attempts.saturating_add(1);
+        held.updated_at = now;
     }
     Ok(claimed)
+}
+
+/// These jobs, as long as nobody has claimed them since.
+fn any_claim<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Condition {
+    let claim = |job: &Job| {
+        let this = Condition::all().add(job::Column::BusinessId.eq(job.business_id)).add(job::Column::Id.eq(job.id));
+        this.add(job::Column::Fence.eq(job.fence))
+    };
+    jobs.into_iter().map(claim).fold(Condition::any(), Condition::add)
 }
 
 /// When the next job by real time that nobody holds at `now` is due.
@@ -209,6 +231,30 @@ pub async fn finish(system: &System, claimed: &Job, finish: Finish, now: Instant
         .filter(job::Column::Fence.eq(claimed.fence))
         .filter(job::Column::Status.eq(JobStatus::Ready));
     Ok(update.exec(system.connection()).await?.rows_affected == 1)
+}
+
+/// Writes what became of several claimed jobs, those that are done in one statement; answers how many of the claims still held.
+///
+/// # Errors
+/// The database's fault.
+pub async fn finish_all(system: &System, over: &[(Job, Finish)], now: Instant) -> Result<usize, Error> {
+    let (done, others): (Vec<_>, Vec<_>) = over.iter().partition(|(_, finish)| matches!(finish, Finish::Done));
+    let mut held: usize = 0;
+    if !done.is_empty() {
+        let update = system
+            .update_many::<job::Entity>()
+            .col_expr(job::Column::Status, Expr::value(JobStatus::Done))
+            .col_expr(job::Column::LeasedUntil, Expr::value(Option::<Instant>::None))
+            .col_expr(job::Column::LastError, Expr::value(Option::<String>::None))
+            .col_expr(job::Column::UpdatedAt, Expr::value(now))
+            .filter(job::Column::Status.eq(JobStatus::Ready))
+            .filter(any_claim(done.iter().map(|(job, _)| job)));
+        held = usize::try_from(update.exec(system.connection()).await?.rows_affected).unwrap_or(usize::MAX);
+    }
+    for (job, how) in others {
+        held = held.saturating_add(usize::from(finish(system, job, how.clone(), now).await?));
+    }
+    Ok(held)
 }
 
 /// Gives back a claimed job that was not run to its end, if the claim still holds: it is due as before, and the claim

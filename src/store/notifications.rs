@@ -1,8 +1,9 @@
 //! Notifications of people in a business, and what they want of them.
 
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
-    QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType,
+    QueryFilter as _, QuerySelect as _,
 };
 
 use super::Tenant;
@@ -24,24 +25,43 @@ pub struct Recipient {
     pub user_id: UserId,
     /// What they may do in the business.
     pub role: Role,
+    /// The full name.
+    pub full_name: String,
+    /// The address as it was given.
+    pub email: String,
     /// Their language, BCP 47.
     pub locale: String,
+    /// What they have said of the kind by the channel; `None` where nothing.
+    pub enabled: Option<bool>,
 }
 
-/// The people of this business with one of `roles`.
+/// The people of this business with one of `roles`, and what they have said of a kind of notification by a channel.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn recipients(tenant: &Tenant, roles: &[Role]) -> Result<Vec<Recipient>, Error> {
+pub async fn recipients(tenant: &Tenant, roles: &[Role], kind: &'static str, channel: Channel) -> Result<Vec<Recipient>, Error> {
     let to_user = member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
+    let to_said = member::Entity::belongs_to(notification_preference::Entity)
+        .from((member::Column::BusinessId, member::Column::UserId))
+        .to((notification_preference::Column::BusinessId, notification_preference::Column::UserId))
+        .on_condition(move |_, said| {
+            let of = |column: notification_preference::Column| Expr::col((said.clone(), column));
+            let this = Condition::all().add(of(notification_preference::Column::Kind).eq(kind));
+            this.add(of(notification_preference::Column::Channel).eq(channel))
+        })
+        .into();
     tenant
         .select::<member::Entity>()
         .join(JoinType::InnerJoin, to_user)
+        .join(JoinType::LeftJoin, to_said)
         .filter(member::Column::Role.is_in(roles.iter().copied()))
         .select_only()
         .column_as(member::Column::UserId, "user_id")
         .column_as(member::Column::Role, "role")
+        .column_as(user::Column::FullName, "full_name")
+        .column_as(user::Column::Email, "email")
         .column_as(user::Column::Locale, "locale")
+        .column_as(notification_preference::Column::Enabled, "enabled")
         .all_as::<Recipient>()
         .await
 }
@@ -100,28 +120,12 @@ pub async fn mark_read(tenant: &Tenant, user: UserId, ids: Option<&[Notification
     tenant.update_where::<notification::Entity>(change).await.map(drop)
 }
 
-/// What people have said of a kind of notification, or one person of all kinds.
+/// What a person has said of each kind of notification.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn preferences(tenant: &Tenant, of: PreferencesOf<'_>) -> Result<Vec<Preference>, Error> {
-    let all = tenant.select::<notification_preference::Entity>();
-    let some = match of {
-        PreferencesOf::User(user) => all.filter(notification_preference::Column::UserId.eq(user)),
-        PreferencesOf::Kind(kind, channel) => {
-            all.filter(notification_preference::Column::Kind.eq(kind)).filter(notification_preference::Column::Channel.eq(channel))
-        }
-    };
-    some.all().await
-}
-
-/// Whose preferences.
-#[derive(Debug, Clone, Copy)]
-pub enum PreferencesOf<'a> {
-    /// A person's.
-    User(UserId),
-    /// Everybody's of a kind, by a channel.
-    Kind(&'a str, Channel),
+pub async fn preferences(tenant: &Tenant, user: UserId) -> Result<Vec<Preference>, Error> {
+    tenant.select::<notification_preference::Entity>().filter(notification_preference::Column::UserId.eq(user)).all().await
 }
 
 /// A preference to write.

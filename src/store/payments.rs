@@ -231,6 +231,22 @@ pub async fn take(tenant: &Tenant, held: &Payment) -> Result<Payment, Error> {
     tenant.update(row).await
 }
 
+/// As [`take`], of an attempt that is now in that state.
+///
+/// # Errors
+/// The database's fault.
+pub async fn take_as(tenant: &Tenant, held: &Payment, to: PaymentStatus, now: Instant) -> Result<Payment, Error> {
+    let row = payment::ActiveModel {
+        business_id: Set(held.business_id),
+        id: Set(held.id),
+        status: Set(to),
+        fence: Set(held.fence.saturating_add(1)),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    tenant.update(row).await
+}
+
 /// What changes with an attempt's state. What is `None` stays as it is, but for the action, which ends with its state.
 #[derive(Debug, Clone, Default)]
 pub struct PaymentChange {
@@ -289,7 +305,7 @@ pub async fn change_status(tenant: &Tenant, held: &Payment, to: PaymentStatus, c
         updated_at: Set(now),
         ..Default::default()
     };
-    tenant.update(row).await.map(drop)
+    tenant.save(row).await
 }
 
 /// The attempt on an invoice that waits for the customer, if one does.

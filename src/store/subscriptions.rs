@@ -73,7 +73,7 @@ pub async fn insert(tenant: &Tenant, row: Subscription) -> Result<Subscription, 
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: &Subscription) -> Result<(), Error> {
-    tenant.update::<subscription::Entity, _>(row.clone().into_active_model().reset_all()).await.map(drop)
+    tenant.save::<subscription::Entity, _>(row.clone().into_active_model().reset_all()).await
 }
 
 /// The period of that number.
@@ -100,7 +100,8 @@ pub async fn periods_from(tenant: &Tenant, subscription: SubscriptionId, number:
 /// # Errors
 /// [`Error::UniqueViolation`] where the subscription has one of that number: it was billed already.
 pub async fn insert_period(tenant: &Tenant, row: Period) -> Result<Period, Error> {
-    tenant.insert::<period::Entity, _>(row.into_active_model().reset_all()).await
+    tenant.insert_many::<period::Entity, _>(vec![row.clone().into_active_model().reset_all()]).await?;
+    Ok(row)
 }
 
 /// Ends a period before its boundary.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::{Condition, SelectStatement, UpdateStatement};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
 
 use crate::error::Error;
@@ -216,6 +216,19 @@ impl Tenant {
     pub(crate) async fn delete_by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<(), Error> {
         E::delete_many().filter(self.own::<E>()).filter(E::id_column().eq(id)).exec(&*self.reader.transaction).await?;
         Ok(())
+    }
+
+    /// As [`Tenant::update`], and does not read the row back.
+    pub(crate) async fn save<E, A>(&self, mut row: A) -> Result<(), Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        let id = row.take(E::id_column()).into_value().ok_or(DbErr::RecordNotUpdated)?;
+        row.not_set(E::business_column());
+        let this = Condition::all().add(E::business_column().eq(self.business())).add(E::id_column().eq(id));
+        let done = E::update_many().set(row).filter(this).exec(&*self.reader.transaction).await?;
+        if done.rows_affected == 1 { Ok(()) } else { Err(DbErr::RecordNotUpdated.into()) }
     }
 
     /// Changes those rows of this business that `change` selects; answers how many.

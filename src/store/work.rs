@@ -131,5 +131,5 @@ pub async fn audit_head(tenant: &Tenant) -> Result<Option<AuditHead>, Error> {
 /// The database's fault.
 pub async fn set_audit_head(tenant: &Tenant, head: AuditHead, first: bool) -> Result<(), Error> {
     let row = head.into_active_model().reset_all();
-    if first { tenant.insert_many(vec![row]).await } else { tenant.update::<audit_head::Entity, _>(row).await.map(drop) }
+    if first { tenant.insert_many(vec![row]).await } else { tenant.save::<audit_head::Entity, _>(row).await }
 }

@@ -1,9 +1,10 @@
 //! The loop: claims, runs, finishes, waits; and stops without leaving a lease behind.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -19,6 +20,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 /// How long the loop waits after the store has failed.
 const AFTER_FAULT: Duration = Duration::from_secs(5);
+/// How long a job that is over waits for others, so that they are finished, and as many claimed, in one transaction.
+const GATHER: Duration = Duration::from_millis(5);
 /// The most rounds of [`Worker::run_due_jobs`].
 const MOST_ROUNDS: usize = 10_000;
 
@@ -59,26 +62,44 @@ pub struct Worker {
     shutdown: CancellationToken,
 }
 
-/// The jobs that run now.
+/// The jobs that run now, and those that are over.
 #[derive(Default)]
 struct Running {
-    /// Their tasks.
-    tasks: JoinSet<()>,
+    /// The tasks of those that run.
+    tasks: JoinSet<jobs::Finish>,
     /// What each task runs.
     jobs: HashMap<Id, Job>,
+    /// What became of those that are over, as long as it is not written down.
+    over: Vec<(Job, jobs::Finish)>,
 }
 
 impl Running {
-    /// Forgets a task that is over. A task catches its job's panic, so what ends early here was aborted.
-    fn forget(&mut self, over: &Result<(Id, ()), JoinError>) {
-        let id = over.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
-        self.jobs.remove(&id);
+    /// Waits for the next task to be over; at once where none runs. A task catches its job's panic, so what ends early here
+    /// was aborted.
+    async fn next_over(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, finish))) => self.over.extend(self.jobs.remove(&id).map(|job| (job, finish))),
+            Some(Err(aborted)) => drop(self.jobs.remove(&aborted.id())),
+            None => {}
+        }
     }
 
-    /// Waits for the next task to be over; at once where none runs.
-    async fn next_over(&mut self) {
-        if let Some(over) = self.tasks.join_next_with_id().await {
-            self.forget(&over);
+    /// Waits for the next task to be over, and a moment for more, up to `enough`.
+    async fn some_over(&mut self, enough: usize) {
+        self.next_over().await;
+        let more = async {
+            while !self.jobs.is_empty() && self.over.len() < enough {
+                self.next_over().await;
+            }
+        };
+        // Where the moment is over, those that are over by then are enough.
+        let _: Result<(), _> = tokio::time::timeout(GATHER, more).await;
+    }
+
+    /// Waits for every task to be over.
+    async fn all_over(&mut self) {
+        while !self.jobs.is_empty() {
+            self.next_over().await;
         }
     }
 }
@@ -113,7 +134,7 @@ impl Worker {
             tokio::select! {
                 () = self.shutdown.cancelled() => {}
                 () = self.ports.work.notified(), if has_room => {}
-                () = running.next_over(), if !running.jobs.is_empty() => {}
+                () = running.some_over(self.settings.concurrency / 2), if !running.jobs.is_empty() => {}
                 () = self.ports.clock.sleep(pause) => {}
             }
         }
@@ -127,36 +148,39 @@ impl Worker {
     /// The database's fault; [`Error::Corrupt`] where jobs make each other due without end.
     pub async fn run_due_jobs(&self) -> Result<usize, Error> {
         let mut ran: usize = 0;
+        let mut running = Running::default();
         for _ in 0..MOST_ROUNDS {
-            let claimed = self.claim(self.settings.concurrency).await?;
-            if claimed.is_empty() {
+            let claimed = self.turn(&mut running, self.settings.concurrency).await?;
+            if claimed == 0 {
                 return Ok(ran);
             }
-            ran = ran.saturating_add(claimed.len());
-            let mut running = Running::default();
-            for job in claimed {
-                self.start(&mut running, job);
-            }
-            while !running.jobs.is_empty() {
-                running.next_over().await;
-            }
+            ran = ran.saturating_add(claimed);
+            running.all_over().await;
         }
         Err(Error::Corrupt("jobs make each other due without end".into()))
     }
 
-    /// Claims as many jobs as there is room for and starts them. Answers how long to wait before looking again: not at all
-    /// where there may be more.
+    /// Writes down what became of jobs that are over, claims as many as there is room for and starts them. Answers how long to
+    /// wait before looking again: not at all where there may be more.
     async fn fill(&self, running: &mut Running, room: usize) -> Result<Duration, Error> {
         if room == 0 {
             return Ok(LONGEST_SLEEP);
         }
         let wanted = room.min(self.settings.batch.max(1));
-        let claimed = self.claim(wanted).await?;
-        let more = claimed.len() == wanted;
+        let claimed = self.turn(running, wanted).await?;
+        if claimed == wanted { Ok(Duration::ZERO) } else { self.until_next().await }
+    }
+
+    /// Writes down what became of jobs that are over, claims up to `wanted` and starts them; answers how many.
+    async fn turn(&self, running: &mut Running, wanted: usize) -> Result<usize, Error> {
+        let claimed = self.claim(&mut running.over, wanted).await;
+        self.finish_each(&mut running.over).await;
+        let claimed = claimed?;
+        let count = claimed.len();
         for job in claimed {
             self.start(running, job);
         }
-        if more { Ok(Duration::ZERO) } else { self.until_next().await }
+        Ok(count)
     }
 
     /// How long until the next job is due, within the loop's bounds.
@@ -168,14 +192,22 @@ impl Worker {
         Ok(until.unwrap_or(LONGEST_SLEEP).clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
     }
 
-    /// Claims up to `most` jobs that are due; in a sandbox also by its test clocks, which it moves on where nothing is due by
-    /// them. Not to be dropped before its end: what it has claimed would stay leased.
-    async fn claim(&self, most: usize) -> Result<Vec<Job>, Error> {
+    /// Takes the jobs that are `over` and finishes them, and claims up to `most` that are due, in one transaction; in a sandbox also by its test
+    /// clocks, which it moves on where nothing is due by them. Not to be dropped before its end: what it has claimed would stay leased.
+    async fn claim(&self, over: &mut Vec<(Job, jobs::Finish)>, most: usize) -> Result<Vec<Job>, Error> {
         let now = self.ports.now();
         let until = Instant::from(now.saturating_add(self.settings.lease).unwrap_or(jiff::Timestamp::MAX));
         let (now, wanted) = (Instant::from(now), u64::try_from(most).unwrap_or(u64::MAX));
-        let claim = move |system| async move { jobs::claim_due(&system, now, until, wanted).await.map_err(Failure::from) };
+        let batch: Arc<[(Job, jobs::Finish)]> = over.as_slice().into();
+        let claim = move |system| {
+            let over = Arc::clone(&batch);
+            async move {
+                finish(&system, &over, now).await?;
+                Ok(jobs::claim_due(&system, now, until, wanted).await?)
+            }
+        };
         let mut claimed = self.ports.store.write_system(claim).await.map_err(fault)?;
+        over.clear();
         while self.ports.sandbox && claimed.len() < most {
             let wanted = wanted.saturating_sub(u64::try_from(claimed.len()).unwrap_or(u64::MAX));
             let by_clock = move |system: System| async move { Ok(jobs::claim_due_by_clocks(&system, now, until, wanted).await?) };
@@ -187,26 +219,37 @@ impl Worker {
         Ok(claimed)
     }
 
-    /// Starts a claimed job in a task of its own, which also writes down what became of it.
+    /// Starts a claimed job in a task of its own, which answers what became of it.
     fn start(&self, running: &mut Running, job: Job) {
         let (ports, limit, held) = (self.ports.clone(), self.settings.time_limit(), job.clone());
         let span = tracing::info_span!("job", id = %job.id, kind = job.kind);
-        let task = async move {
-            let finish = dispatch::attempt(&ports, &held, limit).await;
-            finish_job(&ports, held, finish).await;
-        };
+        let task = async move { dispatch::attempt(&ports, &held, limit).await };
         let id = running.tasks.spawn(task.instrument(span)).id();
         running.jobs.insert(id, job);
     }
 
+    /// Takes the jobs that are `over` and finishes each in a transaction of its own: those that could not be finished together, since
+    /// one of them cannot be. Where that fails, its lease runs out and it is run again.
+    async fn finish_each(&self, over: &mut Vec<(Job, jobs::Finish)>) {
+        let now = Instant::from(self.ports.now());
+        for (job, how) in over.drain(..) {
+            let id = job.id;
+            let one: Arc<[(Job, jobs::Finish)]> = Arc::new([(job, how)]);
+            let write = move |system| {
+                let one = Arc::clone(&one);
+                async move { finish(&system, &one, now).await.map_err(Failure::from) }
+            };
+            if let Err(error) = self.ports.store.write_system(write).await.map_err(fault) {
+                tracing::error!(job = %id, error = &error as &dyn std::error::Error, "what became of a job could not be written");
+            }
+        }
+    }
+
     /// Waits for the jobs that run, ends those that take too long, and gives their leases back.
     async fn stop(&self, mut running: Running) {
-        let finished = async {
-            while !running.jobs.is_empty() {
-                running.next_over().await;
-            }
-        };
-        if tokio::time::timeout(self.settings.stop_within, finished).await.is_ok() {
+        let finished = tokio::time::timeout(self.settings.stop_within, running.all_over()).await.is_ok();
+        self.finish_each(&mut running.over).await;
+        if finished {
             return;
         }
         running.tasks.shutdown().await;
@@ -225,18 +268,14 @@ impl Worker {
     }
 }
 
-/// Writes down what became of a job. Where that fails, its lease runs out and it is run again.
-async fn finish_job(ports: &Ports, job: Job, finish: jobs::Finish) {
-    let (now, id) = (Instant::from(ports.now()), job.id);
-    let write = move |system| {
-        let (job, finish) = (job.clone(), finish.clone());
-        async move { jobs::finish(&system, &job, finish, now).await.map_err(Failure::from) }
-    };
-    match ports.store.write_system(write).await.map_err(fault) {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(job = %id, "a job was finished by somebody else, or taken back"),
-        Err(error) => tracing::error!(job = %id, error = &error as &dyn std::error::Error, "what became of a job could not be written"),
+/// Writes down what became of jobs.
+async fn finish(system: &System, over: &[(Job, jobs::Finish)], now: Instant) -> Result<(), Error> {
+    let held = jobs::finish_all(system, over, now).await?;
+    if held < over.len() {
+        let ids: Vec<String> = over.iter().map(|(job, _)| job.id.to_string()).collect();
+        tracing::warn!(held, jobs = ids.join(" "), "of these jobs, some were finished by somebody else, or taken back");
     }
+    Ok(())
 }
 
 /// `None` for no pause at all.

@@ -16,11 +16,14 @@ use evolve_business::store::{Instant, Store, Tenant};
 use crate::database::TestDatabase;
 use crate::walls_raw::{NOW, Raw, instant};
 use crate::world::World;
+use crate::world_catalog::Statements;
 
 both!(
     eight_claimers_share_the_jobs_and_none_is_handed_out_twice,
     a_lease_that_ran_out_is_claimed_again_and_the_old_claim_is_void,
     a_job_that_was_withdrawn_cannot_be_finished,
+    jobs_that_are_finished_together_end_each_by_its_own_claim,
+    sixteen_jobs_are_claimed_and_finished_in_as_many_statements_as_one,
     thirty_two_transactions_with_one_key_act_once,
 );
 
@@ -121,6 +124,82 @@ async fn a_job_that_was_withdrawn_cannot_be_finished(db: TestDatabase) {
     store.write(scope, withdraw).await.unwrap();
     assert!(!finish(store, &claimed, Finish::Again(instant(NOW)), instant(NOW)).await);
     assert_eq!(claim(store, "2027-02-28T09:00:00Z", "2027-02-28T09:05:00Z", 9).await, []);
+}
+
+async fn finish_all(store: &Store, over: Vec<(Job, Finish)>, now: Instant) -> usize {
+    let write = move |system| {
+        let over = over.clone();
+        async move { Ok(jobs::finish_all(&system, &over, now).await?) }
+    };
+    store.write_system(write).await.unwrap()
+}
+
+async fn jobs_that_are_finished_together_end_each_by_its_own_claim(db: TestDatabase) {
+    let raw = Raw::open(&db).await;
+    let scopes = [raw.business().await, raw.business().await];
+    let world = World::at(db, NOW).await;
+    let store = &world.ports.store;
+    for (scope, key) in [(scopes[0], "done"), (scopes[1], "done too"), (scopes[0], "lost"), (scopes[1], "again"), (scopes[0], "dead")] {
+        assert!(store.write(scope, move |tenant| async move { schedule(&tenant, key).await }).await.unwrap());
+    }
+    let first = claim(store, NOW, "2027-01-31T09:05:00Z", 9).await;
+    assert_eq!(first.len(), 5);
+    let state = "select job_key || ' ' || status || ' ' || fence || ' ' || attempts || ' ' || coalesce(last_error, '-') as v from jobs order by job_key";
+    assert_eq!(raw.column::<String>(state, vec![]).await[0], "again READY 1 1 -");
+    // The lease of one ran out, and another has it now.
+    let late = instant("2027-01-31T09:05:00Z");
+    let is_lost = |job: &&Job| job.job_key == "lost";
+    for job in first.iter().filter(|job| !is_lost(job)) {
+        assert!(finish(store, job, Finish::Again(late), late).await);
+    }
+    let second = claim(store, "2027-01-31T09:05:00Z", "2027-01-31T09:10:00Z", 9).await;
+    assert_eq!(second.len(), 5);
+    let from_before = first.iter().filter(is_lost);
+    let over = second.iter().filter(|job| !is_lost(job)).chain(from_before).cloned().map(|job| {
+        let how = match job.job_key.as_str() {
+            "again" => Finish::Again(late),
+            "dead" => Finish::Dead("no such dance".to_owned()),
+            _ => Finish::Done,
+        };
+        (job, how)
+    });
+    assert_eq!(finish_all(store, over.collect(), late).await, 4, "all but the one whose claim another has");
+    // What is asked again has begun afresh.
+    assert_eq!(
+        raw.column::<String>(state, vec![]).await,
+        ["again READY 2 0 -", "dead DEAD 2 1 no such dance", "done DONE 2 1 -", "done too DONE 2 1 -", "lost READY 2 2 -"]
+    );
+    assert_eq!(finish_all(store, Vec::new(), late).await, 0);
+}
+
+/// A claim finds the jobs and marks them; their end is written once for all that are done.
+async fn sixteen_jobs_are_claimed_and_finished_in_as_many_statements_as_one(db: TestDatabase) {
+    let raw = Raw::open(&db).await;
+    let scope = raw.business().await;
+    let statements = Statements::default();
+    let world = World::with(db, NOW, |options| options.observer = Some(statements.observer())).await;
+    let store = &world.ports.store;
+    for most in [1, 16] {
+        let write = move |tenant: Tenant| async move {
+            for number in 0..most {
+                assert!(schedule(&tenant, &format!("{number} of {most}")).await?);
+            }
+            Ok(())
+        };
+        store.write(scope, write).await.unwrap();
+        statements.clear();
+        let claimed = claim(store, NOW, "2027-01-31T09:05:00Z", most).await;
+        assert_eq!((claimed.len() as u64, statements.count()), (most, 2), "{}", statements.texts().join("\n"));
+        statements.clear();
+        let over = claimed.into_iter().map(|job| (job, Finish::Done)).collect::<Vec<_>>();
+        assert_eq!(
+            (finish_all(store, over, instant(NOW)).await as u64, statements.count()),
+            (most, 1),
+            "{}",
+            statements.texts().join("\n")
+        );
+    }
+    assert_eq!(claim(store, "2027-02-28T09:00:00Z", "2027-02-28T09:05:00Z", 99).await, []);
 }
 
 /// Acts under the key "one" unless somebody has; answers the number of who acted. The first to act is refused.

@@ -52,6 +52,7 @@ pub async fn bill(
     own: Vec<DraftLine>,
 ) -> Result<Option<Invoice>, Error> {
     let mut drafts = waiting(tenant, account, subscription).await?;
+    let some_waited = !drafts.is_empty();
     drafts.extend(own.iter().cloned());
     let Some(invoice) = issue(tenant, ports, account, subscription, drafts).await? else {
         // Credits that outweigh what is charged now wait with it for an invoice that can carry them.
@@ -59,7 +60,9 @@ pub async fn bill(
         subscriptions::insert_pending_lines(tenant, waits.collect()).await?;
         return Ok(None);
     };
-    subscriptions::take_pending_lines(tenant, subscription, invoice.id).await?;
+    if some_waited {
+        subscriptions::take_pending_lines(tenant, subscription, invoice.id).await?;
+    }
     Ok(Some(invoice))
 }
 
@@ -88,12 +91,13 @@ async fn issue(
         return Ok(None);
     }
     let id: InvoiceId = ports.ids.next();
+    let issued = (EntryKind::InvoiceIssued, id.uuid());
+    enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
+    // From here to the commit nobody else is given a number of the series: what needs none stands before.
     let number = numbered(tenant, account, &account.seller()?.invoice_prefix, id.uuid()).await?;
     let row = invoice_row(account, id, subscription, number, &totals)?;
     let lines = line_rows(ports, account, id, &drafts, &totals)?;
     let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
-    let issued = (EntryKind::InvoiceIssued, id.uuid());
-    enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
     spend(tenant, ports, account, id, totals.credit_applied_minor).await?;
     let details = json!({
         "number": invoice.number, "currency": invoice.currency.code(), "total_minor": invoice.total_minor, "tax_minor": invoice.tax_minor,

@@ -21,6 +21,7 @@ use crate::ids::{InvoiceId, PaymentId, SubscriptionId};
 use crate::money::Money;
 use crate::services::Ports;
 use crate::store::invoices::Invoice;
+use crate::store::subscriptions::Subscription;
 use crate::store::types::{CreditReason, PeriodKind};
 use crate::store::{Tenant, invoices, subscriptions};
 
@@ -31,7 +32,7 @@ use crate::store::{Tenant, invoices, subscriptions};
 /// The database's fault; [`Error::Corrupt`] for an invoice that is gone or another currency.
 pub async fn settle_payment(tenant: &Tenant, ports: &Ports, payment: PaymentId, invoice: InvoiceId, paid: Money) -> Result<(), Error> {
     let mut account = Account::lock(tenant, ports.now()).await?;
-    let mut invoice = lock_in_order(tenant, invoice).await?;
+    let (subscription, mut invoice) = lock_in_order(tenant, invoice).await?;
     if paid.currency() != invoice.currency || paid.minor() < 0 {
         return Err(Error::Corrupt("a payment does not fit its invoice".into()));
     }
@@ -57,7 +58,8 @@ pub async fn settle_payment(tenant: &Tenant, ports: &Ports, payment: PaymentId, 
         };
         post(tenant, ports, &mut account, over_minor, Movement { reason, invoice: Some(invoice.id), credit_note: None }).await?;
     }
-    follow_up(tenant, ports, &mut account, invoice.subscription_id).await
+    let waiting = subscription.filter(waits_for_money).map(|row| row.id);
+    follow_up(tenant, ports, &mut account, waiting).await
 }
 
 /// Notes that an attempt for an invoice failed: account credit that waits is used, and what is still due is overdue.
@@ -69,19 +71,26 @@ pub async fn charge_failed(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, h
     let mut account = Account::lock(tenant, ports.now()).await?;
     lock_in_order(tenant, invoice).await?;
     follow_up(tenant, ports, &mut account, None).await?;
-    let invoice = lock_in_order(tenant, invoice).await?;
+    let (_, invoice) = lock_in_order(tenant, invoice).await?;
     let Some(subscription) = invoice.subscription_id.filter(|_| invoice.status.is_payable()) else { return Ok(()) };
     let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
     overdue(tenant, ports, &account, &mut standing, &invoice, hard).await
 }
 
-/// The invoice, locked after its subscription.
-async fn lock_in_order(tenant: &Tenant, id: InvoiceId) -> Result<Invoice, Error> {
+/// The invoice, locked after its subscription, and that.
+async fn lock_in_order(tenant: &Tenant, id: InvoiceId) -> Result<(Option<Subscription>, Invoice), Error> {
     let gone = || Error::Corrupt("an invoice is gone".into());
-    if let Some(subscription) = invoices::find(tenant, id).await?.ok_or_else(gone)?.subscription_id {
-        subscriptions::lock(tenant, subscription).await?;
-    }
-    invoices::lock(tenant, id).await?.ok_or_else(gone)
+    let subscription = match invoices::find(tenant, id).await?.ok_or_else(gone)?.subscription_id {
+        Some(subscription) => subscriptions::lock(tenant, subscription).await?,
+        None => None,
+    };
+    Ok((subscription, invoices::lock(tenant, id).await?.ok_or_else(gone)?))
+}
+
+/// Whether anything of a subscription waits for its invoices to be settled: [`go_on`] leaves every other as it is.
+fn waits_for_money(row: &Subscription) -> bool {
+    use SubscriptionStatus::{Incomplete, PastDue, Suspended};
+    matches!(row.status, Incomplete | PastDue | Suspended) || row.dunning_invoice_id.is_some()
 }
 
 /// Uses account credit on what is open, and lets the subscriptions go on that waited for it: `settled` and those whose

@@ -14,7 +14,7 @@ use crate::ids::SubscriptionId;
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
 use crate::services::events::{self, Event, SubscriptionFacts, SubscriptionWhat};
-use crate::store::catalog::{PlanView, plan_versions};
+use crate::store::catalog::{Plan, plans};
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::subscriptions::{NewChange, Period as PeriodRow, Subscription};
 use crate::store::types::{Day, PeriodKind};
@@ -31,7 +31,7 @@ pub struct Standing {
     /// The running period.
     pub period: PeriodRow,
     /// The version of the plan in force.
-    pub plan: PlanView,
+    pub plan: Plan,
     /// Its coupon, with the charged periods that it still has.
     pub coupon: Option<Coupon>,
 }
@@ -270,7 +270,7 @@ pub struct Change<'a> {
 ///
 /// # Errors
 /// The database's fault; [`Error::Corrupt`] where there is none.
-async fn plan_in_force(tenant: &Tenant, row: &Subscription) -> Result<PlanView, Error> {
+async fn plan_in_force(tenant: &Tenant, row: &Subscription) -> Result<Plan, Error> {
     version(tenant, (row.plan_id, row.plan_version)).await
 }
 
@@ -298,8 +298,8 @@ pub fn periods_left(coupon: Option<Coupon>) -> Result<Option<i32>, Error> {
 ///
 /// # Errors
 /// As [`plan_in_force`].
-pub(super) async fn version(tenant: &Tenant, key: crate::store::catalog::VersionKey) -> Result<PlanView, Error> {
-    let found = plan_versions(&tenant.catalogue(), &[key]).await?.remove(&key);
+pub(super) async fn version(tenant: &Tenant, key: crate::store::catalog::VersionKey) -> Result<Plan, Error> {
+    let found = plans(&tenant.catalogue(), &[key]).await?.remove(&key);
     found.ok_or_else(|| Error::Corrupt("a version of a plan is gone".into()))
 }
 

@@ -49,11 +49,17 @@ pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<Event
     outbox::insert(tenant, row).await?;
     // People are told in real time.
     let at_once = Instant::from(ports.real_now());
-    for consumer in CONSUMERS.iter().filter(|consumer| (consumer.wants)(name)) {
-        let (key, lane) = (id.to_string(), format!("{}/{aggregate}", consumer.job_kind));
-        let job = NewJob { id: ports.ids.next(), kind: consumer.job_kind, key: &key, due_at: at_once, clock: None, now: at_once };
-        jobs::schedule_in(tenant, job, Lane { name: &lane, position: sequence }).await?;
-    }
+    let told: Vec<(&str, String)> = CONSUMERS
+        .iter()
+        .filter(|consumer| (consumer.wants)(name))
+        .map(|consumer| (consumer.job_kind, format!("{}/{aggregate}", consumer.job_kind)))
+        .collect();
+    let key = id.to_string();
+    let deliveries = told.iter().map(|(kind, lane)| {
+        let job = NewJob { id: ports.ids.next(), kind, key: &key, due_at: at_once, clock: None, now: at_once };
+        (job, Lane { name: lane, position: sequence })
+    });
+    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await?;
     Ok(id)
 }
 

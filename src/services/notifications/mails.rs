@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{BY_MAIL, Kind, kinds, letters, names, told, values};
+use super::{BY_MAIL, Kind, kinds, letters, told, values};
 use crate::adapters::mail::{Mail, MailAddress, MailError};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{MailId, UserId};
@@ -57,16 +57,15 @@ pub(super) async fn write(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(
     let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
     let has_one = rows::people_of_event(tenant, stored.id).await?;
     let mut people = told(tenant, kind, Channel::Email).await?;
-    let addressed = people.iter().map(|person| person.user_id).collect();
-    people.retain(|person| !has_one.contains(&Some(person.user_id)));
     let business = customers::business(tenant).await?;
-    let names = names(tenant, &people).await?;
+    let to_business = kind.to_business && !people.iter().any(|person| person.email.eq_ignore_ascii_case(&business.business_email));
+    people.retain(|person| !has_one.contains(&Some(person.user_id)));
     let mut mails = Vec::with_capacity(people.len());
-    for (person, name) in people.iter().zip(names) {
-        let details = json!({ "values": values(&event, &business, &name)?, "path": kinds::path(&event) });
+    for person in &people {
+        let details = json!({ "values": values(&event, &business, &person.full_name)?, "path": kinds::path(&event) });
         mails.push(row(tenant, ports, (Some(person.user_id), kind.name), &details, Some(stored.id)));
     }
-    if kind.to_business && !has_one.contains(&None) && !is_one_of(tenant, addressed, &business.business_email).await? {
+    if to_business && !has_one.contains(&None) {
         let details = json!({ "values": values(&event, &business, &business.business_name)?, "path": kinds::path(&event) });
         mails.push(row(tenant, ports, (None, kind.name), &details, Some(stored.id)));
     }
@@ -82,11 +81,6 @@ pub(super) async fn write(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(
 /// Who reads a mail, for the name of its lane.
 fn reader(mail: &StoredMail) -> String {
     mail.user_id.map_or_else(|| mail.business_id.to_string(), |user| user.to_string())
-}
-
-/// Whether an address is that of one of these people, who has the mail already.
-async fn is_one_of(tenant: &Tenant, people: Vec<UserId>, address: &str) -> Result<bool, Error> {
-    Ok(customers::users(tenant, people).await?.iter().any(|user| user.email.eq_ignore_ascii_case(address)))
 }
 
 /// Writes down a mail that a person asked for, with the job that sends it.

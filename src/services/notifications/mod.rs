@@ -14,7 +14,7 @@ use crate::services::billing::account::zone;
 use crate::services::events::{Consumer, Event, brought};
 use crate::store::customers::{self, Business};
 use crate::store::jobs::{Finish, Job};
-use crate::store::notifications::{self as rows, NewPreference, Notification, PreferencesOf, Recipient};
+use crate::store::notifications::{self as rows, NewPreference, Notification, Recipient};
 use crate::store::types::{Channel, Instant, Role};
 use crate::store::{Tenant, TenantScope};
 
@@ -65,10 +65,9 @@ async fn notify(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> 
     let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
     let business = customers::business(tenant).await?;
     let people = told(tenant, kind, Channel::InApp).await?;
-    let names = names(tenant, &people).await?;
     let mut notifications = Vec::with_capacity(people.len());
-    for (person, name) in people.into_iter().zip(names) {
-        let note = letters::note(kind.name, &person.locale, &values(&event, &business, &name)?)?;
+    for person in people {
+        let note = letters::note(kind.name, &person.locale, &values(&event, &business, &person.full_name)?)?;
         notifications.push(Notification {
             business_id: tenant.business(),
             id: ports.ids.next(),
@@ -87,20 +86,9 @@ async fn notify(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> 
 
 /// Who is told of a kind by a channel: those of its roles who have not said no, and those who cannot.
 async fn told(tenant: &Tenant, kind: &Kind, channel: Channel) -> Result<Vec<Recipient>, Error> {
-    let mut people = rows::recipients(tenant, kind.roles).await?;
-    let preferences = rows::preferences(tenant, PreferencesOf::Kind(kind.name, channel)).await?;
-    people.retain(|person| {
-        let refused = preferences.iter().any(|preference| preference.user_id == person.user_id && !preference.enabled);
-        !refused || kind.is_mandatory(channel, person.role)
-    });
+    let mut people = rows::recipients(tenant, kind.roles, kind.name, channel).await?;
+    people.retain(|person| person.enabled != Some(false) || kind.is_mandatory(channel, person.role));
     Ok(people)
-}
-
-/// What the people are called.
-async fn names(tenant: &Tenant, people: &[Recipient]) -> Result<Vec<String>, Error> {
-    let found = customers::users(tenant, people.iter().map(|person| person.user_id).collect()).await?;
-    let name = |person: &Recipient| found.iter().find(|user| user.id == person.user_id).map(|user| user.full_name.clone());
-    Ok(people.iter().map(|person| name(person).unwrap_or_default()).collect())
 }
 
 /// What the words of an event may name: what it tells, with instants as days in the business's zone, the business, and the
@@ -183,7 +171,7 @@ impl NotificationService {
     /// [`Error::Unauthenticated`] or the database's fault.
     pub async fn preferences(&self, tenant: &Tenant, caller: Caller) -> Result<Vec<Preference>, Error> {
         let person = access::check(tenant, caller).await?.person()?;
-        let said = rows::preferences(tenant, PreferencesOf::User(person.user)).await?;
+        let said = rows::preferences(tenant, person.user).await?;
         Ok(offered(person.role)
             .map(|(kind, channel)| {
                 let refused = said.iter().any(|row| row.kind == kind.name && row.channel == channel && !row.enabled);

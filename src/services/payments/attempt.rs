@@ -58,7 +58,7 @@ pub(super) async fn begin(tenant: &Tenant, ports: &Ports, invoice: &Invoice, met
     if !invoice.status.is_payable() {
         return Err(UserError::at("invoiceId", UserErrorCode::InvalidTransition, "This invoice cannot be paid.").into());
     }
-    let last = payments::last_attempt(tenant, invoice.id).await?;
+    let last = if invoice.attempts == 0 { None } else { payments::last_attempt(tenant, invoice.id).await? };
     if last.as_ref().is_some_and(|payment| payment.status.is_live()) {
         return Err(in_progress().into());
     }

@@ -2,14 +2,14 @@
 
 use jiff::SignedDuration;
 
-use super::outcome::{Standing, Verdict, call_off, change_to, conclude};
+use super::outcome::{Standing, Verdict, call_off, conclude};
 use super::{CHARGE, LOOK_UP, Ports, REFUND, ladder, refunds};
 use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::PaymentId;
 use crate::store::jobs::{Finish, Job};
-use crate::store::payments::{self, Payment, PaymentChange};
+use crate::store::payments::{self, Payment};
 use crate::store::{Instant, Tenant, TenantScope, customers, invoices, jobs};
 
 /// When a look-up that another one overtook is tried again.
@@ -72,15 +72,18 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
             }
             let gone = || Error::Corrupt("a payment's invoice is gone".into());
             let invoice = invoices::find(&tenant, held.invoice_id).await?.ok_or_else(gone)?;
-            if held.status == PaymentStatus::Created {
+            let taken = if held.status == PaymentStatus::Created {
                 if !invoice.status.is_payable() || invoice.amount_due_minor == 0 {
                     call_off(&tenant, &ports, &held, "system").await?;
                     return Ok(None);
                 }
-                change_to(&tenant, &ports, &held, PaymentEvent::Sent, PaymentChange::default()).await?;
-            }
+                let sent = held.status.apply(PaymentEvent::Sent).map_err(|error| Error::Corrupt(error.to_string().into()))?;
+                payments::take_as(&tenant, &held, sent, Instant::from(ports.now())).await?
+            } else {
+                payments::take(&tenant, &held).await?
+            };
             let description = invoice.number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
-            Ok(Some((payments::take(&tenant, &held).await?, description)))
+            Ok(Some((taken, description)))
         }
     };
     ports.store.write(scope, take).await

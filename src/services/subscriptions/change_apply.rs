@@ -68,7 +68,7 @@ pub(super) fn put_in_force(standing: &mut Standing, target: &PlanView, done: &At
     if done.reset.is_some() {
         standing.spend_coupon()?;
     }
-    standing.plan = target.clone();
+    standing.plan = target.plan.clone();
     let row = &mut standing.row;
     row.plan_id = target.id;
     row.plan_version = target.version;

@@ -168,7 +168,7 @@ async fn write(
     row.coupon_remaining_periods = periods_left(coupon)?;
     let row = subscriptions::insert(tenant, row).await?;
     let period = subscriptions::insert_period(tenant, period).await?;
-    let mut standing = Standing { row, period, plan: sale.plan.clone(), coupon };
+    let mut standing = Standing { row, period, plan: sale.plan.plan.clone(), coupon };
     standing.set_charged(sale.charged);
     standing.save(tenant, account).await?;
     standing.schedule_renewal(tenant, ports).await?;
