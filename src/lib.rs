@@ -95,6 +95,10 @@
 //!     `of_thirty_two_requests_at_once_with_one_key_one_acts_and_all_answer_the_same`
 //! 33. What passes on a test clock is what a worker would have done, in its order, and passes for nobody else.
 //!     tests: `a_year_of_renewals_passes_on_a_test_clock_and_nowhere_else`, `a_clock_stops_at_work_that_is_given_up_and_says_so`
+//! 34. An event of usage counts once, however often and however concurrently it is sent, and no more is counted than a hard limit lets.
+//!     tests: `sixteen_calls_at_once_with_the_same_events_count_each_once`, `of_sixty_four_at_once_the_last_ten_units_go_to_ten`
+//! 35. A call of a thousand events takes as many statements as one of one.
+//!     test: `a_thousand_events_take_as_many_statements_as_one`
 //!
 //! # Global by design
 //!
@@ -147,6 +151,7 @@
 //! - **Standing**: a subscription with its plan and running period, as an operation holds it.
 //! - **Test clock**: a clock of a sandbox that stands still until it is advanced, and that a business's billing goes by.
 //! - **Tenant**: a business, and the capability to touch its rows.
+//! - **Usage period**: the month in which what is metered is counted before it starts again at zero.
 #![forbid(unsafe_code)]
 
 pub mod adapters;

@@ -24,6 +24,7 @@ mod m0014_coupons;
 mod m0015_settings;
 mod m0016_test_clocks;
 mod m0017_jobs_in_order;
+mod m0019_usage;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_settings::Migration),
             Box::new(m0016_test_clocks::Migration),
             Box::new(m0017_jobs_in_order::Migration),
+            Box::new(m0019_usage::Migration),
         ]
     }
 }

@@ -179,14 +179,14 @@ pub fn bucket_start(zone: &Zone, size: BucketSize, at: Timestamp) -> Result<Time
 /// Units past `included`; none where nothing limits them.
 pub fn past_included(used: Decimal, included: Option<Decimal>) -> Decimal {
     let past = included.and_then(|included| used.checked_sub(included));
-    past.filter(|past| past.is_sign_positive()).unwrap_or(Decimal::ZERO).normalize()
+    past.filter(Decimal::is_sign_positive).unwrap_or(Decimal::ZERO).normalize()
 }
 
 /// Units that are left of `included`; `None` where nothing limits them.
 pub fn left_of_included(used: Decimal, included: Option<Decimal>) -> Option<Decimal> {
     included.map(|included| {
         let left = included.checked_sub(used);
-        left.filter(|left| left.is_sign_positive()).unwrap_or(Decimal::ZERO).normalize()
+        left.filter(Decimal::is_sign_positive).unwrap_or(Decimal::ZERO).normalize()
     })
 }
 
@@ -230,6 +230,24 @@ pub fn rate(past: Decimal, overage: &Overage) -> Result<i64, RuleError> {
         }
     }
     cost.rounded(overage.currency)
+}
+
+/// How many units, or packages, at which price, where one price explains what `past` units cost: nothing of a tier's own
+/// amount, and no tiers with different prices.
+pub fn priced(past: Decimal, overage: &Overage) -> Option<(Rate, Rate)> {
+    let tier = match overage.model {
+        OverageModel::Volume => overage.tiers.iter().find(|tier| tier.up_to.is_none_or(|up_to| past <= up_to))?,
+        OverageModel::PerUnit | OverageModel::Package { .. } | OverageModel::Graduated => only(&overage.tiers).ok()?,
+    };
+    if !tier.flat_amount.is_zero() {
+        return None;
+    }
+    match overage.model {
+        OverageModel::Package { size } => {
+            Some((Rate::from(Decimal::try_from_i128_with_scale(begun(past, size).ok()?, 0).ok()?), tier.unit_price))
+        }
+        OverageModel::PerUnit | OverageModel::Graduated | OverageModel::Volume => Some((Rate::from(past), tier.unit_price)),
+    }
 }
 
 /// What a late event adds to a usage period that is billed: the rating with it less the rating without.

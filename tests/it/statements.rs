@@ -38,7 +38,7 @@ async fn counted(client: &Client, statements: &Statements, document: &str) -> (V
 }
 
 /// A world whose statements are seen, at `now`.
-async fn seen(db: TestDatabase, now: &str) -> (World, Statements) {
+pub(crate) async fn seen(db: TestDatabase, now: &str) -> (World, Statements) {
     let statements = Statements::default();
     let world = World::with(db, now, |options| options.observer = Some(statements.observer())).await;
     world.seed_catalogue().await;

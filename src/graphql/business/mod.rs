@@ -16,6 +16,7 @@ pub mod preview;
 pub mod profile;
 pub mod subscription_mutations;
 pub mod subscriptions;
+pub mod usage;
 
 use async_graphql::MergedObject;
 
@@ -33,6 +34,7 @@ pub struct Query(
     invoices::InvoiceQuery,
     credit_notes::CreditNoteQuery,
     payments::PaymentQuery,
+    usage::UsageQuery,
     notifications::NotificationQuery,
     audit::AuditQuery,
 );
@@ -46,6 +48,7 @@ pub struct Mutation(
     profile::ProfileMutation,
     subscription_mutations::SubscriptionMutation,
     money_mutations::MoneyMutation,
+    usage::UsageMutation,
     notifications::NotificationMutation,
 );
 
