@@ -93,6 +93,7 @@ async fn what_is_wrong_with_an_event_is_said_and_the_others_count(db: TestDataba
         event_at("t3", "calls", "2", "2027-02-03T09:00:00Z"),
         event(&"y".repeat(128), "calls", "0"),
         other("properties", json!({ "path": "/a", "n": [1, 2.5, null] })),
+        other("properties", json!(["no object"])),
     ]);
     let told = erp.record(events).await;
     let expected = [
@@ -113,6 +114,7 @@ async fn what_is_wrong_with_an_event_is_said_and_the_others_count(db: TestDataba
         (15, "action", "INVALID"),
         (16, "quantity", "INVALID"),
         (17, "properties", "TOO_LARGE"),
+        (21, "properties", "INVALID"),
     ];
     assert_eq!(refused(&told), expected.map(|(index, field, code)| (index, field.to_owned(), code.to_owned())));
     assert_eq!((&told["accepted"], &told["duplicates"], &told["rejected"][8]["eventId"]), (&json!(4), &json!(0), &json!("q1")));

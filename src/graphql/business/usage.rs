@@ -252,7 +252,7 @@ pub struct UsageEventInput {
     quantity: Decimal,
     /// Default: now. Up to 35 days back; never in the future.
     occurred_at: Option<DateTime>,
-    /// What is to be kept with it; at most 4,096 bytes.
+    /// What is to be kept with it: an object of at most 4,096 bytes.
     properties: Option<Json<serde_json::Value>>,
 }
 

@@ -145,6 +145,9 @@ fn draft(account: &Account, line: Line, (feature, overage): (&Feature, &Overage)
 /// # Errors
 /// The database's fault.
 pub async fn note_plan(tenant: &Tenant, standing: &Standing, plan: &PlanView) -> Result<(), Error> {
+    if usage::unbilled(tenant, standing.row.id, standing.row.period_end).await?.is_empty() {
+        return Ok(());
+    }
     let features = plan_features(&tenant.catalogue(), &[plan.key()]).await?.remove(&plan.key()).unwrap_or_default();
     usage::note_plan(tenant, standing.row.id, features.into_iter().map(|feature| feature.key).collect(), plan.key()).await
 }

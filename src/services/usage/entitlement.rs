@@ -97,6 +97,14 @@ pub(super) async fn features_of_products(catalogue: &Catalogue, products: &[Prod
     Ok(own.filter_map(|(key, feature)| of_those.get(&key).map(|product| (*product, feature))).collect())
 }
 
+/// The product of a code, if there is one. The code is compared here: what comes from outside may hold what no column can.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn product_of_code(catalogue: &Catalogue, code: &str) -> Result<Option<ProductId>, Error> {
+    Ok(catalog::products(catalogue).await?.into_iter().find(|product| product.code == code).map(|product| product.id))
+}
+
 /// The version of a subscription's plan.
 pub(super) const fn plan_of(course: &Course) -> (PlanId, i32) {
     (course.row.plan_id, course.row.plan_version)
@@ -126,20 +134,19 @@ pub async fn feature_access(
 ) -> Result<FeatureAccess, Error> {
     let now = ports.of(tenant).await?.now();
     let catalogue = tenant.catalogue();
-    let product = catalog::product_by_code(&catalogue, product).await?;
-    let asked = product.as_ref().map(|product| product.id);
+    let asked = product_of_code(&catalogue, product).await?;
     if access.product().is_some_and(|own| asked != Some(own)) {
         return Err(Error::Forbidden);
     }
-    let Some(product) = product else { return Ok(FeatureAccess::bare(key, AccessReason::UnknownFeature)) };
+    let Some(product) = asked else { return Ok(FeatureAccess::bare(key, AccessReason::UnknownFeature)) };
     let business = customers::business(tenant).await?;
-    let course = courses(tenant, &business, &[product.id], now, false).await?.into_iter().find(|course| course.covers(now));
+    let course = courses(tenant, &business, &[product], now, false).await?.into_iter().find(|course| course.covers(now));
     let own = match &course {
         Some(course) => features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default(),
         None => Vec::new(),
     };
     let (Some(course), Some(feature)) = (&course, own.into_iter().find(|feature| feature.key == key)) else {
-        let known = features_of_products(&catalogue, &[product.id]).await?.iter().any(|(_, feature)| feature.key == key);
+        let known = features_of_products(&catalogue, &[product]).await?.iter().any(|(_, feature)| feature.key == key);
         let reason = match course {
             _ if !known && ![USERS, catalog::STORAGE].contains(&key) => AccessReason::UnknownFeature,
             None => AccessReason::NoSubscription,

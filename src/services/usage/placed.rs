@@ -76,7 +76,11 @@ impl<'e> Sound<'e> {
         if at < earliest {
             return no("occurredAt", UserErrorCode::Invalid, "It happened more than 35 days ago.");
         }
-        let properties = event.properties.as_ref().filter(|value| !value.is_null()).map(ToString::to_string);
+        let properties = event.properties.as_ref().filter(|value| !value.is_null());
+        if properties.is_some_and(|value| !value.is_object()) {
+            return no("properties", UserErrorCode::Invalid, "Properties are an object.");
+        }
+        let properties = properties.map(ToString::to_string);
         if properties.as_ref().is_some_and(|text| text.len() > MAX_PROPERTIES_BYTES) {
             return no("properties", UserErrorCode::TooLarge, "Properties have at most 4096 bytes.");
         }

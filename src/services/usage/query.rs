@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::course::{Course, courses};
-use super::entitlement::{features, plan_of, users};
+use super::entitlement::{features, plan_of, product_of_code, users};
 use crate::billing::period::Zone;
 use crate::billing::usage::{UsagePeriod, left_of_included, past_included, rate};
 use crate::error::Error;
@@ -15,7 +15,7 @@ use crate::money::{Currency, Money, Rate};
 use crate::services::Ports;
 use crate::services::access::Access;
 use crate::services::billing::rule;
-use crate::store::catalog::{self, Feature, USERS, VersionKey};
+use crate::store::catalog::{Feature, USERS, VersionKey};
 use crate::store::customers::{self, Business};
 use crate::store::types::FeatureKind;
 use crate::store::usage::UsageCounter;
@@ -74,7 +74,7 @@ pub async fn report(
         (None, Some(own)) => Some(own),
         (None, None) => reads::subscriptions::current(tenant, None).await?.map(|row| row.product_id),
         (Some(code), own) => {
-            let found = catalog::product_by_code(&catalogue, code).await?.map(|product| product.id);
+            let found = product_of_code(&catalogue, code).await?;
             if own.is_some_and(|own| found != Some(own)) {
                 return Err(Error::Forbidden);
             }
