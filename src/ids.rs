@@ -169,6 +169,14 @@ kinds! {
     TestClock, TestClockId, "clk";
     /// A time for which staff suspended a business; not shown at the API.
     Suspension, SuspensionId, "sus";
+    /// An event of usage as it was recorded; not shown at the API.
+    UsageEvent, UsageEventId, "uev";
+    /// What a metered feature comes to in a usage period; not shown at the API.
+    UsageCounter, UsageCounterId, "ucn";
+    /// A standing quantity; not shown at the API.
+    UsageStanding, UsageStandingId, "ust";
+    /// An hour of a feature's history; not shown at the API.
+    UsageBucket, UsageBucketId, "ubk";
 }
 
 /// Where new ids come from.

@@ -105,6 +105,10 @@
 //! 36. An invitation is accepted once, in its time, by whoever shows the link that was mailed to it.
 //!     tests: `an_invitation_works_once_in_its_time_and_not_after_it_is_taken_back`, `of_two_who_accept_at_once_one_joins`,
 //!     `an_invitations_token_is_stored_as_a_hash_alone`
+//! 37. An event of usage counts once, however often and however concurrently it is sent, and no more is counted than a hard limit lets.
+//!     tests: `sixteen_calls_at_once_with_the_same_events_count_each_once`, `of_sixty_four_at_once_the_last_ten_units_go_to_ten`
+//! 38. A call of a thousand events takes as many statements as one of one.
+//!     test: `a_thousand_events_take_as_many_statements_as_one`
 //!
 //! # Global by design
 //!
@@ -159,6 +163,7 @@
 //! - **Standing**: a subscription with its plan and running period, as an operation holds it.
 //! - **Test clock**: a clock of a sandbox that stands still until it is advanced, and that a business's billing goes by.
 //! - **Tenant**: a business, and the capability to touch its rows.
+//! - **Usage period**: the month in which what is metered is counted before it starts again at zero.
 #![forbid(unsafe_code)]
 
 pub mod adapters;

@@ -25,6 +25,8 @@ mod access_keys;
 mod changes;
 #[path = "properties/scenario.rs"]
 mod scenario;
+#[path = "properties/usage.rs"]
+mod usage;
 
 /// Zones with every kind of oddity: none, gaps at midnight, folds at midnight, half hours, a date that was left out.
 const ZONES: [&str; 10] = [

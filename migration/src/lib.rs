@@ -25,6 +25,7 @@ mod m0015_settings;
 mod m0016_test_clocks;
 mod m0017_jobs_in_order;
 mod m0018_refunds;
+mod m0019_usage;
 mod m0022_invitations;
 
 use sea_orm_migration::prelude::*;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_test_clocks::Migration),
             Box::new(m0017_jobs_in_order::Migration),
             Box::new(m0018_refunds::Migration),
+            Box::new(m0019_usage::Migration),
             Box::new(m0022_invitations::Migration),
         ]
     }

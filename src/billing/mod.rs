@@ -18,6 +18,7 @@
 //! | [`change`], [`cancel`] | what a change of plan or a cancellation does |
 //! | [`collect`] | what a gateway is asked to take |
 //! | [`lifecycle`], [`dunning`] | states and the ladder of a payment that fails |
+//! | [`usage`] | usage periods, and what units past a plan's cost |
 //! | [`ledger`] | double entry |
 //! | [`quote`] | a scenario evaluated from start to end |
 #![deny(clippy::missing_docs_in_private_items, clippy::arithmetic_side_effects, clippy::as_conversions)]
@@ -61,6 +62,7 @@ pub mod period;
 pub mod proration;
 pub mod quote;
 pub mod tax;
+pub mod usage;
 mod zone;
 
 #[cfg(test)]

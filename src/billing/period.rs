@@ -297,7 +297,7 @@ impl Schedule {
 
     /// The boundaries, in months from the anchor's month, of the whole period that `date` lies in. Under ANNIVERSARY
     /// any month may begin a year: a change of interval at a boundary goes on from there, on the anchor's day.
-    fn whole_period(&self, date: Date) -> Result<(i32, i32), RuleError> {
+    pub(super) fn whole_period(&self, date: Date) -> Result<(i32, i32), RuleError> {
         let step = self.interval.months();
         let base = self.base_month();
         let years = i32::from(date.year()).checked_sub(i32::from(base.year())).ok_or(RuleError::OutOfTime)?;

@@ -75,6 +75,10 @@ impl Caller {
 pub enum Need {
     /// To belong to the business: profile, subscription, usage.
     Read,
+    /// To ask what was used, and what may be.
+    ReadUsage,
+    /// To record usage.
+    RecordUsage,
     /// To read all of money.
     ReadMoney,
     /// To change subscription, methods, payments.
@@ -96,39 +100,38 @@ impl Need {
     pub const fn allows(self, who: Who) -> bool {
         match who {
             Who::Person(person) => self.allows_role(person.role),
-            Who::Key { scopes, .. } => match self.scope() {
-                Some(scope) => scopes.has(scope),
-                None => false,
-            },
-            // Its fields are listed by name: see `service_key_may`.
-            Who::Service { .. } => false,
+            Who::Key { scopes, .. } => self.allows_scopes(scopes),
+            // Its fields are listed by name besides: see `service_key_may`.
+            Who::Service { .. } => matches!(self, Self::ReadUsage | Self::RecordUsage),
         }
     }
 
     /// Whether a role may.
     const fn allows_role(self, role: Role) -> bool {
         match self {
-            Self::Read | Self::OwnAccount => true,
+            Self::Read | Self::ReadUsage | Self::OwnAccount => true,
             Self::ReadMoney | Self::ChangeMoney => matches!(role, Role::Billing | Role::Admin | Role::Owner),
-            Self::ChangeProfile | Self::ReadAudit | Self::Manage => matches!(role, Role::Admin | Role::Owner),
+            Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::Manage => matches!(role, Role::Admin | Role::Owner),
             Self::Own => matches!(role, Role::Owner),
         }
     }
 
-    /// The scope by which a key may; none for what no key may.
-    const fn scope(self) -> Option<ApiScope> {
+    /// Whether a key of these scopes may; no key may what is a person's own.
+    const fn allows_scopes(self, scopes: Scopes) -> bool {
         match self {
-            Self::Read | Self::ReadMoney | Self::ReadAudit => Some(ApiScope::Read),
-            Self::ChangeMoney => Some(ApiScope::BillingWrite),
-            Self::ChangeProfile => Some(ApiScope::ProfileWrite),
-            Self::OwnAccount | Self::Manage | Self::Own => None,
+            Self::Read | Self::ReadMoney | Self::ReadAudit => scopes.has(ApiScope::Read),
+            Self::ReadUsage => scopes.has(ApiScope::Read) || scopes.has(ApiScope::AccessRead),
+            Self::RecordUsage => scopes.has(ApiScope::UsageWrite),
+            Self::ChangeMoney => scopes.has(ApiScope::BillingWrite),
+            Self::ChangeProfile => scopes.has(ApiScope::ProfileWrite),
+            Self::OwnAccount | Self::Manage | Self::Own => false,
         }
     }
 }
 
 /// The root fields that a product's key may ask for, about the business that the request names. A request that asks
 /// for any other is refused before anything of it runs.
-const SERVICE_KEY_FIELDS: &[&str] = &["__typename"];
+const SERVICE_KEY_FIELDS: &[&str] = &["__typename", "featureAccess", "usage", "recordUsage"];
 
 /// Whether a product's key may ask for a root field.
 pub fn service_key_may(field: &str) -> bool {
@@ -203,6 +206,14 @@ impl Access {
         match self.who {
             Who::Person(person) => Ok(person),
             Who::Key { .. } | Who::Service { .. } => Err(Error::Forbidden),
+        }
+    }
+
+    /// The product that calls, which may ask about itself alone; none of a person, or of a key of the business.
+    pub const fn product(&self) -> Option<ProductId> {
+        match self.who {
+            Who::Service { product, .. } => Some(product),
+            Who::Person(_) | Who::Key { .. } => None,
         }
     }
 

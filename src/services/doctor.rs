@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::billing::RENEWAL;
 use crate::error::{Error, Outcome};
-use crate::ids::{BusinessId, CreditNoteId, InvoiceId, JobId, JournalEntryId, PaymentId, RefundId, SubscriptionId};
-use crate::store::doctor::{CHECKS, Contradiction, contradictions, without_renewal};
+use crate::ids::{BusinessId, CreditNoteId, InvoiceId, JobId, JournalEntryId, PaymentId, RefundId, SubscriptionId, UsageCounterId};
+use crate::store::doctor::{CHECKS, Contradiction, contradictions, miscounted, without_renewal};
 use crate::store::{Store, System};
 
 /// A check with what contradicts it.
@@ -30,7 +30,7 @@ pub async fn examine(store: &Store) -> Outcome<Vec<Examined>> {
 
 /// The checks of one state of the database.
 async fn examine_all(system: &System) -> Result<Vec<Examined>, Error> {
-    let mut examined = Vec::with_capacity(CHECKS.len().saturating_add(1));
+    let mut examined = Vec::with_capacity(CHECKS.len().saturating_add(2));
     for check in CHECKS {
         let found = contradictions(system, check).await?;
         examined.push(Examined { name: check.name, holds: check.holds, findings: found.iter().map(told).collect() });
@@ -38,6 +38,9 @@ async fn examine_all(system: &System) -> Result<Vec<Examined>, Error> {
     let found = without_renewal(system, RENEWAL).await?;
     let holds = "Every subscription that runs has a job that will bill the end of its period.";
     examined.push(Examined { name: "renewals", holds, findings: found.iter().map(told).collect() });
+    let found = miscounted(system).await?;
+    let holds = "What is counted of a metered feature is the sum of its events, as far back as they are kept.";
+    examined.push(Examined { name: "usage", holds, findings: found.iter().map(told).collect() });
     Ok(examined)
 }
 
@@ -63,6 +66,7 @@ fn named(prefix: &str, id: Uuid) -> String {
         "pay" => PaymentId::from(id).to_string(),
         "ref" => RefundId::from(id).to_string(),
         "sub" => SubscriptionId::from(id).to_string(),
+        "ucn" => UsageCounterId::from(id).to_string(),
         _ => id.to_string(),
     }
 }

@@ -38,6 +38,7 @@ pub mod sessions;
 pub mod staff;
 pub mod subscriptions;
 pub mod test_clocks;
+pub mod usage;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use sea_orm::sea_query::Condition;
 use sea_orm::{ColumnTrait, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
@@ -34,6 +35,11 @@ use rows::{current_plans, joined_plans, read_plans, read_product};
 pub use history::{PastPrice, PlanHistory, histories, live_subscriptions};
 pub use overage::{Overage, OverageModel, Tier};
 pub use writing::{NewPlanVersion, archive_plan, insert_plan, insert_version, lock_catalogue, put_product, put_seller, put_tax_rate};
+
+/// The feature that `max_users` is: the people of the business.
+pub const USERS: &str = "users";
+/// The feature that `storage_limit` is.
+pub const STORAGE: &str = "storage_bytes";
 
 /// A plan as it stood when a subscription began: the plan and the number of its version.
 pub type VersionKey = (PlanId, i32);
@@ -94,6 +100,20 @@ impl Plan {
     /// What names this version.
     pub const fn key(&self) -> VersionKey {
         (self.id, self.version)
+    }
+
+    /// What every plan limits, as features: how many people, and how much of documents.
+    pub fn limits(&self) -> [Feature; 2] {
+        let limit = |key: &str, name: &str, unit: &str, included: Option<i64>| Feature {
+            key: key.to_owned(),
+            name: name.to_owned(),
+            kind: FeatureKind::Limit,
+            enabled: true,
+            included: included.map(|included| Rate::from(Decimal::from(included))),
+            unit: Some(unit.to_owned()),
+            overage: Vec::new(),
+        };
+        [limit(USERS, "Users", "user", self.max_users.map(i64::from)), limit(STORAGE, "Storage", "byte", self.storage_limit)]
     }
 }
 

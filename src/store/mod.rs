@@ -34,6 +34,7 @@ pub mod tenant;
 pub mod test_clocks;
 pub mod transaction;
 pub mod types;
+pub mod usage;
 pub mod work;
 
 pub use connection::{Store, StoreOptions};

@@ -201,6 +201,55 @@ impl Tenant {
         Ok(())
     }
 
+    /// Inserts rows, in one statement; those whose key is there take the place of the row that has it where `revives` says so.
+    /// Answers the rows that were written, and not those that were left as they are.
+    pub(crate) async fn insert_claiming<E, A>(
+        &self,
+        mut rows: Vec<A>,
+        key: Vec<E::Column>,
+        taken_over: E::Column,
+        revives: sea_orm::sea_query::SimpleExpr,
+    ) -> Result<Vec<E::Model>, Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+        E::Model: IntoActiveModel<A>,
+    {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        for row in &mut rows {
+            row.set(E::business_column(), self.business().into());
+        }
+        let mut conflict = sea_orm::sea_query::OnConflict::columns(key);
+        conflict.update_column(taken_over).action_and_where(revives);
+        Ok(E::insert_many(rows).on_conflict(conflict).exec_with_returning(&*self.reader.transaction).await?)
+    }
+
+    /// Inserts rows, in one statement; of one whose key is there `changed` takes the new values.
+    pub(crate) async fn insert_or_change<E, A>(&self, mut rows: Vec<A>, key: Vec<E::Column>, changed: Vec<E::Column>) -> Result<(), Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &mut rows {
+            row.set(E::business_column(), self.business().into());
+        }
+        let mut conflict = sea_orm::sea_query::OnConflict::columns(key);
+        conflict.update_columns(changed);
+        E::insert_many(rows).on_conflict(conflict).exec_without_returning(&*self.reader.transaction).await?;
+        Ok(())
+    }
+
+    /// Removes those rows of this business that `condition` selects.
+    pub(crate) async fn delete_where<E: TenantEntity>(&self, condition: Condition) -> Result<(), Error> {
+        E::delete_many().filter(self.own::<E>()).filter(condition).exec(&*self.reader.transaction).await?;
+        Ok(())
+    }
+
     /// Changes one row of this business.
     pub(crate) async fn update<E, A>(&self, mut row: A) -> Result<E::Model, Error>
     where

@@ -310,6 +310,13 @@ closed_list! {
         /// Counts within a usage period.
         Metered = "METERED",
     }
+    /// What an event of usage does to a quantity.
+    UsageAction {
+        /// It adds to it, or where it stands gives back.
+        Add = "ADD",
+        /// It says what the whole of it is.
+        Set = "SET",
+    }
     /// A way to pay.
     PaymentMethodKind {
         /// A card.

@@ -16,6 +16,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("auditEvents", " { nodes { id } }"),
     ("changePlanPreview", "(input: { subscriptionId: $subscription, planId: $plan }) { userErrors { code } }"),
     ("creditNotes", " { nodes { id } }"),
+    ("featureAccess", "(product: \"erp\", feature: \"invoices.sent\") { allowed }"),
     ("invoice", "(id: $invoice) { id }"),
     ("invoices", " { nodes { id } }"),
     ("node", "(id: $business) { id }"),
@@ -32,6 +33,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("subscribePreview", "(input: { planId: $plan, interval: MONTHLY }) { userErrors { code } }"),
     ("subscription", "(product: \"erp\") { id }"),
     ("subscriptions", " { nodes { id } }"),
+    ("usage", "(product: \"erp\") { period { start } metrics { used history { quantity } feature { overage { model } } } }"),
     ("viewer", " { business { id } }"),
     ("acceptInvitation", "(input: { token: \"none\", password: \"none\" }) { userErrors { code } }"),
     ("addPaymentMethod", "(input: { source: { sandbox: DECLINES } }) { userErrors { code } }"),
@@ -49,6 +51,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("markNotificationsRead", "(input: { ids: [\"ntf_none\"] }) { userErrors { code } }"),
     ("payInvoice", "(input: { invoiceId: \"inv_none\", idempotencyKey: \"m\" }) { userErrors { code } }"),
     ("reactivate", "(input: { subscriptionId: \"sub_none\" }) { userErrors { code } }"),
+    ("recordUsage", "(input: { events: [] }) { userErrors { code } }"),
     ("refreshSession", "(input: { refreshToken: \"none\" }) { userErrors { code } }"),
     (
         "register",

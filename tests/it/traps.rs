@@ -10,7 +10,7 @@ use evolve_business::ids::{IdGen as _, JobId, SystemIds};
 use evolve_business::money::{Currency, MAX_MINOR, Rate};
 use evolve_business::store::jobs::{self, NewJob};
 use evolve_business::store::types::{
-    CompanySize, CreditNoteReason, CreditReason, Day, FeatureKind, Instant, JobStatus, PaymentMethodKind, PeriodKind, Role,
+    CompanySize, CreditNoteReason, CreditReason, Day, FeatureKind, Instant, JobStatus, PaymentMethodKind, PeriodKind, Role, UsageAction,
     VerificationStatus,
 };
 use sea_orm::{TryGetable, Value};
@@ -206,6 +206,7 @@ async fn the_tables_take_the_names_of_the_closed_lists_and_no_others() {
             ("plan_prices", "billing_interval", names(Interval::ALL, Interval::as_str)),
             ("plan_prices", "tax_behavior", names(TaxBehavior::ALL, TaxBehavior::as_str)),
             ("plan_features", "kind", names(FeatureKind::ALL, FeatureKind::as_str)),
+            ("usage_events", "action", names(UsageAction::ALL, UsageAction::as_str)),
             ("subscriptions", "status", names(SubscriptionStatus::ALL, SubscriptionStatus::as_str)),
             ("periods", "kind", names(PeriodKind::ALL, PeriodKind::as_str)),
             ("invoices", "status", names(InvoiceStatus::ALL, InvoiceStatus::as_str)),

@@ -63,7 +63,7 @@ const PLANS: [(&str, &str, u32, &str); 8] = [
 ];
 
 /// The shop's catalogue; a year costs ten months.
-fn shop() -> String {
+pub(crate) fn shop() -> String {
     let mut text = SHOP.to_owned();
     for (product, code, price, more) in PLANS {
         let year = price * 10;

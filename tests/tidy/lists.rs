@@ -53,6 +53,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
     ("src/store/system.rs", "the system's statements are made here"),
     ("migration/src/lib.rs", "migrations are raw SQL"),
     ("examples/main_job/api.rs", "a client has no port of randomness"),
+    ("examples/usage_reporter.rs", "a client has no port of time or randomness"),
     ("tests/front_door.rs", "a test waits in real time"),
     ("tests/it/walls_raw.rs", "tests that look past the walls"),
 ];

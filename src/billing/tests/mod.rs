@@ -12,6 +12,7 @@ mod ledger;
 mod lifecycle;
 mod period;
 mod quote;
+mod usage;
 
 use jiff::Timestamp;
 

@@ -268,10 +268,10 @@ impl Plan {
     async fn archived(&self) -> bool {
         self.row.archived
     }
-    /// What it lets its customers do.
+    /// What it lets its customers do: `users` and `storage_bytes` are `maxUsers` and `storageLimit` as features.
     async fn features(&self, context: &Context<'_>) -> Result<Vec<PlanFeature>> {
         let features = request(context).view().loaders.plan_features.load(self.row.key()).await?;
-        Ok(features.unwrap_or_default().into_iter().map(PlanFeature::new).collect())
+        Ok(features.unwrap_or_default().into_iter().chain(self.row.limits()).map(PlanFeature::new).collect())
     }
 }
 
@@ -296,12 +296,19 @@ impl PlanPrice {
 #[derive(Debug, Clone)]
 pub struct PlanFeature {
     row: catalog::Feature,
+    /// In which its overage is priced; without it in the caller's.
+    currency: Option<Currency>,
 }
 
 impl PlanFeature {
     /// The feature of a row.
     pub const fn new(row: catalog::Feature) -> Self {
-        Self { row }
+        Self { row, currency: None }
+    }
+
+    /// The feature of a row, priced in a currency.
+    pub const fn priced(row: catalog::Feature, currency: Currency) -> Self {
+        Self { row, currency: Some(currency) }
     }
 }
 
@@ -333,9 +340,12 @@ impl PlanFeature {
         if self.row.overage.is_empty() {
             return None;
         }
-        let currency = match default_currency(request(context)).await {
-            Ok(currency) => currency?,
-            Err(error) => return Some(Err(error.into())),
+        let currency = match self.currency {
+            Some(currency) => currency,
+            None => match default_currency(request(context)).await {
+                Ok(currency) => currency?,
+                Err(error) => return Some(Err(error.into())),
+            },
         };
         self.row.overage.iter().find(|overage| overage.currency == currency).map(|overage| Ok(Overage::new(overage)))
     }

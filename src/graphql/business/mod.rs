@@ -19,6 +19,7 @@ pub mod profile;
 pub mod refunds;
 pub mod subscription_mutations;
 pub mod subscriptions;
+pub mod usage;
 
 use async_graphql::MergedObject;
 
@@ -36,6 +37,7 @@ pub struct Query(
     invoices::InvoiceQuery,
     credit_notes::CreditNoteQuery,
     payments::PaymentQuery,
+    usage::UsageQuery,
     notifications::NotificationQuery,
     audit::AuditQuery,
 );
@@ -51,6 +53,7 @@ pub struct Mutation(
     invitations::InvitationMutation,
     subscription_mutations::SubscriptionMutation,
     money_mutations::MoneyMutation,
+    usage::UsageMutation,
     notifications::NotificationMutation,
 );
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::account::Account;
 use super::collect::{collect, write_off_later};
 use super::issue::{bill, void};
+use super::metered::Metered;
 use super::renew::clear_pending_change;
 use super::standing::{Change, Standing};
 use crate::billing::lifecycle::SubscriptionEvent;
@@ -24,7 +25,7 @@ pub struct Ended {
     pub payment: Option<PaymentId>,
 }
 
-/// Ends the subscription at `at`, and bills what still waits.
+/// Ends the subscription at `at`, and bills what still waits and what was metered until then.
 ///
 /// # Errors
 /// The database's fault.
@@ -36,10 +37,12 @@ pub async fn end(
     at: Timestamp,
     actor: &str,
 ) -> Result<Ended, Error> {
+    let metered = Metered::of(tenant, account, standing, at).await?;
+    metered.note(tenant).await?;
     standing.apply(SubscriptionEvent::Canceled)?;
     close(tenant, standing, at).await?;
     standing.changed(tenant, ports, account, Change { kind: "canceled", actor, at, details: json!({}) }).await?;
-    let mut invoice = bill(tenant, ports, account, standing.row.id, Vec::new()).await?;
+    let mut invoice = bill(tenant, ports, account, standing.row.id, metered.lines).await?;
     let payment = match &mut invoice {
         Some(invoice) => collect(tenant, ports, account, standing, invoice, None).await?,
         None => None,

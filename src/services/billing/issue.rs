@@ -6,7 +6,7 @@ use serde_json::json;
 use super::account::Account;
 use super::credit::{Movement, post, spend};
 use super::ledger::{self, enter};
-use super::lines::{DraftLine, major};
+use super::lines::DraftLine;
 use super::rule;
 use crate::billing::credit::given_back;
 use crate::billing::exact::{difference, sum};
@@ -197,7 +197,7 @@ fn line_rows(
             period_start: Some(draft.line.start.into()),
             period_end: Some(draft.line.end.into()),
             quantity: draft.quantity,
-            unit_price: major(draft.line.unit_price_minor, account),
+            unit_price: draft.unit_price(account),
             amount_minor: draft.line.amount_minor,
             discount_minor: draft.line.discount_minor,
             tax_minor: taxed.tax_minor,

@@ -25,8 +25,10 @@ pub struct DraftLine {
     pub line: Line,
     /// What it is for, in words.
     pub description: String,
-    /// How much of a whole period.
+    /// How much of a whole period; of what is metered, how many units.
     pub quantity: Rate,
+    /// The price of one, in major units, where it may be finer than a minor unit.
+    pub unit_price: Option<Rate>,
     /// The period that it charges, or takes back.
     pub period: Option<PeriodId>,
 }
@@ -36,7 +38,7 @@ impl DraftLine {
     pub fn new(line: Line, description: String, period: Option<PeriodId>) -> Self {
         let whole = Decimal::from(line.fraction.numerator()).checked_div(Decimal::from(line.fraction.denominator()));
         let quantity = Rate::from(whole.unwrap_or(Decimal::ONE).round_dp(QUANTITY_DIGITS));
-        Self { line, description, quantity, period }
+        Self { line, description, quantity, unit_price: None, period }
     }
 
     /// A line that has waited. Where it names no rate, it is taxed at the issue's.
@@ -56,7 +58,13 @@ impl DraftLine {
             discount_minor: row.discount_minor,
             tax,
         };
-        Ok(Self { line, description: row.description.clone(), quantity: row.quantity, period: row.period_id })
+        let unit_price = (row.kind == LineKind::Usage).then_some(row.unit_price);
+        Ok(Self { line, description: row.description.clone(), quantity: row.quantity, unit_price, period: row.period_id })
+    }
+
+    /// The price of one, in major units.
+    pub(super) fn unit_price(&self, account: &Account) -> Rate {
+        self.unit_price.unwrap_or_else(|| major(self.line.unit_price_minor, account))
     }
 
     /// The row of a line that is to wait.
@@ -71,7 +79,7 @@ impl DraftLine {
             period_start: Some(self.line.start.into()),
             period_end: Some(self.line.end.into()),
             quantity: self.quantity,
-            unit_price: major(self.line.unit_price_minor, account),
+            unit_price: self.unit_price(account),
             amount_minor: self.line.amount_minor,
             discount_minor: self.line.discount_minor,
             tax_behavior: self.line.tax.behavior,
@@ -182,7 +190,7 @@ fn preview_line(account: &Account, draft: &DraftLine, taxed: &TaxedLine) -> Resu
         description: draft.description.clone(),
         period: (draft.line.start, draft.line.end),
         quantity: draft.quantity,
-        unit_price: major(draft.line.unit_price_minor, account),
+        unit_price: draft.unit_price(account),
         amount: account.money(draft.line.amount_minor)?,
         discount: account.money(draft.line.discount_minor)?,
         tax: account.money(taxed.tax_minor)?,

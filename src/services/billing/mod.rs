@@ -18,6 +18,7 @@ mod end;
 mod issue;
 mod ledger;
 mod lines;
+mod metered;
 pub mod party;
 mod refund;
 mod renew;
@@ -30,15 +31,16 @@ pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void
 pub use end::{Ended, end, expire};
 pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
+pub use metered::{Metered, USAGE_PERIOD, bill_later, note_plan};
 pub use refund::{RefundPart, Taken, refund_failed, refund_paid};
 pub use renew::{bill_due_boundaries, clear_pending_change, upcoming};
 pub use settle::{charge_failed, follow_up, settle_payment};
-pub use standing::{Change, RENEWAL, Standing, period_row, periods_left};
+pub use standing::{Change, RENEWAL, Standing, period_of, period_row, periods_left, schedule_of};
 
 /// The job that gives up on a first invoice that was never settled.
 pub const EXPIRE_INCOMPLETE: &str = "expire_incomplete";
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 4] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, WRITE_OFF];
+pub const JOB_KINDS: [&str; 5] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, WRITE_OFF, USAGE_PERIOD];
 
 /// A rule that could not be evaluated: what is stored contradicts itself, or is past every limit.
 pub(crate) fn rule(error: RuleError) -> Error {
@@ -56,7 +58,8 @@ pub async fn upcoming_invoice(
 ) -> Result<Option<InvoicePreview>, Error> {
     let account = Account::read(tenant, ports.of(tenant).await?.now()).await?;
     let standing = Standing::of(tenant, subscription).await?;
-    Box::pin(upcoming(tenant, &account, &standing, Vec::new())).await
+    let metered = Metered::of(tenant, &account, &standing, standing.row.period_end.get()).await?;
+    Box::pin(upcoming(tenant, &account, &standing, metered.lines)).await
 }
 
 /// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
@@ -84,6 +87,10 @@ async fn run(tenant: &Tenant, ports: &Ports, kind: &str, key: &str) -> Outcome<F
         DUNNING => {
             let invoice = InvoiceId::parse(subject).ok_or_else(foreign)?;
             collect::climb(tenant, ports, invoice, number.parse().map_err(|_| foreign())?).await?;
+            Ok(Finish::Done)
+        }
+        USAGE_PERIOD => {
+            metered::bill_months(tenant, ports, subscription()?).await?;
             Ok(Finish::Done)
         }
         WRITE_OFF => {

@@ -8,6 +8,7 @@ use super::collect::collect;
 use super::end::end;
 use super::issue::{bill, waiting};
 use super::lines::{DraftLine, InvoicePreview};
+use super::metered::Metered;
 use super::rule;
 use super::standing::{Change, Standing, version};
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
@@ -50,6 +51,12 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
         return end(tenant, ports, account, standing, boundary.get(), "system").await.map(|ended| ended.payment);
     }
     let was = standing.row.status;
+    // By the plan that was in force at the end of the usage period. Without access nothing is billed, and it waits.
+    let metered = match was {
+        SubscriptionStatus::Suspended => Metered::default(),
+        _ => Metered::of(tenant, account, standing, boundary.get()).await?,
+    };
+    metered.note(tenant).await?;
     let change = take_pending_change(tenant, standing).await?;
     let (schedule, next) = following(account, standing)?;
     standing.set_schedule(&schedule);
@@ -72,7 +79,7 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
         standing.apply(SubscriptionEvent::TrialEnded)?;
     }
     standing.save(tenant, account).await?;
-    let own: Vec<DraftLine> = renewal_line(standing, &next, &price)?.into_iter().collect();
+    let own: Vec<DraftLine> = renewal_line(standing, &next, &price)?.into_iter().chain(metered.lines).collect();
     let Some(mut invoice) = bill(tenant, ports, account, standing.row.id, own).await? else { return Ok(None) };
     subscriptions::set_period_invoice(tenant, standing.period.id, invoice.id).await?;
     collect(tenant, ports, account, standing, &mut invoice, None).await

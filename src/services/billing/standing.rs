@@ -6,7 +6,7 @@ use super::account::{Account, zone};
 use super::rule;
 use crate::billing::discount::{Coupon, Discount};
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
-use crate::billing::period::{AnchorMode, Interval, Period, Schedule};
+use crate::billing::period::{AnchorMode, Interval, Period, Schedule, Zone};
 use crate::billing::proration::PeriodPrice;
 use crate::billing::tax::Tax;
 use crate::error::Error;
@@ -65,16 +65,7 @@ impl Standing {
     /// # Errors
     /// [`Error::Corrupt`] for columns that are none.
     pub fn schedule(&self, account: &Account) -> Result<Schedule, Error> {
-        let row = &self.row;
-        let day = row.anchor_day.map(i8::try_from).transpose().map_err(|_| Error::Corrupt("an anchor day is none".into()))?;
-        Ok(Schedule {
-            anchor: row.anchor_date.get(),
-            anchor_time: row.anchor_time.parse().map_err(|_| Error::Corrupt("an anchor time is none".into()))?,
-            zone: account.zone.clone(),
-            interval: row.billing_interval,
-            mode: AnchorMode::parse(&row.anchor_mode, day).ok_or_else(|| Error::Corrupt("an anchor mode is unknown".into()))?,
-            granularity: row.granularity,
-        })
+        schedule_of(&self.row, account.zone.clone())
     }
 
     /// Takes over a schedule's anchor and interval.
@@ -89,17 +80,7 @@ impl Standing {
     /// # Errors
     /// [`Error::Corrupt`] for columns that are none.
     pub fn running(&self) -> Result<Period, Error> {
-        let row = &self.period;
-        Ok(Period {
-            number: u32::try_from(row.number).map_err(|_| Error::Corrupt("a period's number is negative".into()))?,
-            start: row.starts_at.get(),
-            end: self.row.period_end.get(),
-            whole_start: row.whole_start.get(),
-            nominal_start: row.nominal_start.get(),
-            nominal_end: row.nominal_end.get(),
-            opened_on: row.opened_on.get(),
-            zone: zone(&row.time_zone)?,
-        })
+        Ok(Period { end: self.row.period_end.get(), ..period_of(&self.period)? })
     }
 
     /// What was last charged for the running period; `None` where nothing was.
@@ -251,6 +232,39 @@ impl Standing {
             at: at.to_string(),
         })
     }
+}
+
+/// The anchor, interval and settings of a subscription's row, in `zone`, its business's.
+///
+/// # Errors
+/// [`Error::Corrupt`] for columns that are none.
+pub fn schedule_of(row: &Subscription, zone: Zone) -> Result<Schedule, Error> {
+    let day = row.anchor_day.map(i8::try_from).transpose().map_err(|_| Error::Corrupt("an anchor day is none".into()))?;
+    Ok(Schedule {
+        anchor: row.anchor_date.get(),
+        anchor_time: row.anchor_time.parse().map_err(|_| Error::Corrupt("an anchor time is none".into()))?,
+        zone,
+        interval: row.billing_interval,
+        mode: AnchorMode::parse(&row.anchor_mode, day).ok_or_else(|| Error::Corrupt("an anchor mode is unknown".into()))?,
+        granularity: row.granularity,
+    })
+}
+
+/// The period of a row, as long as it really was.
+///
+/// # Errors
+/// [`Error::Corrupt`] for columns that are none.
+pub fn period_of(row: &PeriodRow) -> Result<Period, Error> {
+    Ok(Period {
+        number: u32::try_from(row.number).map_err(|_| Error::Corrupt("a period's number is negative".into()))?,
+        start: row.starts_at.get(),
+        end: row.ends_at.get(),
+        whole_start: row.whole_start.get(),
+        nominal_start: row.nominal_start.get(),
+        nominal_end: row.nominal_end.get(),
+        opened_on: row.opened_on.get(),
+        zone: zone(&row.time_zone)?,
+    })
 }
 
 /// A change to write down.

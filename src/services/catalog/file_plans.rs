@@ -9,6 +9,7 @@ use super::file_values::{amount, choice, code, currency, flag, quantity, text, w
 use crate::billing::period::Interval;
 use crate::billing::tax::TaxBehavior;
 use crate::money::Currency;
+use crate::store::catalog::{STORAGE, USERS};
 use crate::store::types::FeatureKind;
 
 /// The longest trial, in days.
@@ -119,6 +120,9 @@ fn read_features(plan: &mut Section<'_>, product: Option<&str>, currencies: &[Cu
     for section in plan.tables("features") {
         let line = section.line_of("key");
         let Some(feature) = read_feature(section, currencies, |section, feature| {
+            if [USERS, STORAGE].contains(&feature.key.as_str()) {
+                section.problem("key", &format!("\"{}\" is a feature of every plan: its limit is the plan's own.", feature.key));
+            }
             if let Some(first) = lines.insert(feature.key.clone(), line) {
                 section.problem("key", &format!("\"{}\" is a feature of this plan already, in line {first}.", feature.key));
             }

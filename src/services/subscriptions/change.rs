@@ -18,7 +18,7 @@ use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::services::Ports;
 use crate::services::access::{Caller, Need, check};
 use crate::services::billing::credit::{Charging, charging, to_account_credit};
-use crate::services::billing::{Account, DraftLine, InvoicePreview, Standing, upcoming, waiting};
+use crate::services::billing::{Account, DraftLine, InvoicePreview, Metered, Standing, upcoming, waiting};
 use crate::services::idempotency;
 use crate::store::catalog::{PlanView, plan_to_subscribe};
 use crate::store::{Snapshot, Tenant, TenantScope, invoices, subscriptions};
@@ -47,6 +47,8 @@ pub(super) struct Weighed {
     pub(super) lines: Vec<DraftLine>,
     /// The invoices that charged the running period.
     pub(super) charging: Charging,
+    /// What was metered until then, where the cycle starts again.
+    pub(super) metered: Metered,
 }
 
 impl PreviewChange {
@@ -201,7 +203,7 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
         proration: input.proration,
     };
     let charging = charging(tenant, standing).await?;
-    let facts = ChangeFacts {
+    let mut facts = ChangeFacts {
         status: row.status,
         schedule: standing.schedule(account)?,
         period: standing.running()?,
@@ -213,7 +215,12 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
         account_credit_minor: account.business.balance_minor,
         options: agent.options(&standing.plan.product.change_options),
     };
-    let outcome = change(&facts, &request).map_err(refused)?;
+    let mut outcome = change(&facts, &request).map_err(refused)?;
+    let metered = closed(tenant, account, standing, &outcome).await?;
+    if !metered.lines.is_empty() {
+        facts.pending_lines.extend(metered.lines.iter().map(|draft| draft.line));
+        outcome = change(&facts, &request).map_err(refused)?;
+    }
     if !is_same_plan {
         check_verified(account, &target)?;
     }
@@ -221,7 +228,15 @@ async fn weigh(tenant: &Tenant, account: &Account, standing: &Standing, input: &
         ChangeOutcome::AtOnce(done) => drafts(standing, &target, done),
         ChangeOutcome::Scheduled(_) => Vec::new(),
     };
-    Ok(Weighed { target, outcome, lines, charging })
+    Ok(Weighed { target, outcome, lines, charging, metered })
+}
+
+/// What was metered until now, where the cycle starts again: its usage period is over, and the old plan rates it.
+async fn closed(tenant: &Tenant, account: &Account, standing: &Standing, outcome: &ChangeOutcome) -> Result<Metered, Error> {
+    match outcome {
+        ChangeOutcome::AtOnce(done) if done.reset.is_some() => Metered::of(tenant, account, standing, account.at).await,
+        ChangeOutcome::AtOnce(_) | ChangeOutcome::Scheduled(_) => Ok(Metered::default()),
+    }
 }
 
 /// The lines of a change at once, with their words.
@@ -257,6 +272,7 @@ async fn picture(
                 }
                 Settlement::Invoice(totals) => {
                     let mut all = waiting(tenant, account, standing.row.id).await?;
+                    all.extend(weighed.metered.lines.iter().cloned());
                     all.extend(weighed.lines.iter().cloned());
                     Some(InvoicePreview::new(account, &all, totals, 0, account.at)?)
                 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Outcome};
 use crate::ids::PaymentMethodId;
 use crate::services::Ports;
 use crate::services::billing::credit::{Credited, issue_notes};
-use crate::services::billing::{Account, Change, DraftLine, Standing, bill, clear_pending_change, collect, follow_up};
+use crate::services::billing::{Account, Change, DraftLine, Standing, bill, clear_pending_change, collect, follow_up, note_plan};
 use crate::store::catalog::PlanView;
 use crate::store::types::CreditNoteReason;
 use crate::store::{Tenant, subscriptions};
@@ -38,6 +38,12 @@ pub(super) async fn apply(
         ChangeOutcome::AtOnce(done) => {
             // What is credited stands on the invoices of the period as it was.
             let before = standing.clone();
+            if done.reset.is_some() {
+                put_off(tenant, ports, account, standing, &weighed.metered.lines).await?;
+                weighed.metered.note(tenant).await?;
+            } else {
+                note_plan(tenant, standing, &weighed.target).await?;
+            }
             put_in_force(standing, &weighed.target, done)?;
             let lines = open_reset(tenant, ports, account, standing, done, &weighed.lines).await?;
             standing.changed(tenant, ports, account, Change { kind: "plan_changed", actor, at: account.at, details }).await?;

@@ -7,43 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::money::{Currency, Money, Rate};
 
-/// How units past what is included are priced in one currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overage {
-    /// Which currency.
-    pub currency: Currency,
-    /// How units become money.
-    pub model: OverageModel,
-    /// At least one; `up_to` rises, and the last has none.
-    pub tiers: Vec<Tier>,
-}
-
-/// How units become money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OverageModel {
-    /// Each unit at the one tier's price.
-    PerUnit,
-    /// Each begun package of this many units at the one tier's price.
-    Package {
-        /// Units in one; more than zero.
-        size: Decimal,
-    },
-    /// Each unit at the price of the tier it falls in.
-    Graduated,
-    /// All units at the price of the tier that the last one falls in.
-    Volume,
-}
-
-/// A range of units and its price.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tier {
-    /// The last unit in it, counted from the first past `included`; `None` in the last tier.
-    pub up_to: Option<Decimal>,
-    /// For each unit, or package; may be finer than a minor unit.
-    pub unit_price: Rate,
-    /// Once, where the tier is reached.
-    pub flat_amount: Money,
-}
+pub use crate::billing::usage::{Overage, OverageModel, Tier};
 
 /// An [`Overage`] as it is written down.
 #[derive(Serialize, Deserialize)]
@@ -90,14 +54,6 @@ impl OverageModel {
             ("GRADUATED", None) => Some(Self::Graduated),
             ("VOLUME", None) => Some(Self::Volume),
             _ => None,
-        }
-    }
-
-    /// Units in a package, for that model alone.
-    pub const fn package_size(self) -> Option<Decimal> {
-        match self {
-            Self::Package { size } => Some(size),
-            Self::PerUnit | Self::Graduated | Self::Volume => None,
         }
     }
 }

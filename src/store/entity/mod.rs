@@ -52,4 +52,5 @@ pub(crate) mod payments;
 pub(crate) mod staff;
 pub(crate) mod subscriptions;
 pub(crate) mod test_clocks;
+pub(crate) mod usage;
 pub(crate) mod work;

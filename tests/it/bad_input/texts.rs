@@ -45,17 +45,30 @@ impl Place {
         let sent: Vec<_> = self.arguments.iter().filter(|(name, _)| variables.get(name).is_some()).collect();
         let declared: Vec<String> = sent.iter().map(|(name, ty)| format!("${name}: {ty}")).collect();
         let passed: Vec<String> = sent.iter().map(|(name, _)| format!("{name}: ${name}")).collect();
-        let selection = if self.payload { "userErrors { code field }" } else { "__typename" };
+        let selection = match self.field.as_str() {
+            // What is wrong with one event is said of it.
+            "recordUsage" => "rejected { error { code field } } userErrors { code field }",
+            _ if self.payload => "userErrors { code field }",
+            _ => "__typename",
+        };
         format!("{}({}) {{ {}({}) {{ {selection} }} }}", self.operation, declared.join(", "), self.field, passed.join(", "))
     }
 
     /// Good arguments but for `text` in this place.
     fn variables(&self, good: &Value, text: &str) -> Value {
-        let mut variables = good.get(&self.field).map_or_else(|| json!({}), |input| json!({ "input": input }));
+        let mut variables = match good.get(&self.field) {
+            // A query of several arguments.
+            Some(good) if good.get("arguments").is_some() => good["arguments"].clone(),
+            Some(input) => json!({ "input": input }),
+            None => json!({}),
+        };
         let (last, above) = self.path.split_last().unwrap();
         let mut object = &mut variables;
         for name in above {
             object = &mut object[name];
+            if object.is_array() {
+                object = &mut object[0];
+            }
         }
         // Of a source there is exactly one kind.
         if above.last().is_some_and(|name| name == "source") {
@@ -123,11 +136,13 @@ fn good(life: &Life, method: &str) -> Value {
         "changePlan": { "subscriptionId": life.subscription, "planId": life.dearer_plan, "idempotencyKey": "good" },
         "changePlanPreview": { "subscriptionId": life.subscription, "planId": life.dearer_plan },
         "confirmEmail": { "token": "none" },
+        "featureAccess": { "arguments": { "product": "erp", "feature": "invoices.sent" } },
         "invoices": {},
         "markNotificationsRead": { "ids": ["none"] },
         "payInvoice": { "invoiceId": life.open_invoice, "paymentMethodId": method, "idempotencyKey": "good" },
         "payments": {},
         "reactivate": { "subscriptionId": life.subscription },
+        "recordUsage": { "events": [{ "eventId": "good", "product": "erp", "feature": "invoices.sent", "quantity": "1" }] },
         "refreshSession": { "refreshToken": "none" },
         "requestPasswordReset": { "email": life.email },
         "resendConfirmation": { "email": life.email },
@@ -155,6 +170,7 @@ fn also(place: &Place) -> &'static [&'static str] {
         // Whatever else is wrong, the token is none.
         _ if place.field == "resetPassword" || place.field == "confirmEmail" => &["TOKEN_EXPIRED"],
         "kind" => &["NOT_FOUND"],
+        "product" | "feature" if place.field == "recordUsage" => &["NOT_FOUND"],
         "coupon" => &["COUPON_NOT_APPLICABLE"],
         "previewToken" => &["STALE_PREVIEW"],
         "refreshToken" => &["TOKEN_EXPIRED"],
@@ -171,8 +187,10 @@ fn codes(what: &str, answer: &Value, place: &Place) -> Vec<String> {
         assert!(codes.iter().all(|code| code == "BAD_USER_INPUT"), "{what}: {answer}");
         return codes;
     }
-    let refusals = answer["data"][&place.field]["userErrors"].as_array().cloned().unwrap_or_default();
-    refusals.iter().map(|refusal| text(&refusal["code"])).collect()
+    let payload = &answer["data"][&place.field];
+    let refusals = payload["userErrors"].as_array().into_iter().flatten();
+    let rejected = payload["rejected"].as_array().into_iter().flatten().map(|rejected| &rejected["error"]);
+    refusals.chain(rejected).map(|refusal| text(&refusal["code"])).collect()
 }
 
 /// A new password may be of any characters: it is hashed and never shown.

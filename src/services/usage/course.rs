@@ -1,0 +1,88 @@
+//! The course of a subscription: from when until when it is counted for, and which usage period an instant lies in.
+
+use jiff::Timestamp;
+
+use crate::billing::period::{Interval, Period, Schedule, Zone};
+use crate::billing::usage::{UsagePeriod, period_at, usage_period};
+use crate::error::Error;
+use crate::ids::ProductId;
+use crate::services::billing::{account, period_of, rule, schedule_of};
+use crate::store::customers::Business;
+use crate::store::subscriptions::Subscription;
+use crate::store::{Instant, Tenant, usage};
+
+/// A subscription with its periods, as far back as is looked.
+#[derive(Debug, Clone)]
+pub(super) struct Course {
+    /// Its row.
+    pub(super) row: Subscription,
+    /// Its anchor, in the business's present zone.
+    schedule: Schedule,
+    /// Its periods, the earliest first, each with how long it was meant to be.
+    periods: Vec<(Period, Interval)>,
+}
+
+/// A usage period, and the zone by whose clock its history goes.
+#[derive(Debug, Clone)]
+pub(super) struct Window {
+    /// From when until when.
+    pub(super) period: UsagePeriod,
+    /// The zone of the period that it is part of.
+    pub(super) zone: Zone,
+    /// Whether the period goes on after it.
+    pub(super) ends_early: bool,
+}
+
+impl Course {
+    /// Whether it is counted for at an instant: from its start until it ended, or is to end.
+    pub(super) fn covers(&self, at: Timestamp) -> bool {
+        let ends = if self.row.status.is_final() { self.row.canceled_at } else { self.row.cancel_at };
+        self.periods.first().is_some_and(|(first, _)| first.start <= at) && ends.is_none_or(|ends| at < ends.get())
+    }
+
+    /// The usage period of an instant that it covers.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a period that is none.
+    pub(super) fn window(&self, at: Timestamp) -> Result<Option<Window>, Error> {
+        let found = self.periods.iter().rev().find(|(period, _)| period.contains(at));
+        let (period, interval) = match (found, self.periods.last()) {
+            (Some((period, interval)), _) => (period.clone(), *interval),
+            (None, Some((last, _))) if last.end <= at && !self.row.status.is_final() => {
+                (period_at(&self.schedule, last, at).map_err(rule)?, self.schedule.interval)
+            }
+            _ => return Ok(None),
+        };
+        let counted = usage_period(&self.schedule, &period, interval, at).map_err(rule)?;
+        Ok(Some(Window { period: counted, ends_early: counted.end < period.end, zone: period.zone }))
+    }
+}
+
+/// The subscriptions to these products that were there after `since`, the newest first; locked with `lock`.
+///
+/// # Errors
+/// The database's fault; [`Error::Corrupt`] for columns that are none.
+pub(super) async fn courses(
+    tenant: &Tenant,
+    business: &Business,
+    products: &[ProductId],
+    since: Timestamp,
+    lock: bool,
+) -> Result<Vec<Course>, Error> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let since = Instant::from(since);
+    let rows = usage::subscriptions(tenant, products, since, lock).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let periods = usage::periods(tenant, &rows, since).await?;
+    let zone = account::zone(&business.time_zone)?;
+    let course = |row: Subscription| {
+        let own = periods.iter().filter(|period| period.subscription_id == row.id);
+        let periods = own.map(|period| Ok((period_of(period)?, period.billing_interval))).collect::<Result<Vec<_>, Error>>()?;
+        Ok(Course { schedule: schedule_of(&row, zone.clone())?, row, periods })
+    };
+    rows.into_iter().map(course).collect()
+}

@@ -1,0 +1,212 @@
+//! What a plan lets its customer do: its features, whether one may be used now, and why.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::course::{Course, courses};
+use crate::billing::lifecycle::SubscriptionStatus;
+use crate::billing::usage::left_of_included;
+use crate::error::Error;
+use crate::ids::{PlanId, ProductId};
+use crate::money::Rate;
+use crate::services::Ports;
+use crate::services::access::Access;
+use crate::store::catalog::{self, Feature, USERS, VersionKey};
+use crate::store::customers::{self, Business};
+use crate::store::tenant::Catalogue;
+use crate::store::types::FeatureKind;
+use crate::store::{Instant, Tenant, usage};
+
+/// Why something may be used, or may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessReason {
+    /// It is in the plan's price.
+    Included,
+    /// It costs more.
+    Overage,
+    /// The plan does not have it.
+    NotInPlan,
+    /// The plan's limit is reached.
+    LimitReached,
+    /// There is no subscription.
+    NoSubscription,
+    /// The subscription is INCOMPLETE.
+    PaymentPending,
+    /// The subscription is suspended, or the business.
+    Suspended,
+    /// No plan of the product has it.
+    UnknownFeature,
+}
+
+/// Whether something may be used now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureAccess {
+    /// The feature.
+    pub key: String,
+    /// Why, or why not.
+    pub reason: AccessReason,
+    /// What was used, of what can be counted.
+    pub used: Option<Rate>,
+    /// What is included.
+    pub included: Option<Rate>,
+    /// What is left of it.
+    pub remaining: Option<Rate>,
+    /// When it starts again at zero.
+    pub resets_at: Option<Timestamp>,
+}
+
+impl FeatureAccess {
+    /// An answer without figures.
+    fn bare(key: &str, reason: AccessReason) -> Self {
+        Self { key: key.to_owned(), reason, used: None, included: None, remaining: None, resets_at: None }
+    }
+
+    /// Whether it may be used.
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self.reason, AccessReason::Included | AccessReason::Overage)
+    }
+}
+
+/// The features of versions of plans, what every plan limits among them. Two statements for any number.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn features(catalogue: &Catalogue, keys: &[VersionKey]) -> Result<HashMap<VersionKey, Vec<Feature>>, Error> {
+    let mut own = catalog::plan_features(catalogue, keys).await?;
+    let plans = catalog::plans(catalogue, keys).await?;
+    let with_limits = |(key, plan): (VersionKey, catalog::Plan)| {
+        let features = own.remove(&key).unwrap_or_default().into_iter().chain(plan.limits()).collect();
+        (key, features)
+    };
+    Ok(plans.into_iter().map(with_limits).collect())
+}
+
+/// The features that the plans of these products have now, each with its product. Three statements for any number.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn features_of_products(catalogue: &Catalogue, products: &[ProductId]) -> Result<Vec<(ProductId, Feature)>, Error> {
+    let plans = catalog::all_plans(catalogue).await?;
+    let of_those: HashMap<VersionKey, ProductId> =
+        plans.iter().filter(|plan| products.contains(&plan.product.id)).map(|plan| (plan.key(), plan.product.id)).collect();
+    let keys: Vec<VersionKey> = of_those.keys().copied().collect();
+    let found = catalog::plan_features(catalogue, &keys).await?;
+    let own = found.into_iter().flat_map(|(key, features)| features.into_iter().map(move |feature| (key, feature)));
+    Ok(own.filter_map(|(key, feature)| of_those.get(&key).map(|product| (*product, feature))).collect())
+}
+
+/// The product of a code, if there is one. The code is compared here: what comes from outside may hold what no column can.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn product_of_code(catalogue: &Catalogue, code: &str) -> Result<Option<ProductId>, Error> {
+    Ok(catalog::products(catalogue).await?.into_iter().find(|product| product.code == code).map(|product| product.id))
+}
+
+/// The version of a subscription's plan.
+pub(super) const fn plan_of(course: &Course) -> (PlanId, i32) {
+    (course.row.plan_id, course.row.plan_version)
+}
+
+/// Whether `more` may be used where `used` is: within what is included, for more money, or not at all.
+pub(super) fn weigh(feature: &Feature, used: Decimal, more: Decimal) -> AccessReason {
+    match feature.included {
+        _ if !feature.enabled => AccessReason::NotInPlan,
+        None => AccessReason::Included,
+        Some(included) if used.checked_add(more).is_some_and(|all| all <= included.decimal()) => AccessReason::Included,
+        Some(_) if !feature.overage.is_empty() => AccessReason::Overage,
+        Some(_) => AccessReason::LimitReached,
+    }
+}
+
+/// Whether `quantity` more of a feature may be used now. A product asks about itself alone.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a product that asks about another; the database's fault.
+pub async fn feature_access(
+    tenant: &Tenant,
+    ports: &Ports,
+    access: &Access,
+    (product, key): (&str, &str),
+    quantity: Decimal,
+) -> Result<FeatureAccess, Error> {
+    let now = ports.of(tenant).await?.now();
+    let catalogue = tenant.catalogue();
+    let asked = product_of_code(&catalogue, product).await?;
+    if access.product().is_some_and(|own| asked != Some(own)) {
+        return Err(Error::Forbidden);
+    }
+    let Some(product) = asked else { return Ok(FeatureAccess::bare(key, AccessReason::UnknownFeature)) };
+    let business = customers::business(tenant).await?;
+    let course = courses(tenant, &business, &[product], now, false).await?.into_iter().find(|course| course.covers(now));
+    let own = match &course {
+        Some(course) => features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let (Some(course), Some(feature)) = (&course, own.into_iter().find(|feature| feature.key == key)) else {
+        let known = features_of_products(&catalogue, &[product]).await?.iter().any(|(_, feature)| feature.key == key);
+        let reason = match course {
+            _ if !known && ![USERS, catalog::STORAGE].contains(&key) => AccessReason::UnknownFeature,
+            None => AccessReason::NoSubscription,
+            Some(course) => barred(&course, access).unwrap_or(AccessReason::NotInPlan),
+        };
+        return Ok(FeatureAccess::bare(key, reason));
+    };
+    let (used, resets_at) = used_of(tenant, &business, course, &feature, now).await?;
+    let reason = barred(course, access).unwrap_or_else(|| weigh(&feature, used.unwrap_or(Decimal::ZERO), quantity));
+    let included = feature.included.map(Rate::decimal);
+    Ok(FeatureAccess {
+        key: feature.key,
+        reason,
+        remaining: used.and_then(|used| left_of_included(used, included)).map(Rate::from),
+        used: used.map(Rate::from),
+        included: feature.included,
+        resets_at,
+    })
+}
+
+/// Why nothing of a subscription may be used, where it is so.
+fn barred(course: &Course, access: &Access) -> Option<AccessReason> {
+    match course.row.status {
+        _ if access.business_suspended => Some(AccessReason::Suspended),
+        SubscriptionStatus::Suspended => Some(AccessReason::Suspended),
+        SubscriptionStatus::Incomplete => Some(AccessReason::PaymentPending),
+        _ => None,
+    }
+}
+
+/// What was used of a feature, and when it starts again at zero.
+async fn used_of(
+    tenant: &Tenant,
+    business: &Business,
+    course: &Course,
+    feature: &Feature,
+    now: Timestamp,
+) -> Result<(Option<Decimal>, Option<Timestamp>), Error> {
+    match feature.kind {
+        FeatureKind::Switch => Ok((None, None)),
+        FeatureKind::Limit if feature.key == USERS => Ok((Some(users(tenant, business).await?), None)),
+        FeatureKind::Limit => {
+            let standing = usage::standings(tenant, &[course.row.product_id], Some(&feature.key)).await?;
+            Ok((Some(standing.first().map_or(Decimal::ZERO, |standing| standing.quantity.decimal())), None))
+        }
+        FeatureKind::Metered => {
+            let Some(window) = course.window(now)? else { return Ok((Some(Decimal::ZERO), None)) };
+            let start = Instant::from(window.period.start);
+            let counter = usage::counters_of_period(tenant, course.row.id, start, Some(&feature.key)).await?;
+            let used = counter.first().map_or(Decimal::ZERO, |counter| counter.used.decimal());
+            Ok((Some(used), Some(window.period.end)))
+        }
+    }
+}
+
+/// How many people the business has.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn users(tenant: &Tenant, business: &Business) -> Result<Decimal, Error> {
+    let id = business.business_id;
+    Ok(Decimal::from(customers::count_members(tenant, &[id]).await?.remove(&id).unwrap_or(0)))
+}

@@ -1,0 +1,276 @@
+//! Usage: which events were counted, what they come to, and the hours of their history.
+//!
+//! Whoever writes here holds the lock of the subscription that is counted for. Quantities are decimals, which no statement
+//! adds up: they are read, changed and written back under that lock.
+
+use std::collections::HashSet;
+
+use sea_orm::sea_query::{Condition, Expr, LockType, Query};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ExprTrait as _, IntoActiveModel as _};
+use sea_orm::{QueryFilter as _, QueryOrder as _, QuerySelect as _};
+
+use super::Tenant;
+use super::catalog::VersionKey;
+use super::entity::subscriptions::{period, subscription};
+use super::entity::usage::{usage_bucket, usage_counter, usage_event, usage_event_id, usage_standing};
+use super::tenant::ScopedUpdate;
+use super::types::{Instant, UsageAction};
+use crate::billing::lifecycle::SubscriptionStatus;
+use crate::error::Error;
+use crate::ids::{ProductId, SubscriptionId};
+use crate::money::Rate;
+use crate::store::reads::subscriptions::LIVE;
+
+pub use super::entity::subscriptions::period::Model as Period;
+pub use super::entity::subscriptions::subscription::Model as Subscription;
+pub use super::entity::usage::usage_bucket::Model as UsageBucket;
+pub use super::entity::usage::usage_counter::Model as UsageCounter;
+pub use super::entity::usage::usage_event::Model as UsageEvent;
+pub use super::entity::usage::usage_standing::Model as UsageStanding;
+
+/// Claims ids of events, each once in `ids`: answers those that were not counted since `since`. Waits for a transaction
+/// that is claiming one of them.
+///
+/// # Errors
+/// The database's fault.
+pub async fn claim_event_ids(tenant: &Tenant, mut ids: Vec<String>, now: Instant, since: Instant) -> Result<HashSet<String>, Error> {
+    use usage_event_id::{ActiveModel, Column, Entity};
+    // In one order, so that two who claim the same ids do not wait for each other.
+    ids.sort_unstable();
+    let row = |id| ActiveModel { event_id: Set(id), recorded_at: Set(now), ..Default::default() };
+    let is_old = Expr::col((Entity, Column::RecordedAt)).lt(since);
+    let key = vec![Column::BusinessId, Column::EventId];
+    let claimed = tenant.insert_claiming::<Entity, _>(ids.into_iter().map(row).collect(), key, Column::RecordedAt, is_old).await?;
+    Ok(claimed.into_iter().map(|row| row.event_id).collect())
+}
+
+/// Gives back ids of events that were not counted in the end.
+///
+/// # Errors
+/// The database's fault.
+pub async fn release_event_ids(tenant: &Tenant, ids: Vec<String>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    tenant.delete_where::<usage_event_id::Entity>(Condition::all().add(usage_event_id::Column::EventId.is_in(ids))).await
+}
+
+/// The subscriptions to these products that are live or ended after `since`, but for those that never began, the newest first.
+/// With `lock` they are locked until the transaction ends.
+///
+/// # Errors
+/// The database's fault.
+pub async fn subscriptions(tenant: &Tenant, products: &[ProductId], since: Instant, lock: bool) -> Result<Vec<Subscription>, Error> {
+    use subscription::Column;
+    let lately = Condition::any()
+        .add(Column::Status.is_in(LIVE))
+        .add(Condition::all().add(Column::Status.eq(SubscriptionStatus::Canceled)).add(Column::CanceledAt.gt(since)));
+    let of_products = tenant.select::<subscription::Entity>().filter(Column::ProductId.is_in(products.iter().copied())).filter(lately);
+    let ordered = of_products.order_by_desc(Column::StartedAt).order_by_desc(Column::Id);
+    if lock { ordered.lock(LockType::Update).all().await } else { ordered.all().await }
+}
+
+/// The periods of these subscriptions that end after `since`, in their order, and the running ones, whenever they end.
+///
+/// # Errors
+/// The database's fault.
+pub async fn periods(tenant: &Tenant, subscriptions: &[Subscription], since: Instant) -> Result<Vec<Period>, Error> {
+    use period::Column;
+    let running = Column::Number.is_in(subscriptions.iter().map(|row| row.period_number));
+    let wanted = Condition::any().add(Column::EndsAt.gt(since)).add(running);
+    let of_those = tenant.select::<period::Entity>().filter(Column::SubscriptionId.is_in(subscriptions.iter().map(|row| row.id)));
+    of_those.filter(wanted).order_by_asc(Column::Number).all().await
+}
+
+/// The counters of these subscriptions whose usage periods end after `since`.
+///
+/// # Errors
+/// The database's fault.
+pub async fn counters(tenant: &Tenant, subscriptions: &[SubscriptionId], since: Instant) -> Result<Vec<UsageCounter>, Error> {
+    use usage_counter::{Column, Entity};
+    let of_those = tenant.select::<Entity>().filter(Column::SubscriptionId.is_in(subscriptions.iter().copied()));
+    of_those.filter(Column::PeriodEnd.gt(since)).order_by_asc(Column::FeatureKey).order_by_asc(Column::PeriodStart).all().await
+}
+
+/// The counters of the usage period that begins at `start`, of one feature where it is named.
+///
+/// # Errors
+/// The database's fault.
+pub async fn counters_of_period(
+    tenant: &Tenant,
+    subscription: SubscriptionId,
+    start: Instant,
+    feature: Option<&str>,
+) -> Result<Vec<UsageCounter>, Error> {
+    use usage_counter::{Column, Entity};
+    let mut those = tenant.select::<Entity>().filter(Column::SubscriptionId.eq(subscription)).filter(Column::PeriodStart.eq(start));
+    if let Some(feature) = feature {
+        those = those.filter(Column::FeatureKey.eq(feature));
+    }
+    those.order_by_asc(Column::FeatureKey).all().await
+}
+
+/// The standing quantities of these products, of one feature where it is named.
+///
+/// # Errors
+/// The database's fault.
+pub async fn standings(tenant: &Tenant, products: &[ProductId], feature: Option<&str>) -> Result<Vec<UsageStanding>, Error> {
+    use usage_standing::{Column, Entity};
+    let mut those = tenant.select::<Entity>().filter(Column::ProductId.is_in(products.iter().copied()));
+    if let Some(feature) = feature {
+        those = those.filter(Column::FeatureKey.eq(feature));
+    }
+    those.all().await
+}
+
+/// The hours of these features of these subscriptions that begin at one of `starts`.
+///
+/// # Errors
+/// The database's fault.
+pub async fn buckets_at(
+    tenant: &Tenant,
+    subscriptions: &[SubscriptionId],
+    features: &[String],
+    starts: &[Instant],
+) -> Result<Vec<UsageBucket>, Error> {
+    use usage_bucket::{Column, Entity};
+    if starts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of_those = tenant.select::<Entity>().filter(Column::SubscriptionId.is_in(subscriptions.iter().copied()));
+    let of_features = of_those.filter(Column::FeatureKey.is_in(features.iter().cloned()));
+    of_features.filter(Column::StartsAt.is_in(starts.iter().copied())).all().await
+}
+
+/// The hours of a subscription's features from `start` until `end`, in their order.
+///
+/// # Errors
+/// The database's fault.
+pub async fn buckets_between(
+    tenant: &Tenant,
+    subscription: SubscriptionId,
+    (start, end): (Instant, Instant),
+) -> Result<Vec<UsageBucket>, Error> {
+    use usage_bucket::{Column, Entity};
+    let of_subscription = tenant.select::<Entity>().filter(Column::SubscriptionId.eq(subscription));
+    of_subscription.filter(Column::StartsAt.gte(start)).filter(Column::StartsAt.lt(end)).order_by_asc(Column::StartsAt).all().await
+}
+
+/// The last hour before `end` of each feature of a subscription that has one.
+///
+/// # Errors
+/// The database's fault.
+pub async fn buckets_before(tenant: &Tenant, subscription: SubscriptionId, end: Instant) -> Result<Vec<UsageBucket>, Error> {
+    use usage_bucket::{Column, Entity};
+    let last = Query::select()
+        .column(Column::FeatureKey)
+        .expr(Expr::col(Column::StartsAt).max())
+        .from(Entity)
+        .and_where(Column::BusinessId.eq(tenant.business()))
+        .and_where(Column::SubscriptionId.eq(subscription))
+        .and_where(Column::StartsAt.lt(end))
+        .group_by_col(Column::FeatureKey)
+        .take();
+    let those = Expr::tuple([Expr::col(Column::FeatureKey), Expr::col(Column::StartsAt)]).in_subquery(last);
+    tenant.select::<Entity>().filter(Column::SubscriptionId.eq(subscription)).filter(those).all().await
+}
+
+/// The instants and quantities of the ADDs of these features after `since`.
+///
+/// # Errors
+/// The database's fault.
+pub async fn additions_since(
+    tenant: &Tenant,
+    subscriptions: &[SubscriptionId],
+    features: &[String],
+    since: Instant,
+) -> Result<Vec<(SubscriptionId, String, Instant, Rate)>, Error> {
+    use usage_event::{Column, Entity};
+    let of_those = tenant.select::<Entity>().filter(Column::SubscriptionId.is_in(subscriptions.iter().copied()));
+    let of_features = of_those.filter(Column::FeatureKey.is_in(features.iter().cloned())).filter(Column::OccurredAt.gt(since));
+    let rows = of_features.filter(Column::Action.eq(UsageAction::Add)).order_by_asc(Column::Id).all().await?;
+    Ok(rows.into_iter().map(|row| (row.subscription_id, row.feature_key, row.occurred_at, row.quantity)).collect())
+}
+
+/// The counters of a subscription with something to bill of usage periods that began before `until`, the earliest first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn unbilled(tenant: &Tenant, subscription: SubscriptionId, until: Instant) -> Result<Vec<UsageCounter>, Error> {
+    use usage_counter::{Column, Entity};
+    let of_subscription = tenant.select::<Entity>().filter(Column::SubscriptionId.eq(subscription)).filter(Column::Unbilled.eq(true));
+    let begun = of_subscription.filter(Column::PeriodStart.lt(until));
+    begun.order_by_asc(Column::PeriodStart).order_by_asc(Column::FeatureKey).all().await
+}
+
+/// Writes what was billed of counters, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn note_billed(tenant: &Tenant, counters: Vec<UsageCounter>) -> Result<(), Error> {
+    use usage_counter::Column::{BilledAt, BilledUsed, PeriodEnd, PlanId, PlanVersion, Unbilled};
+    let rows = counters.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    let changed = vec![PeriodEnd, PlanId, PlanVersion, Unbilled, BilledUsed, BilledAt];
+    tenant.insert_or_change::<usage_counter::Entity, _>(rows, COUNTER_KEY.to_vec(), changed).await
+}
+
+/// Has the counters of these features that are not billed remember a plan.
+///
+/// # Errors
+/// The database's fault.
+pub async fn note_plan(tenant: &Tenant, subscription: SubscriptionId, features: Vec<String>, plan: VersionKey) -> Result<(), Error> {
+    use usage_counter::Column;
+    let change = |update: ScopedUpdate<usage_counter::Entity>| {
+        let update = update.set(Column::PlanId, plan.0).set(Column::PlanVersion, plan.1).filter(Column::SubscriptionId.eq(subscription));
+        update.filter(Column::BilledAt.is_null()).filter(Column::FeatureKey.is_in(features))
+    };
+    tenant.update_where::<usage_counter::Entity>(change).await.map(drop)
+}
+
+/// What names a counter.
+const COUNTER_KEY: [usage_counter::Column; 4] = [
+    usage_counter::Column::BusinessId,
+    usage_counter::Column::SubscriptionId,
+    usage_counter::Column::FeatureKey,
+    usage_counter::Column::PeriodStart,
+];
+
+/// What a call has counted, to be written.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// The events.
+    pub events: Vec<UsageEvent>,
+    /// Counters, new or changed.
+    pub counters: Vec<UsageCounter>,
+    /// Standing quantities, new or changed.
+    pub standings: Vec<UsageStanding>,
+    /// Hours, new or changed.
+    pub buckets: Vec<UsageBucket>,
+}
+
+/// Writes what a call has counted: a statement for each table, whatever it is.
+///
+/// # Errors
+/// The database's fault.
+pub async fn write(tenant: &Tenant, counted: Counted) -> Result<(), Error> {
+    let events = counted.events.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    tenant.insert_many::<usage_event::Entity, _>(events).await?;
+    let counters = counted.counters.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    let (key, changed) = {
+        use usage_counter::Column::{PeriodEnd, PlanId, PlanVersion, Unbilled, UpdatedAt, Used};
+        (COUNTER_KEY.to_vec(), vec![PeriodEnd, Used, PlanId, PlanVersion, Unbilled, UpdatedAt])
+    };
+    tenant.insert_or_change::<usage_counter::Entity, _>(counters, key, changed).await?;
+    let standings = counted.standings.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    let (key, changed) = {
+        use usage_standing::Column::{BusinessId, FeatureKey, LastAt, ProductId, Quantity, SetAt, UpdatedAt};
+        (vec![BusinessId, ProductId, FeatureKey], vec![Quantity, SetAt, LastAt, UpdatedAt])
+    };
+    tenant.insert_or_change::<usage_standing::Entity, _>(standings, key, changed).await?;
+    let buckets = counted.buckets.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    let (key, changed) = {
+        use usage_bucket::Column::{BusinessId, FeatureKey, Quantity, StartsAt, SubscriptionId};
+        (vec![BusinessId, SubscriptionId, FeatureKey, StartsAt], vec![Quantity])
+    };
+    tenant.insert_or_change::<usage_bucket::Entity, _>(buckets, key, changed).await
+}
