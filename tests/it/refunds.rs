@@ -238,7 +238,7 @@ struct PaysBack {
 
 /// Whether there is one left to take.
 fn take_one(left: &AtomicUsize) -> bool {
-    left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 #[async_trait]

@@ -110,7 +110,7 @@ impl Erp {
         let key = self.world.ports.ids.next_uuid().to_string();
         let input = json!({ "planId": plan, "interval": interval, "idempotencyKey": key });
         let made = self.world.working(self.owner.mutate("subscribe", input, "subscription { id status }")).await;
-        self.subscription = made["subscription"]["id"].as_str().unwrap().to_owned();
+        made["subscription"]["id"].as_str().unwrap().clone_into(&mut self.subscription);
     }
 
     /// Changes the plan at once; the caller's access token must be good still.

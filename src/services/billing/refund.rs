@@ -64,11 +64,12 @@ impl Taken {
         let payments: Vec<&Payment> = self.payments.iter().filter(at_hand).collect();
         let unit_minor = payments.first().and_then(|payment| ports.gateway.terms(payment.currency)).map_or(1, |terms| terms.unit_minor);
         let left = payments.iter().map(|payment| difference(payment.amount_minor, payment.refunding_minor).map_err(rule));
-        let parts = split_refund(refund_minor, unit_minor, &left.collect::<Result<Vec<_>, _>>()?).map_err(rule)?;
-        let part = |(index, amount_minor): (usize, i64)| {
-            payments.get(index).map(|payment| RefundPart { payment: (*payment).clone(), amount_minor })
+        let split = split_refund(refund_minor, unit_minor, &left.collect::<Result<Vec<_>, _>>()?).map_err(rule)?;
+        let of = |(index, amount_minor): (usize, i64)| {
+            let payment = payments.get(index).ok_or_else(|| Error::Corrupt("a refund is of no payment".into()))?;
+            Ok(RefundPart { payment: (*payment).clone(), amount_minor })
         };
-        Ok(parts.into_iter().filter_map(part).collect())
+        split.into_iter().map(of).collect()
     }
 }
 

@@ -173,37 +173,24 @@ impl CustomerService {
         // Read again under the lock: of two who show it at once, the second finds it accepted.
         let (_, invitation) = good(system, hash, now).await?;
         let user = comer.user();
-        match comer {
-            Comer::Known(_) => {
-                let held = customers::user_held(system, user.id).await?;
-                if held.is_none_or(|held| held.password_hash != user.password_hash) {
-                    return Err(Error::Contention("the password was changed meanwhile".into()).into());
-                }
-            }
-            Comer::New(row) => match customers::insert_user(system, row.clone()).await {
-                Err(Error::UniqueViolation(_)) => {
-                    let sentence = "Somebody has registered with this address meanwhile: give that account's password.";
-                    return Err(UserError::at("password", UserErrorCode::InvalidCredentials, sentence).into());
-                }
-                inserted => drop(inserted?),
-            },
-        }
+        comer.settle(system).await?;
         account_links::confirm_email(system, user.id, &invitation.email_key, now).await?;
-        let member = match customers::member_of(&tenant, user.id).await? {
-            Some(member) => member,
-            None => {
-                let (business_id, id) = (tenant.business(), self.ports.ids.next());
-                let row = Member { business_id, id, user_id: user.id, role: invitation.role, joined_at: now };
-                customers::insert_member(&tenant, row.clone()).await?;
-                row
-            }
-        };
+        let place = customers::member_of(&tenant, user.id).await?;
+        let member = if let Some(member) = place { member } else { self.place(&tenant, user, &invitation, now).await? };
         invitations::accept(&tenant, &invitation, now).await?;
         opening.write(system).await?;
         let (actor, subject) = (user.id.to_string(), member.id.to_string());
         let details = json!({ "invitation": invitation.id.to_string(), "role": member.role.as_str() });
         audit::record(&tenant, &self.ports, Act { action: "member.joined", actor: &actor, subject: &subject, details }).await?;
         Ok(member)
+    }
+
+    /// Gives somebody the place in the business that they were invited to.
+    async fn place(&self, tenant: &Tenant, user: &User, invitation: &Invitation, now: Instant) -> Result<Member, Error> {
+        let (business_id, id) = (tenant.business(), self.ports.ids.next());
+        let row = Member { business_id, id, user_id: user.id, role: invitation.role, joined_at: now };
+        customers::insert_member(tenant, row.clone()).await?;
+        Ok(row)
     }
 }
 
@@ -222,6 +209,26 @@ impl Comer {
         match self {
             Self::Known(user) | Self::New(user) => user,
         }
+    }
+
+    /// Sees that the password is still the one that was compared, or makes the account.
+    async fn settle(&self, system: &System) -> Outcome<()> {
+        let another = "The account of this address has another password by now: give that.";
+        let refusal = || UserError::at("password", UserErrorCode::InvalidCredentials, another);
+        match self {
+            Self::Known(user) => {
+                let held = customers::user_held(system, user.id).await?;
+                if held.is_none_or(|held| held.password_hash != user.password_hash) {
+                    return Err(refusal().into());
+                }
+            }
+            Self::New(row) => match customers::insert_user(system, row.clone()).await {
+                // Somebody has registered with the address meanwhile.
+                Err(Error::UniqueViolation(_)) => return Err(refusal().into()),
+                inserted => drop(inserted?),
+            },
+        }
+        Ok(())
     }
 }
 

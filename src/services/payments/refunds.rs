@@ -23,18 +23,19 @@ const OVERTAKEN: SignedDuration = SignedDuration::from_secs(5);
 /// An answer that stays lost for longer is an error in the log, and no longer a warning.
 const ALARMING: SignedDuration = SignedDuration::from_hours(1);
 
-/// Writes the refunds of what `notes` leave to be paid back, out of `parts` of payments, each with the job that sends it, in the
+/// Writes the refunds of what `notes` leave to be paid back, `out_of` parts of payments, each with the job that sends it, in the
 /// caller's transaction, which has locked the business. What both come to is the same.
 ///
 /// # Errors
 /// The database's fault: more than was taken is one; [`Error::Corrupt`] where notes and parts differ.
-pub async fn begin_refunds(tenant: &Tenant, ports: &Ports, notes: &[CreditNote], parts: &[RefundPart]) -> Result<Vec<RefundId>, Error> {
+pub async fn begin_refunds(tenant: &Tenant, ports: &Ports, notes: &[CreditNote], out_of: &[RefundPart]) -> Result<Vec<RefundId>, Error> {
     let to_refund: Vec<i64> = notes.iter().map(|note| note.to_refund_minor).collect();
-    let amounts: Vec<(usize, i64)> = parts.iter().map(|part| part.amount_minor).enumerate().collect();
-    let mut rows: Vec<Payment> = parts.iter().map(|part| part.payment.clone()).collect();
+    let amounts: Vec<(usize, i64)> = out_of.iter().map(|taken| taken.amount_minor).enumerate().collect();
+    let mut rows: Vec<Payment> = out_of.iter().map(|taken| taken.payment.clone()).collect();
     let mut begun = Vec::new();
-    for (note, part, amount_minor) in pair_refunds(&to_refund, &amounts).map_err(billing::rule)? {
-        let (Some(note), Some(row)) = (notes.get(note), rows.get_mut(part)) else { continue };
+    for (note, row, amount_minor) in pair_refunds(&to_refund, &amounts).map_err(billing::rule)? {
+        let missing = || Error::Corrupt("a refund is of no payment or on no credit note".into());
+        let (note, row) = (notes.get(note).ok_or_else(missing)?, rows.get_mut(row).ok_or_else(missing)?);
         let (id, at): (RefundId, Instant) = (ports.ids.next(), ports.now().into());
         *row = refunds::insert(tenant, NewRefund { id, payment: row, credit_note: note.id, amount_minor, at }).await?;
         let key = id.to_string();
