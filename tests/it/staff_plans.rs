@@ -64,6 +64,9 @@ async fn a_plan_that_was_made_is_on_sale_and_a_new_price_binds_new_subscriptions
     let features = json!([
         { "key": "night.shift", "name": "night.shift", "kind": "SWITCH", "enabled": true, "included": null, "unit": null, "overage": null },
         { "key": "night.calls", "name": "night.calls", "kind": "METERED", "enabled": true, "included": "100", "unit": "call", "overage": null },
+        // `maxUsers` and `storageLimit`.
+        { "key": "users", "name": "Users", "kind": "LIMIT", "enabled": true, "included": "500", "unit": "user", "overage": null },
+        { "key": "storage_bytes", "name": "Storage", "kind": "LIMIT", "enabled": true, "included": "107374182400", "unit": "byte", "overage": null },
     ]);
     // Overage is priced in the caller's currency; the platform's, for staff, in which this plan is not sold.
     let mut shown = made["plan"]["features"].clone();

@@ -19,7 +19,10 @@ const GLOBAL_KEYS: &[(&str, &str)] = &[
 ];
 
 /// Tables with a `business_id` that are for the system alone, each with why.
-const SYSTEM_ALONE: &[(&str, &str)] = &[("api_key_hashes", "a key is found by its hash before its business is known")];
+const SYSTEM_ALONE: &[(&str, &str)] = &[
+    ("api_key_hashes", "a key is found by its hash before its business is known"),
+    ("invitation_tokens", "an invitation is found by its link before anybody is known"),
+];
 
 /// Tables that the application may read every row of, or none by its role alone, since they have no tenant.
 const CATALOGUE: &[&str] =
