@@ -47,7 +47,7 @@ const REQUESTS: &[(&str, &str)] = &[
         "(input: { businessName: \"\", businessEmail: \"a@example.com\", industry: \"\", companySize: SIZE_1, country: \"KE\", postalCode: \"\" }) { userErrors { code } }",
     ),
     ("createApiKey", "(input: { name: \"\", scopes: [] }) { userErrors { code } }"),
-    ("inviteMember", "(input: { email: \"owner@example.com\", role: OWNER }) { userErrors { code } }"),
+    ("inviteMember", "(input: { email: \"ann@example.com\", role: MEMBER }) { userErrors { code } }"),
     ("markNotificationsRead", "(input: { ids: [\"ntf_none\"] }) { userErrors { code } }"),
     ("payInvoice", "(input: { invoiceId: \"inv_none\", idempotencyKey: \"m\" }) { userErrors { code } }"),
     ("reactivate", "(input: { subscriptionId: \"sub_none\" }) { userErrors { code } }"),
