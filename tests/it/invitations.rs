@@ -57,7 +57,10 @@ async fn somebody_new_is_invited_joins_and_is_signed_in(db: TestDatabase) {
     // Seven days from a second past nine.
     assert_eq!((&invitation["email"], &invitation["expiresAt"]), (&json!("Ben@Example.com"), &json!("2027-02-07T09:00:01Z")));
     assert_eq!(world.subjects_to("Ben@Example.com"), ["ann invites you to ann Traders"]);
-    assert!(world.mails().pop().unwrap().contains("https://app.evolve.test/accept-invitation#token=evl_"));
+    let mail = world.mails().pop().unwrap();
+    assert!(mail.contains("https://app.evolve.test/accept-invitation#token=evl_"));
+    // Who has no account is not told that they have one.
+    assert!(mail.contains("because ann gave us this address") && !mail.contains("you have an account"), "{mail}");
     assert_eq!(open(&team.owner).await, json!({ "totalCount": 1, "nodes": [{ "email": "Ben@Example.com", "role": "BILLING" }] }));
     let found =
         team.owner.data("query($id: ID!) { node(id: $id) { ... on Invitation { role } } }", json!({ "id": invitation["id"] })).await;

@@ -18,6 +18,8 @@ struct Words {
     summary: String,
     more: Vec<String>,
     action: String,
+    /// For whom the language's own footer does not hold: who has no account yet.
+    footer: Option<String>,
 }
 
 /// The words of a language.
@@ -114,7 +116,7 @@ pub fn letter(kind: &str, locale: &str, values: &serde_json::Value, link: &str) 
     for sentence in &words.more {
         paragraphs.push(fill(press, sentence, &values)?);
     }
-    let footer = fill(press, &language.footer, &values)?;
+    let footer = fill(press, words.footer.as_ref().unwrap_or(&language.footer), &values)?;
     let page =
         context! { language => name, title => title, paragraphs => paragraphs, action => words.action, link => link, footer => footer };
     let print = |layout: &str| {
