@@ -114,14 +114,6 @@ pub async fn paid_back(tenant: &Tenant, payment: &Payment, amount_minor: i64, st
     tenant.update(row).await.map(drop)
 }
 
-/// A refund.
-///
-/// # Errors
-/// The database's fault.
-pub async fn find(tenant: &Tenant, id: RefundId) -> Result<Option<Refund>, Error> {
-    tenant.by_id::<refund::Entity, _>(id).await
-}
-
 /// A refund, locked until the transaction ends. The lock of its payment comes before it.
 ///
 /// # Errors
