@@ -141,7 +141,7 @@
 //! - **Capability**: a value whose holder may touch rows: `Tenant`, `System`, `Catalogue`.
 //! - **Coupon**: what takes something off the charged periods of a subscription, for some of them or for ever.
 //! - **Credit note**: a numbered document that takes back part of an invoice.
-//! - **Consumer**: who is told of events: the notifications in the application, those by mail.
+//! - **Consumer**: who is told of events: the notifications, in the application and by mail.
 //! - **Dunning**: the ladder of a subscription that is not paid: retries, suspension, cancellation.
 //! - **Fence**: a number that grows whenever somebody takes a job or payment in hand; whoever has an older one may write nothing.
 //! - **Idempotency key**: the client's name for an order: sent again, it acts once.

@@ -335,19 +335,20 @@ pub async fn plan_features(catalogue: &Catalogue, keys: &[VersionKey]) -> Result
     Ok(features)
 }
 
-/// The tax of a country on a day: the rate that began last. `None`: the country has no tax then.
+/// Who sells, `None` before a catalogue was seeded, and every rate of tax that a country has, had or will have.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn tax_rate(catalogue: &Catalogue, country: &str, on: Day) -> Result<Option<TaxRate>, Error> {
-    catalogue
-        .select::<tax_rate::Entity>()
-        .filter(tax_rate::Column::Country.eq(country))
-        .filter(tax_rate::Column::ValidFrom.lte(on))
-        .order_by_desc(tax_rate::Column::ValidFrom)
-        .limit(1)
-        .one()
-        .await
+pub async fn seller_and_tax_rates(catalogue: &Catalogue, country: &str) -> Result<(Option<Seller>, Vec<TaxRate>), Error> {
+    let of_country = Condition::all().add(tax_rate::Column::Country.eq(country));
+    let rows = catalogue.select::<seller::Entity>().all_with_each::<tax_rate::Entity>(of_country).await?;
+    let (mut sellers, rates): (Vec<Seller>, Vec<Option<TaxRate>>) = rows.into_iter().unzip();
+    Ok((sellers.pop(), rates.into_iter().flatten().collect()))
+}
+
+/// The rate of a country's `rates` that holds on a day: the one that began last. `None`: the country has no tax then.
+pub fn tax_rate_on(rates: Vec<TaxRate>, day: Day) -> Option<TaxRate> {
+    rates.into_iter().filter(|rate| rate.valid_from <= day).max_by_key(|rate| rate.valid_from)
 }
 
 /// Who sells; `None` before a catalogue was seeded.

@@ -1,9 +1,9 @@
 //! Notifications of people in a business, and what they want of them.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType,
-    QueryFilter as _, QuerySelect as _,
+    QueryFilter as _, QuerySelect as _, RelationDef,
 };
 
 use super::Tenant;
@@ -18,6 +18,11 @@ use crate::ids::{NotificationId, NotificationPreferenceId, UserId};
 pub use super::entity::notifications::notification::Model as Notification;
 pub use super::entity::notifications::notification_preference::Model as Preference;
 
+/// Names what a person has said of the application in a statement.
+const IN_APP: &str = "said_in_app";
+/// Names what a person has said of mail in a statement.
+const BY_MAIL: &str = "said_by_mail";
+
 /// Somebody whom word may reach.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Recipient {
@@ -31,29 +36,45 @@ pub struct Recipient {
     pub email: String,
     /// Their language, BCP 47.
     pub locale: String,
-    /// What they have said of the kind by the channel; `None` where nothing.
-    pub enabled: Option<bool>,
+    /// What they have said of the kind in the application; `None` where nothing.
+    pub in_app: Option<bool>,
+    /// What they have said of the kind by mail; `None` where nothing.
+    pub by_mail: Option<bool>,
 }
 
-/// The people of this business with one of `roles`, and what they have said of a kind of notification by a channel.
+impl Recipient {
+    /// What they have said of the kind by a channel; `None` where nothing.
+    pub const fn said(&self, channel: Channel) -> Option<bool> {
+        match channel {
+            Channel::InApp => self.in_app,
+            Channel::Email => self.by_mail,
+        }
+    }
+}
+
+/// The people of this business with one of `roles`, and what they have said of a kind of notification.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn recipients(tenant: &Tenant, roles: &[Role], kind: &'static str, channel: Channel) -> Result<Vec<Recipient>, Error> {
+pub async fn recipients(tenant: &Tenant, roles: &[Role], kind: &'static str) -> Result<Vec<Recipient>, Error> {
     let to_user = member::Entity::belongs_to(user::Entity).from(member::Column::UserId).to(user::Column::Id).into();
-    let to_said = member::Entity::belongs_to(notification_preference::Entity)
-        .from((member::Column::BusinessId, member::Column::UserId))
-        .to((notification_preference::Column::BusinessId, notification_preference::Column::UserId))
-        .on_condition(move |_, said| {
-            let of = |column: notification_preference::Column| Expr::col((said.clone(), column));
-            let this = Condition::all().add(of(notification_preference::Column::Kind).eq(kind));
-            this.add(of(notification_preference::Column::Channel).eq(channel))
-        })
-        .into();
+    let to_said = |channel: Channel| -> RelationDef {
+        member::Entity::belongs_to(notification_preference::Entity)
+            .from((member::Column::BusinessId, member::Column::UserId))
+            .to((notification_preference::Column::BusinessId, notification_preference::Column::UserId))
+            .on_condition(move |_, said| {
+                let of = |column: notification_preference::Column| Expr::col((said.clone(), column));
+                let this = Condition::all().add(of(notification_preference::Column::Kind).eq(kind));
+                this.add(of(notification_preference::Column::Channel).eq(channel))
+            })
+            .into()
+    };
+    let enabled = |said: &'static str| Expr::col((Alias::new(said), notification_preference::Column::Enabled));
     tenant
         .select::<member::Entity>()
         .join(JoinType::InnerJoin, to_user)
-        .join(JoinType::LeftJoin, to_said)
+        .join_as(JoinType::LeftJoin, to_said(Channel::InApp), Alias::new(IN_APP))
+        .join_as(JoinType::LeftJoin, to_said(Channel::Email), Alias::new(BY_MAIL))
         .filter(member::Column::Role.is_in(roles.iter().copied()))
         .select_only()
         .column_as(member::Column::UserId, "user_id")
@@ -61,7 +82,8 @@ pub async fn recipients(tenant: &Tenant, roles: &[Role], kind: &'static str, cha
         .column_as(user::Column::FullName, "full_name")
         .column_as(user::Column::Email, "email")
         .column_as(user::Column::Locale, "locale")
-        .column_as(notification_preference::Column::Enabled, "enabled")
+        .expr_as(enabled(IN_APP), "in_app")
+        .expr_as(enabled(BY_MAIL), "by_mail")
         .all_as::<Recipient>()
         .await
 }

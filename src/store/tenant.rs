@@ -7,10 +7,10 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use sea_orm::sea_query::{Condition, SelectStatement, UpdateStatement};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LockType, Query, SelectStatement, SimpleExpr, UpdateStatement};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
+    IntoActiveModel, Iterable as _, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
 
 use crate::error::Error;
@@ -141,9 +141,10 @@ impl Tenant {
         Catalogue::new(Arc::clone(&self.reader.transaction))
     }
 
-    /// The row of that id, if this business has it, locked until the transaction ends.
+    /// The row of that id, if this business has it, locked until the transaction ends. Keys never change, so that whoever writes a
+    /// row that refers to this one need not wait.
     pub(crate) async fn lock_by_id<E: TenantEntity, K: crate::ids::Kind>(&self, id: Id<K>) -> Result<Option<E::Model>, Error> {
-        self.select::<E>().filter(E::id_column().eq(id)).lock_exclusive().one().await
+        self.select::<E>().filter(E::id_column().eq(id)).lock(LockType::NoKeyUpdate).one().await
     }
 
     /// Inserts a row as this business's, whatever the model says.
@@ -170,6 +171,35 @@ impl Tenant {
             E::insert_many(rows).exec_without_returning(&*self.reader.transaction).await?;
         }
         Ok(())
+    }
+
+    /// Inserts a row whose `place` is one more than the last of this business's rows that `series` selects; answers the place.
+    pub(crate) async fn insert_next<E, A>(&self, mut row: A, place: E::Column, series: SimpleExpr) -> Result<i64, Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        row.set(E::business_column(), self.business().into());
+        row.not_set(place);
+        let last = Expr::col(place).max();
+        let next = Query::select()
+            .expr(Expr::expr(Func::coalesce([last, Expr::val(0_i64)])).add(1_i64))
+            .from(E::default())
+            .and_where(E::business_column().eq(self.business()))
+            .and_where(series)
+            .take();
+        let mut insert = Query::insert();
+        let (mut columns, mut values) = (vec![place], vec![SimpleExpr::SubQuery(None, Box::new(next.into()))]);
+        for column in E::Column::iter() {
+            if let Some(value) = row.take(column).into_value() {
+                columns.push(column);
+                values.push(column.save_as(Expr::val(value)));
+            }
+        }
+        insert.into_table(E::default()).columns(columns).values(values).map_err(|error| DbErr::Custom(error.to_string()))?;
+        insert.returning_col(place);
+        let written = self.reader.transaction.query_one(&insert).await?.ok_or(DbErr::RecordNotInserted)?;
+        Ok(written.try_get_by_index(0)?)
     }
 
     /// Inserts a row unless one with the same key is there; answers whether it was inserted.
@@ -312,6 +342,12 @@ impl<E: EntityTrait> Scoped<E> {
     /// The first row.
     pub(crate) async fn one(self) -> Result<Option<E::Model>, Error> {
         Ok(self.select.one(&*self.transaction).await?)
+    }
+
+    /// Every row, with each row of a table that everybody may read for which `on` holds; once alone where none does.
+    pub(crate) async fn all_with_each<F: CatalogueEntity>(mut self, on: Condition) -> Result<Vec<(E::Model, Option<F::Model>)>, Error> {
+        QuerySelect::query(&mut self.select).join(JoinType::LeftJoin, F::default(), on);
+        Ok(self.select.select_also(F::default()).all(&*self.transaction).await?)
     }
 
     /// How many rows there are, counted no further than `most` + 1.

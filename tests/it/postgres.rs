@@ -70,12 +70,11 @@ fn find_server() -> Option<Server> {
         return None;
     };
     let cluster = Cluster::start(&programs);
-    let admin = PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(cluster.port)
-        .username("postgres")
-        .database("postgres")
-        .ssl_mode(PgSslMode::Disable);
+    let admin = PgConnectOptions::new_without_pgpass().port(cluster.port).username("postgres").database("postgres");
+    // As a server beside its database connects.
+    let socket = cluster.folder.join(format!(".s.PGSQL.{}", cluster.port)).exists();
+    let admin = if socket { admin.socket(&cluster.folder) } else { admin.host("127.0.0.1") };
+    let admin = admin.ssl_mode(PgSslMode::Disable);
     Some(Server::new(admin, Some(cluster)))
 }
 

@@ -18,6 +18,9 @@ finish() {
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
 log=$home/log
+# A path that is too long for a socket leaves the cluster without one.
+socket=$home
+[ "${#socket}" -le 80 ] || socket=
 failed() {
   trap '' PIPE
   echo failed
@@ -25,7 +28,7 @@ failed() {
   exit 1
 }
 "$bin/initdb" --no-sync -A trust -U postgres -E UTF8 --locale=C -D "$home/cluster" >"$log" 2>&1 || failed
-"$bin/postgres" -D "$home/cluster" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
+"$bin/postgres" -D "$home/cluster" -p "$port" -c listen_addresses=127.0.0.1 -c "unix_socket_directories=$socket" \
   -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off -c max_connections=200 \
   -c shared_buffers=64MB -c max_wal_size=4GB -c checkpoint_timeout=1h -c log_min_messages=fatal >>"$log" 2>&1 &
 server=$!

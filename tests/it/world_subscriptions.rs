@@ -9,7 +9,7 @@ use evolve_business::billing::period::Interval;
 use evolve_business::error::{Failure, Outcome, UserErrorCode};
 use evolve_business::ids::{InvoiceId, PlanId, SubscriptionId};
 use evolve_business::money::{Currency, Money};
-use evolve_business::services::billing::{InvoicePreview, settle_payment, upcoming_invoice};
+use evolve_business::services::billing::{Account, InvoicePreview, lock_charged, settle_payment, upcoming_invoice};
 use evolve_business::services::doctor;
 use evolve_business::services::subscriptions::{
     Billed, Cancel, ChangePlan, PreviewChange, PreviewSubscribe, Subscribe, SubscriptionService,
@@ -234,8 +234,9 @@ impl World {
         let write = move |tenant: Tenant| {
             let ports = ports.clone();
             async move {
-                customers::lock_business(&tenant).await?;
-                Ok(settle_payment(&tenant, &ports, ports.ids.next(), invoice, paid).await?)
+                let mut account = Account::lock(&tenant, ports.now()).await?;
+                let charged = lock_charged(&tenant, invoice).await?;
+                Ok(settle_payment(&tenant, &ports, &mut account, ports.ids.next(), charged, paid).await?)
             }
         };
         self.ports.store.write(payer.scope, write).await.unwrap();

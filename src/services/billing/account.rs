@@ -6,7 +6,7 @@ use crate::billing::period::Zone;
 use crate::billing::tax::{Tax, TaxBehavior};
 use crate::error::Error;
 use crate::money::{Money, Rate};
-use crate::store::catalog::{Seller, TaxRate, seller, tax_rate};
+use crate::store::catalog::{Seller, TaxRate, seller_and_tax_rates, tax_rate_on};
 use crate::store::customers::{Business, business, lock_business};
 use crate::store::types::{Day, Instant};
 use crate::store::{Tenant, invoices};
@@ -40,6 +40,14 @@ impl Account {
         Self::of(tenant, lock_business(tenant).await?, at).await
     }
 
+    /// The business of a row that this transaction has locked.
+    ///
+    /// # Errors
+    /// As [`Account::lock`].
+    pub async fn of_locked(tenant: &Tenant, business: Business, at: Timestamp) -> Result<Self, Error> {
+        Self::of(tenant, business, at).await
+    }
+
     /// The business as it is, for reading alone.
     ///
     /// # Errors
@@ -50,10 +58,9 @@ impl Account {
 
     /// The rest of what billing needs to know.
     async fn of(tenant: &Tenant, business: Business, at: Timestamp) -> Result<Self, Error> {
-        let catalogue = tenant.catalogue();
-        let seller = seller(&catalogue).await?;
+        let (seller, rates) = seller_and_tax_rates(&tenant.catalogue(), &business.country).await?;
         let seller_zone = seller.as_ref().map_or(Ok(Zone::UTC), |seller| zone(&seller.time_zone))?;
-        let tax = tax_rate(&catalogue, &business.country, Day::from(seller_zone.date_of(at))).await?;
+        let tax = tax_rate_on(rates, Day::from(seller_zone.date_of(at)));
         Ok(Self { zone: zone(&business.time_zone)?, business, seller, seller_zone, at, tax })
     }
 

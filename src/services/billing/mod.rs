@@ -34,7 +34,7 @@ pub use lines::{DraftLine, InvoicePreview, PreviewLine};
 pub use metered::{Metered, USAGE_PERIOD, bill_later, note_plan};
 pub use refund::{RefundPart, Taken, refund_failed, refund_paid};
 pub use renew::{bill_due_boundaries, clear_pending_change, upcoming};
-pub use settle::{charge_failed, follow_up, settle_payment};
+pub use settle::{Charged, charge_failed, follow_up, lock_charged, settle_payment};
 pub use standing::{Change, RENEWAL, Standing, period_of, period_row, periods_left, schedule_of};
 
 /// The job that gives up on a first invoice that was never settled.

@@ -25,24 +25,52 @@ use crate::store::subscriptions::Subscription;
 use crate::store::types::{CreditReason, PeriodKind};
 use crate::store::{Tenant, invoices, subscriptions};
 
-/// Books what `payment` brought for an invoice: what is due goes down, and more than that is account credit. The lock of
-/// the business is held by the caller's transaction.
+/// An invoice that was to be charged, and its subscription.
+#[derive(Debug, Clone)]
+pub struct Charged {
+    /// The invoice.
+    pub invoice: Invoice,
+    /// Its subscription.
+    subscription: Option<Subscription>,
+}
+
+/// The invoice of that id, whose subscription is locked. The lock of the business, which every writer of an invoice takes first,
+/// is held by the caller's transaction: the invoice needs none of its own.
 ///
 /// # Errors
-/// The database's fault; [`Error::Corrupt`] for an invoice that is gone or another currency.
-pub async fn settle_payment(tenant: &Tenant, ports: &Ports, payment: PaymentId, invoice: InvoiceId, paid: Money) -> Result<(), Error> {
-    let mut account = Account::lock(tenant, ports.now()).await?;
-    let (subscription, mut invoice) = lock_in_order(tenant, invoice).await?;
+/// The database's fault; [`Error::Corrupt`] for an invoice that is gone.
+pub async fn lock_charged(tenant: &Tenant, id: InvoiceId) -> Result<Charged, Error> {
+    let invoice = invoices::find(tenant, id).await?.ok_or_else(|| Error::Corrupt("an invoice is gone".into()))?;
+    let subscription = match invoice.subscription_id {
+        Some(subscription) => subscriptions::lock(tenant, subscription).await?,
+        None => None,
+    };
+    Ok(Charged { invoice, subscription })
+}
+
+/// Books what `payment` brought for an invoice: what is due goes down, and more than that is account credit.
+///
+/// # Errors
+/// The database's fault; [`Error::Corrupt`] for another currency.
+pub async fn settle_payment(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    payment: PaymentId,
+    charged: Charged,
+    paid: Money,
+) -> Result<(), Error> {
+    let Charged { mut invoice, subscription } = charged;
     if paid.currency() != invoice.currency || paid.minor() < 0 {
         return Err(Error::Corrupt("a payment does not fit its invoice".into()));
     }
     let was_payable = invoice.status.is_payable();
     let used_minor = if was_payable { paid.minor().min(invoice.amount_due_minor) } else { 0 };
     let captured = (EntryKind::PaymentCaptured, payment.uuid());
-    enter(tenant, ports, &account, captured, payment_captured(paid.minor(), used_minor)).await?;
+    enter(tenant, ports, account, captured, payment_captured(paid.minor(), used_minor)).await?;
     if used_minor > 0 {
-        ledger::taken_off(tenant, ports, &account, (&invoice, invoice.status), used_minor).await?;
-        take_off(&account, &mut invoice, used_minor, |invoice| &mut invoice.amount_paid_minor)?;
+        ledger::taken_off(tenant, ports, account, (&invoice, invoice.status), used_minor).await?;
+        take_off(account, &mut invoice, used_minor, |invoice| &mut invoice.amount_paid_minor)?;
         invoice.next_attempt_at = invoice.next_attempt_at.filter(|_| invoice.amount_due_minor > 0);
         invoices::save(tenant, &invoice).await?;
         tell_if_paid(tenant, ports, &invoice).await?;
@@ -56,10 +84,10 @@ pub async fn settle_payment(tenant: &Tenant, ports: &Ports, payment: PaymentId, 
             (true, true) => CreditReason::Rounding,
             (true, false) => CreditReason::Overpayment,
         };
-        post(tenant, ports, &mut account, over_minor, Movement { reason, invoice: Some(invoice.id), credit_note: None }).await?;
+        post(tenant, ports, account, over_minor, Movement { reason, invoice: Some(invoice.id), credit_note: None }).await?;
     }
     let waiting = subscription.filter(waits_for_money).map(|row| row.id);
-    follow_up(tenant, ports, &mut account, waiting).await
+    follow_up(tenant, ports, account, waiting).await
 }
 
 /// Notes that an attempt for an invoice failed: account credit that waits is used, and what is still due is overdue.
@@ -67,24 +95,13 @@ pub async fn settle_payment(tenant: &Tenant, ports: &Ports, payment: PaymentId, 
 ///
 /// # Errors
 /// The database's fault; [`Error::Corrupt`] for an invoice that is gone.
-pub async fn charge_failed(tenant: &Tenant, ports: &Ports, invoice: InvoiceId, hard: bool) -> Result<(), Error> {
-    let mut account = Account::lock(tenant, ports.now()).await?;
-    lock_in_order(tenant, invoice).await?;
-    follow_up(tenant, ports, &mut account, None).await?;
-    let (_, invoice) = lock_in_order(tenant, invoice).await?;
+pub async fn charge_failed(tenant: &Tenant, ports: &Ports, account: &mut Account, charged: Charged, hard: bool) -> Result<(), Error> {
+    follow_up(tenant, ports, account, None).await?;
+    // The credit may have settled it.
+    let Charged { invoice, .. } = lock_charged(tenant, charged.invoice.id).await?;
     let Some(subscription) = invoice.subscription_id.filter(|_| invoice.status.is_payable()) else { return Ok(()) };
     let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
-    overdue(tenant, ports, &account, &mut standing, &invoice, hard).await
-}
-
-/// The invoice, locked after its subscription, and that.
-async fn lock_in_order(tenant: &Tenant, id: InvoiceId) -> Result<(Option<Subscription>, Invoice), Error> {
-    let gone = || Error::Corrupt("an invoice is gone".into());
-    let subscription = match invoices::find(tenant, id).await?.ok_or_else(gone)?.subscription_id {
-        Some(subscription) => subscriptions::lock(tenant, subscription).await?,
-        None => None,
-    };
-    Ok((subscription, invoices::lock(tenant, id).await?.ok_or_else(gone)?))
+    overdue(tenant, ports, account, &mut standing, &invoice, hard).await
 }
 
 /// Whether anything of a subscription waits for its invoices to be settled: [`go_on`] leaves every other as it is.

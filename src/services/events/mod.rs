@@ -24,7 +24,7 @@ pub struct Consumer {
 }
 
 /// Every consumer. A further channel (webhooks, live updates) is a further one.
-const CONSUMERS: &[Consumer] = &[super::notifications::IN_APP, super::notifications::BY_MAIL];
+const CONSUMERS: &[Consumer] = &[super::notifications::TELL];
 
 /// Writes an event, and a delivery for each consumer that wants it. The business's row is locked by this transaction, or
 /// made by it: that keeps the events of an aggregate in their order.
@@ -34,19 +34,19 @@ const CONSUMERS: &[Consumer] = &[super::notifications::IN_APP, super::notificati
 pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<EventId, Error> {
     let (id, now) = (ports.ids.next::<crate::ids::kind::Event>(), Instant::from(ports.now()));
     let (aggregate, name) = (event.aggregate(), event.name());
-    let sequence = outbox::next_sequence(tenant, &aggregate).await?;
     let row = StoredEvent {
         business_id: tenant.business(),
         id,
         aggregate,
-        sequence,
+        // Given by the store.
+        sequence: 0,
         name: name.to_owned(),
         version: event.version(),
         payload: event.payload()?,
         created_at: now,
     };
     let aggregate = row.aggregate.clone();
-    outbox::insert(tenant, row).await?;
+    let sequence = outbox::insert_next(tenant, row).await?;
     // People are told in real time.
     let at_once = Instant::from(ports.real_now());
     let told: Vec<(&str, String)> = CONSUMERS

@@ -3,18 +3,18 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{BY_MAIL, Kind, kinds, letters, told, values};
+use super::{Told, kinds, letters};
 use crate::adapters::mail::{Mail, MailAddress, MailError};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{MailId, UserId};
 use crate::security::token::LinkToken;
 use crate::services::Ports;
-use crate::services::events::brought;
 use crate::store::account_links::{self, AccountToken};
 use crate::store::customers::{self, UserView};
 use crate::store::invitations::{self, Invitation, InvitationToken};
 use crate::store::jobs::{self, Finish, Job, Lane, NewJob};
 use crate::store::mails::{self as rows, StoredMail};
+use crate::store::notifications::Recipient;
 use crate::store::types::{Channel, Instant, LinkPurpose, MailStatus};
 use crate::store::{Tenant, TenantScope};
 
@@ -52,30 +52,24 @@ fn purpose(kind: &str) -> Option<LinkPurpose> {
 ///
 /// # Errors
 /// The database's fault.
-pub(super) async fn write(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
-    let (stored, event) = brought(tenant, key).await?;
-    let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
-    let has_one = rows::people_of_event(tenant, stored.id).await?;
-    let mut people = told(tenant, kind, Channel::Email).await?;
-    let business = customers::business(tenant).await?;
-    let to_business = kind.to_business && !people.iter().any(|person| person.email.eq_ignore_ascii_case(&business.business_email));
-    people.retain(|person| !has_one.contains(&Some(person.user_id)));
+pub(super) async fn write(tenant: &Tenant, ports: &Ports, told: &Told<'_>, people: &[Recipient]) -> Result<(), Error> {
+    let has_one = rows::people_of_event(tenant, told.stored.id).await?;
+    let people: Vec<&Recipient> = told.by(Channel::Email, people).collect();
+    let is_reached = |address: &str| people.iter().any(|person| person.email.eq_ignore_ascii_case(address));
+    let to_business = told.kind.to_business && !is_reached(&told.business.business_email);
+    let to_people = people.iter().map(|person| (Some(person.user_id), person.full_name.as_str()));
+    let readers = to_people.chain(to_business.then_some((None, told.business.business_name.as_str())));
     let mut mails = Vec::with_capacity(people.len());
-    for person in &people {
-        let details = json!({ "values": values(&event, &business, &person.full_name)?, "path": kinds::path(&event) });
-        mails.push(row(tenant, ports, (Some(person.user_id), kind.name), &details, Some(stored.id)));
+    for (user, name) in readers.filter(|(user, _)| !has_one.contains(user)) {
+        let details = json!({ "values": told.values(name)?, "path": kinds::path(told.event) });
+        mails.push(row(tenant, ports, (user, told.kind.name), &details, Some(told.stored.id)));
     }
-    if to_business && !has_one.contains(&None) {
-        let details = json!({ "values": values(&event, &business, &business.business_name)?, "path": kinds::path(&event) });
-        mails.push(row(tenant, ports, (None, kind.name), &details, Some(stored.id)));
-    }
-    let jobs: Vec<(MailId, String)> =
-        mails.iter().map(|mail| (mail.id, format!("{}/{}/{}", BY_MAIL.job_kind, reader(mail), stored.aggregate))).collect();
+    let lanes: Vec<(String, String)> =
+        mails.iter().map(|mail| (mail.id.to_string(), format!("mail/{}/{}", reader(mail), told.stored.aggregate))).collect();
     rows::insert(tenant, mails).await?;
-    for (mail, lane) in jobs {
-        schedule(tenant, ports, mail, Some(Lane { name: &lane, position: stored.sequence })).await?;
-    }
-    Ok(())
+    let position = told.stored.sequence;
+    let jobs = lanes.iter().map(|(mail, lane)| (sending(ports, mail), Lane { name: lane, position }));
+    jobs::schedule_all_in(tenant, &jobs.collect::<Vec<_>>()).await
 }
 
 /// Who reads a mail, for the name of its lane.
@@ -94,7 +88,7 @@ pub async fn queue(tenant: &Tenant, ports: &Ports, user: UserId, kind: &str) -> 
     let mail = row(tenant, ports, (Some(user), kind), &details, None);
     let id = mail.id;
     rows::insert(tenant, vec![mail]).await?;
-    schedule(tenant, ports, id, None).await
+    jobs::schedule(tenant, sending(ports, &id.to_string())).await.map(drop)
 }
 
 /// Writes down the mail of an invitation, with the job that sends it. It is written in the language of whoever invites: nothing is
@@ -110,7 +104,7 @@ pub async fn queue_invitation(tenant: &Tenant, ports: &Ports, invitation: &Invit
     let mail = StoredMail { invitation_id: Some(invitation.id), ..row(tenant, ports, (None, INVITATION), &details, None) };
     let id = mail.id;
     rows::insert(tenant, vec![mail]).await?;
-    schedule(tenant, ports, id, None).await
+    jobs::schedule(tenant, sending(ports, &id.to_string())).await.map(drop)
 }
 
 /// A mail that waits.
@@ -138,14 +132,9 @@ fn row(
 }
 
 /// The job that sends a mail.
-async fn schedule(tenant: &Tenant, ports: &Ports, mail: MailId, lane: Option<Lane<'_>>) -> Result<(), Error> {
-    let (key, now) = (mail.to_string(), Instant::from(ports.real_now()));
-    let job = NewJob { id: ports.ids.next(), kind: SEND_MAIL, key: &key, due_at: now, clock: None, now };
-    match lane {
-        Some(lane) => jobs::schedule_in(tenant, job, lane).await?,
-        None => jobs::schedule(tenant, job).await?,
-    };
-    Ok(())
+fn sending<'a>(ports: &Ports, mail: &'a str) -> NewJob<'a> {
+    let now = Instant::from(ports.real_now());
+    NewJob { id: ports.ids.next(), kind: SEND_MAIL, key: mail, due_at: now, clock: None, now }
 }
 
 /// Sends a mail, unless that has happened. Its token is made now, so that it is good for its whole time, and committed as a hash
@@ -216,9 +205,9 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
     if row.invitation_id.is_some() {
         return invite(ports, &row, invitation).await;
     }
+    let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
     let address = user.as_ref().map_or(business_email, |user| user.email.clone());
     let Some(to) = MailAddress::parse(&address) else { return Ok(Prepared::Unfit("the address cannot be one")) };
-    let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
     let link = match (purpose(&row.kind), &user) {
         (Some(purpose), Some(user)) => token_link(ports, user, purpose).await?,
         _ => format!("{}{}", ports.app_url, details["path"].as_str().unwrap_or_default()),

@@ -15,6 +15,7 @@ use crate::services::events::{Consumer, Event, brought};
 use crate::store::customers::{self, Business};
 use crate::store::jobs::{Finish, Job};
 use crate::store::notifications::{self as rows, NewPreference, Notification, Recipient};
+use crate::store::outbox::StoredEvent;
 use crate::store::types::{Channel, Instant, Role};
 use crate::store::{Tenant, TenantScope};
 
@@ -26,13 +27,10 @@ pub mod preview;
 pub use kinds::{KINDS, Kind};
 pub use mails::{CONFIRM_EMAIL, INVITATION, RESET_PASSWORD, SEND_MAIL, queue, queue_invitation};
 
-/// Tells people in the application.
-pub const IN_APP: Consumer = Consumer { job_kind: "notify_in_app", wants: |name| Kind::of(name).is_some() };
-/// Writes mails to people.
-pub const BY_MAIL: Consumer =
-    Consumer { job_kind: "notify_by_mail", wants: |name| Kind::of(name).is_some_and(|kind| kind.comes_by(Channel::Email)) };
+/// Tells people, in the application and by mail.
+pub const TELL: Consumer = Consumer { job_kind: "notify", wants: |name| Kind::of(name).is_some() };
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 3] = [IN_APP.job_kind, BY_MAIL.job_kind, SEND_MAIL];
+pub const JOB_KINDS: [&str; 2] = [TELL.job_kind, SEND_MAIL];
 /// The most ids that are marked as read at once.
 const MAX_IDS: usize = 100;
 
@@ -44,51 +42,72 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
     if job.kind == SEND_MAIL {
         return mails::send(ports, scope, job).await;
     }
-    let (outside, kind, key) = (ports.clone(), job.kind.clone(), job.job_key.clone());
+    let (outside, key) = (ports.clone(), job.job_key.clone());
     let write = move |tenant: Tenant| {
-        let (ports, kind, key) = (outside.clone(), kind.clone(), key.clone());
+        let (ports, key) = (outside.clone(), key.clone());
         async move {
-            if kind == IN_APP.job_kind {
-                notify(&tenant, &ports, &key).await?;
-            } else {
-                mails::write(&tenant, &ports, &key).await?;
-            }
+            tell(&tenant, &ports, &key).await?;
             Ok(Finish::Done)
         }
     };
     ports.store.write(scope, write).await
 }
 
-/// Tells each who should know of an event in the application, once.
-async fn notify(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
+/// What is to be told of an event.
+struct Told<'a> {
+    /// The event as it is stored.
+    stored: &'a StoredEvent,
+    /// What it says.
+    event: &'a Event,
+    /// What people are told of it.
+    kind: &'static Kind,
+    /// Whose event it is.
+    business: &'a Business,
+}
+
+impl Told<'_> {
+    /// Those of `people` who are told by a channel: all who have not said no, and those who cannot.
+    fn by<'p>(&self, channel: Channel, people: &'p [Recipient]) -> impl Iterator<Item = &'p Recipient> {
+        let kind = self.kind;
+        people.iter().filter(move |person| person.said(channel) != Some(false) || kind.is_mandatory(channel, person.role))
+    }
+
+    /// What the words to a person may name.
+    fn values(&self, name: &str) -> Result<Value, Error> {
+        values(self.event, self.business, name)
+    }
+}
+
+/// Tells each who should know of an event, once: in the application, and by the mails that are written down.
+async fn tell(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
     let (stored, event) = brought(tenant, key).await?;
     let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
     let business = customers::business(tenant).await?;
-    let people = told(tenant, kind, Channel::InApp).await?;
+    let people = rows::recipients(tenant, kind.roles, kind.name).await?;
+    let told = Told { stored: &stored, event: &event, kind, business: &business };
+    notify(tenant, ports, &told, &people).await?;
+    if kind.comes_by(Channel::Email) { mails::write(tenant, ports, &told, &people).await } else { Ok(()) }
+}
+
+/// Tells in the application.
+async fn notify(tenant: &Tenant, ports: &Ports, told: &Told<'_>, people: &[Recipient]) -> Result<(), Error> {
     let mut notifications = Vec::with_capacity(people.len());
-    for person in people {
-        let note = letters::note(kind.name, &person.locale, &values(&event, &business, &person.full_name)?)?;
+    for person in told.by(Channel::InApp, people) {
+        let note = letters::note(told.kind.name, &person.locale, &told.values(&person.full_name)?)?;
         notifications.push(Notification {
             business_id: tenant.business(),
             id: ports.ids.next(),
-            event_id: stored.id,
+            event_id: told.stored.id,
             user_id: person.user_id,
-            kind: kind.name.to_owned(),
+            kind: told.kind.name.to_owned(),
             title: note.title,
             body: note.body,
-            subject: Some(kinds::subject(&event)),
+            subject: Some(kinds::subject(told.event)),
             created_at: Instant::from(ports.now()),
             read_at: None,
         });
     }
     rows::insert_new(tenant, notifications).await
-}
-
-/// Who is told of a kind by a channel: those of its roles who have not said no, and those who cannot.
-async fn told(tenant: &Tenant, kind: &Kind, channel: Channel) -> Result<Vec<Recipient>, Error> {
-    let mut people = rows::recipients(tenant, kind.roles, kind.name, channel).await?;
-    people.retain(|person| person.enabled != Some(false) || kind.is_mandatory(channel, person.role));
-    Ok(people)
 }
 
 /// What the words of an event may name: what it tells, with instants as days in the business's zone, the business, and the

@@ -7,10 +7,12 @@ use crate::adapters::payment::{Action, ActionKind, Decline, Success};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
 use crate::error::{Error, Outcome};
 use crate::services::audit::{self, Act};
-use crate::services::billing;
+use crate::services::billing::{self, Account};
 use crate::services::events::{self, Event, PaymentFacts};
+use crate::store::customers::{self, Business};
+use crate::store::invoices::Invoice;
 use crate::store::payments::{self, Payment, PaymentAction, PaymentChange};
-use crate::store::{Instant, Tenant, TenantScope, customers, invoices, jobs};
+use crate::store::{Instant, Tenant, TenantScope, jobs};
 
 /// What is known of an attempt after a call to the gateway.
 #[derive(Debug, Clone)]
@@ -47,12 +49,12 @@ pub(super) async fn conclude(ports: &Ports, scope: TenantScope, taken: &Payment,
         let (ports, verdict) = (outside.clone(), verdict.clone());
         async move {
             let ports = ports.of(&tenant).await?;
-            customers::lock_business(&tenant).await?;
+            let business = customers::lock_business(&tenant).await?;
             let held = payments::lock_payment(&tenant, id).await?;
             if held.fence != fence || !held.status.is_live() {
                 return Ok(None);
             }
-            apply(&tenant, &ports, &held, verdict).await.map(Some).map_err(Into::into)
+            apply(&tenant, &ports, business, &held, verdict).await.map(Some).map_err(Into::into)
         }
     };
     let written = ports.store.write(scope, write).await?;
@@ -62,19 +64,21 @@ pub(super) async fn conclude(ports: &Ports, scope: TenantScope, taken: &Payment,
     Ok(written)
 }
 
-/// Writes a verdict on a locked attempt.
-async fn apply(tenant: &Tenant, ports: &Ports, held: &Payment, verdict: Verdict) -> Result<Standing, Error> {
+/// Writes a verdict on a locked attempt of a locked business.
+async fn apply(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, verdict: Verdict) -> Result<Standing, Error> {
     match verdict {
-        Verdict::Succeeded(success) => succeed(tenant, ports, held, success).await,
-        Verdict::Failed(decline) => fail(tenant, ports, held, decline).await,
+        Verdict::Succeeded(success) => succeed(tenant, ports, business, held, success).await,
+        Verdict::Failed(decline) => fail(tenant, ports, business, held, decline).await,
         Verdict::Waiting(action) => wait(tenant, ports, held, action).await,
         Verdict::Lost if held.status == PaymentStatus::Unknown => Ok(standing(held)),
         Verdict::Lost => lose(tenant, ports, held).await,
         // An attempt of which nothing was known is over as a failure; one that waited for the customer has lapsed.
-        Verdict::CalledOff if held.status == PaymentStatus::Unknown => fail(tenant, ports, held, never_charged()).await,
+        Verdict::CalledOff if held.status == PaymentStatus::Unknown => fail(tenant, ports, business, held, never_charged()).await,
         Verdict::CalledOff => {
             let standing = call_off(tenant, ports, held, "system").await?;
-            billing::charge_failed(tenant, ports, held.invoice_id, false).await?;
+            let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+            let charged = billing::lock_charged(tenant, held.invoice_id).await?;
+            billing::charge_failed(tenant, ports, &mut account, charged, false).await?;
             Ok(standing)
         }
     }
@@ -95,7 +99,7 @@ fn never_charged() -> Decline {
 }
 
 /// Money was taken: the invoice is settled, or where that has happened otherwise, it becomes account credit.
-async fn succeed(tenant: &Tenant, ports: &Ports, held: &Payment, success: Success) -> Result<Standing, Error> {
+async fn succeed(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, success: Success) -> Result<Standing, Error> {
     let now = Instant::from(ports.now());
     let change = PaymentChange {
         gateway_reference: Some(success.reference),
@@ -103,32 +107,35 @@ async fn succeed(tenant: &Tenant, ports: &Ports, held: &Payment, success: Succes
         settled_at: Some(now),
         ..PaymentChange::default()
     };
+    let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+    let charged = billing::lock_charged(tenant, held.invoice_id).await?;
     let standing = change_to(tenant, ports, held, PaymentEvent::Succeeded, change).await?;
     record(tenant, ports, held, "payment.succeeded", "system").await?;
-    events::emit(tenant, ports, &Event::PaymentSucceeded(facts(tenant, held, None).await?)).await?;
-    billing::settle_payment(tenant, ports, held.id, held.invoice_id, held.amount()?).await?;
+    events::emit(tenant, ports, &Event::PaymentSucceeded(facts(held, &charged.invoice, None)?)).await?;
+    billing::settle_payment(tenant, ports, &mut account, held.id, charged, held.amount()?).await?;
     Ok(standing)
 }
 
 /// No money was taken.
-async fn fail(tenant: &Tenant, ports: &Ports, held: &Payment, decline: Decline) -> Result<Standing, Error> {
-    let facts = facts(tenant, held, Some(decline.code.clone())).await?;
+async fn fail(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, decline: Decline) -> Result<Standing, Error> {
+    let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+    let charged = billing::lock_charged(tenant, held.invoice_id).await?;
+    let facts = facts(held, &charged.invoice, Some(decline.code.clone()))?;
     let change = PaymentChange { failure: Some((decline.code, decline.message, decline.hard)), ..PaymentChange::default() };
     let standing = change_to(tenant, ports, held, PaymentEvent::Failed, change).await?;
     record(tenant, ports, held, "payment.failed", "system").await?;
     events::emit(tenant, ports, &Event::PaymentFailed(facts)).await?;
-    billing::charge_failed(tenant, ports, held.invoice_id, decline.hard).await?;
+    billing::charge_failed(tenant, ports, &mut account, charged, decline.hard).await?;
     Ok(standing)
 }
 
-/// An attempt, for an event.
-async fn facts(tenant: &Tenant, held: &Payment, failure_code: Option<String>) -> Result<PaymentFacts, Error> {
-    let invoice = invoices::find(tenant, held.invoice_id).await?.ok_or_else(|| Error::Corrupt("an invoice is gone".into()))?;
+/// An attempt on an invoice, for an event.
+fn facts(held: &Payment, invoice: &Invoice, failure_code: Option<String>) -> Result<PaymentFacts, Error> {
     let amount = held.amount()?;
     Ok(PaymentFacts {
         payment_id: held.id.to_string(),
         invoice_id: held.invoice_id.to_string(),
-        invoice_number: invoice.number.unwrap_or_default(),
+        invoice_number: invoice.number.clone().unwrap_or_default(),
         currency: amount.currency().code().to_owned(),
         amount: amount.amount(),
         failure_code,
