@@ -83,6 +83,7 @@ impl App {
             gateway,
             mailer: mailer(settings, &clock)?,
             app_url: settings.mail.app_url.clone(),
+            support_email: settings.mail.support.clone(),
             refresh_lifetime: settings.sessions.refresh_lifetime(),
             sandbox: settings.mode == Mode::Sandbox,
             work: Notify::new(),
@@ -166,6 +167,9 @@ async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option
 /// Mail: by the server that the settings name, or as files in the data directory.
 fn mailer(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Mailer>, Cause> {
     let from = MailAddress::parse(&settings.mail.from).ok_or("EVOLVE_MAIL_FROM is no address of mail.")?;
+    if settings.mail.support.as_ref().is_some_and(|support| MailAddress::parse(support).is_none()) {
+        return Err("EVOLVE_SUPPORT_EMAIL is no address of mail.".into());
+    }
     let Some(smtp) = settings.mail.smtp.clone() else {
         return Ok(Arc::new(FileMailer::open(&settings.data_dir, from, Arc::clone(clock))?));
     };

@@ -113,6 +113,8 @@ pub struct MailSettings {
     pub from: String,
     /// Where links lead, without a slash at the end.
     pub app_url: String,
+    /// Where support is told of tickets; without one nobody is mailed.
+    pub support: Option<String>,
 }
 
 /// The mail server.

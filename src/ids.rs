@@ -109,6 +109,10 @@ kinds! {
     Member, MemberId, "mem";
     /// An invitation to a business.
     Invitation, InvitationId, "ivt";
+    /// A ticket of support.
+    Ticket, TicketId, "tkt";
+    /// A message of a ticket.
+    TicketMessage, TicketMessageId, "tkm";
     /// A product of the platform.
     Product, ProductId, "prd";
     /// A plan of a product (all of its versions).

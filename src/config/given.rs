@@ -155,6 +155,9 @@ given! {
     /// Whom mail comes from [default: billing@localhost.localdomain, in a sandbox]
     #[arg(long, global = true, env = "EVOLVE_MAIL_FROM", value_name = "ADDRESS", help_heading = MAIL)]
     mail_from: String,
+    /// Where your support is told of tickets and of what customers answer [default: nobody is mailed]
+    #[arg(long, global = true, env = "EVOLVE_SUPPORT_EMAIL", value_name = "ADDRESS", help_heading = MAIL)]
+    support_email: String,
     /// Where links in mails lead: the application's address [default: the public URL]
     #[arg(long, global = true, env = "EVOLVE_APP_URL", value_name = "URL", help_heading = MAIL)]
     app_url: String,

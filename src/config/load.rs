@@ -77,6 +77,7 @@ impl Settings {
             mail: MailSettings {
                 smtp,
                 from: given.mail_from.unwrap_or_else(|| SANDBOX_FROM.to_owned()),
+                support: given.support_email,
                 app_url: given.app_url.map_or_else(|| public_url.clone(), |url| url.trim_end_matches('/').to_owned()),
             },
             public_url,

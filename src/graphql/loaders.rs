@@ -13,7 +13,7 @@ use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{
     BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId,
-    TestClockId, UserId,
+    TestClockId, TicketId, UserId,
 };
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
@@ -30,6 +30,7 @@ use crate::store::reads::ledger::{self, Posting};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::refunds::{self, Refund};
 use crate::store::reads::subscriptions::{self, Subscription};
+use crate::store::reads::support::{self, Ticket, TicketMessage};
 use crate::store::staff::{self, StaffView};
 use crate::store::tenant::Catalogue;
 use crate::store::test_clocks::{self, TestClock};
@@ -144,6 +145,10 @@ pub struct Loaders {
     pub coupon_plans: Loader<CouponId, Vec<PlanId>>,
     /// Subscriptions by id.
     pub subscriptions: Loader<Of<SubscriptionId>, Subscription>,
+    /// Tickets of support by id.
+    pub tickets: Loader<Of<TicketId>, Ticket>,
+    /// Pages of a ticket's messages.
+    pub ticket_messages: Pages<Of<TicketId>, TicketMessage>,
     /// Pages of a subscription's invoices.
     pub subscription_invoices: Pages<Of<SubscriptionId>, Invoice>,
     /// Pages of a business's invoices.
@@ -310,6 +315,8 @@ impl Loaders {
             business_member_counts: of_reader!(snapshot, customers::count_members),
             business_invitations: pages!(snapshot, invitations_rows::pages),
             business_invitation_counts: of_reader!(snapshot, invitations_rows::counts),
+            tickets: of_reader!(snapshot, support::by_ids),
+            ticket_messages: pages!(snapshot, support::message_pages),
             users: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
                     let found = customers::users(&snapshot.reader().await?, ids).await?;

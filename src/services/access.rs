@@ -83,6 +83,8 @@ pub enum Need {
     ReadMoney,
     /// To change subscription, methods, payments.
     ChangeMoney,
+    /// To open, to answer and to close tickets of support.
+    WriteToSupport,
     /// To change the profile.
     ChangeProfile,
     /// To be a person: one's own sessions and password.
@@ -109,7 +111,7 @@ impl Need {
     /// Whether a role may.
     const fn allows_role(self, role: Role) -> bool {
         match self {
-            Self::Read | Self::ReadUsage | Self::OwnAccount => true,
+            Self::Read | Self::ReadUsage | Self::WriteToSupport | Self::OwnAccount => true,
             Self::ReadMoney | Self::ChangeMoney => matches!(role, Role::Billing | Role::Admin | Role::Owner),
             Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::Manage => matches!(role, Role::Admin | Role::Owner),
             Self::Own => matches!(role, Role::Owner),
@@ -123,6 +125,7 @@ impl Need {
             Self::ReadUsage => scopes.has(ApiScope::Read) || scopes.has(ApiScope::AccessRead),
             Self::RecordUsage => scopes.has(ApiScope::UsageWrite),
             Self::ChangeMoney => scopes.has(ApiScope::BillingWrite),
+            Self::WriteToSupport => scopes.has(ApiScope::SupportWrite),
             Self::ChangeProfile => scopes.has(ApiScope::ProfileWrite),
             Self::OwnAccount | Self::Manage | Self::Own => false,
         }

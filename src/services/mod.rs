@@ -37,6 +37,7 @@ pub mod payments;
 pub mod sessions;
 pub mod staff;
 pub mod subscriptions;
+pub mod support;
 pub mod test_clocks;
 pub mod usage;
 
@@ -73,6 +74,8 @@ pub struct Parts {
     pub mailer: Arc<dyn Mailer>,
     /// Where links in mails lead: the application's address, without a slash at the end.
     pub app_url: String,
+    /// Where the platform's support is told of tickets; without one nobody is mailed.
+    pub support_email: Option<String>,
     /// How long a refresh token is good.
     pub refresh_lifetime: Duration,
     /// Whether sandbox payment methods and demo data are allowed.
@@ -102,7 +105,9 @@ impl Ports {
     /// The same outside at another time, with the gateway of that time: for living through the past as demo data.
     #[must_use]
     pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
-        let Parts { store, previews, ids, rng, passwords, tokens, master, mailer, app_url, refresh_lifetime, sandbox, .. } = &*self.inner;
+        let Parts {
+            store, previews, ids, rng, passwords, tokens, master, mailer, app_url, support_email, refresh_lifetime, sandbox, ..
+        } = &*self.inner;
         Self::new(Parts {
             store: store.clone(),
             clock,
@@ -115,6 +120,7 @@ impl Ports {
             gateway,
             mailer: Arc::clone(mailer),
             app_url: app_url.clone(),
+            support_email: support_email.clone(),
             refresh_lifetime: *refresh_lifetime,
             sandbox: *sandbox,
             work: Notify::new(),

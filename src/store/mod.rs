@@ -29,6 +29,7 @@ pub mod sessions;
 pub mod staff;
 pub mod staff_sessions;
 pub mod subscriptions;
+pub mod support;
 pub mod system;
 pub mod tenant;
 pub mod test_clocks;

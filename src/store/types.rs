@@ -271,6 +271,28 @@ closed_list! {
         /// Everything.
         Admin = "ADMIN",
     }
+    /// How far a ticket of support has come.
+    TicketStatus {
+        /// Staff are to answer.
+        Open = "OPEN",
+        /// The customer is to answer.
+        WaitingForCustomer = "WAITING_FOR_CUSTOMER",
+        /// The customer has said nothing more.
+        Resolved = "RESOLVED",
+        /// Over.
+        Closed = "CLOSED",
+    }
+    /// How much a ticket of support presses.
+    TicketPriority {
+        /// It can wait.
+        Low = "LOW",
+        /// As usual.
+        Normal = "NORMAL",
+        /// Work is hindered.
+        High = "HIGH",
+        /// Work has stopped.
+        Urgent = "URGENT",
+    }
     /// How many people work in a business.
     CompanySize {
         /// One.

@@ -50,6 +50,7 @@ fn too_busy(ports: &Ports) -> Ports {
         gateway: Arc::clone(gateway),
         mailer: Arc::clone(mailer),
         app_url: "https://app.evolve.test".to_owned(),
+        support_email: None,
         refresh_lifetime: *refresh_lifetime,
         sandbox: *sandbox,
         work: tokio::sync::Notify::new(),

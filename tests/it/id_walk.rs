@@ -38,6 +38,17 @@ const TRIALS: &[Trial] = &[
     Trial { argument: "Query.nodes(ids:)", prefixes: &[], document: "query($id: ID!) { nodes(ids: [$id]) { __typename id } }" },
     Trial { argument: "Query.invoice(id:)", prefixes: &[], document: "query($id: ID!) { invoice(id: $id) { id number } }" },
     Trial { argument: "Query.payment(id:)", prefixes: &[], document: "query($id: ID!) { payment(id: $id) { id status } }" },
+    Trial { argument: "Query.supportTicket(id:)", prefixes: &[], document: "query($id: ID!) { supportTicket(id: $id) { id status } }" },
+    Trial {
+        argument: "ReplyToSupportTicketInput.ticketId",
+        prefixes: &["tkt"],
+        document: "mutation($id: ID!) { replyToSupportTicket(input: { ticketId: $id, body: \"walk\" }) { ticket { id } userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "CloseSupportTicketInput.ticketId",
+        prefixes: &["tkt"],
+        document: "mutation($id: ID!) { closeSupportTicket(input: { ticketId: $id }) { ticket { id } userErrors { code message field } } }",
+    },
     Trial {
         argument: "PaymentFilter.invoiceId",
         prefixes: &["inv"],
@@ -168,6 +179,8 @@ async fn walk(world: &World) {
     let input = json!({ "email": "invited@example.com", "role": "MEMBER" });
     let invited = a.client.mutate("inviteMember", input, "invitation { id }").await;
     a.ids.push(invited["invitation"]["id"].as_str().unwrap().to_owned());
+    let (ticket, message) = a.asked_support().await;
+    a.ids.extend([ticket, message]);
     let b = Life::lived(world, &server, "ben").await;
     assert_eq!(every_id_argument(), listed(), "each id argument of the schema is tried, or listed as no tenant's");
 

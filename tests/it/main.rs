@@ -69,6 +69,7 @@ mod staff_reading;
 mod staff_suspension;
 mod statements;
 mod subscriptions;
+mod support;
 mod test_clocks;
 mod traps;
 mod usage;

@@ -27,7 +27,9 @@ const REQUESTS: &[(&str, &str)] = &[
     ("staffUsers", " { id }"),
     ("staffViewer", " { id }"),
     ("subscriptions", " { nodes { id } }"),
+    ("supportTickets", " { nodes { id } }"),
     ("testClocks", " { id }"),
+    ("replyToSupportTicket", "(input: { ticketId: \"tkt_none\", body: \"\" }) { userErrors { code } }"),
     ("archivePlan", "(input: { planId: \"pln_none\" }) { userErrors { code } }"),
     (
         "createPlan",
@@ -83,7 +85,9 @@ const OBJECTS: &[(&str, &str)] = &[
     ("StaffPlan", "node(id: $plan) { ... on StaffPlan { ? } }"),
     ("StaffUser", "node(id: $colleague) { ... on StaffUser { ? } }"),
     ("Subscription", "node(id: $subscription) { ... on Subscription { ? } }"),
+    ("SupportTicket", "node(id: $ticket) { ... on SupportTicket { ? } }"),
     ("TestClock", "node(id: $clock) { ... on TestClock { ? } }"),
+    ("TicketMessage", "node(id: $message) { ... on TicketMessage { ? } }"),
     ("User", "node(id: $user) { ... on User { ? } }"),
 ];
 

@@ -59,6 +59,7 @@ impl World {
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),
             app_url: "https://app.evolve.test".to_owned(),
+            support_email: Some("support@evolve.test".to_owned()),
             refresh_lifetime: Duration::from_hours(30 * 24),
             sandbox: true,
             work: tokio::sync::Notify::new(),

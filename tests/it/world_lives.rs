@@ -133,12 +133,22 @@ impl Life {
         (note["id"].as_str().unwrap().to_owned(), refund["id"].as_str().unwrap().to_owned())
     }
 
+    /// Opens a ticket of support; answers its id and that of its message.
+    pub(crate) async fn asked_support(&self) -> (String, String) {
+        let input = json!({ "subject": "A question", "body": "Why?" });
+        let opened = self.client.mutate("openSupportTicket", input, "ticket { id messages { nodes { id } } }").await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&opened["ticket"]["id"]), text(&opened["ticket"]["messages"]["nodes"][0]["id"]))
+    }
+
     /// An id of each kind of thing, by what it is called: the business's own, a credit note among them, and what is sold.
     pub(crate) async fn named_ids(&self, world: &World) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::from([("note", self.credited(world).await), ("plan", self.dearer_plan.clone())]);
         let input = json!({ "email": "invited@example.com", "role": "MEMBER" });
         let invited = self.client.mutate("inviteMember", input, "invitation { id }").await;
         ids.insert("invitation", invited["invitation"]["id"].as_str().unwrap().to_owned());
+        let (ticket, message) = self.asked_support().await;
+        ids.extend([("ticket", ticket), ("message", message)]);
         let products = self.client.data("{ products { id } }", json!({})).await;
         ids.insert("product", products["products"][0]["id"].as_str().unwrap().to_owned());
         for (name, prefix) in NAMES {

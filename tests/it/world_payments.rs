@@ -218,6 +218,7 @@ impl World {
             gateway,
             mailer: parts.mailer.clone(),
             app_url: parts.app_url.clone(),
+            support_email: parts.support_email.clone(),
             refresh_lifetime: parts.refresh_lifetime,
             sandbox: parts.sandbox,
             work: tokio::sync::Notify::new(),

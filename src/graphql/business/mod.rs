@@ -19,6 +19,7 @@ pub mod profile;
 pub mod refunds;
 pub mod subscription_mutations;
 pub mod subscriptions;
+pub mod support;
 pub mod usage;
 
 use async_graphql::MergedObject;
@@ -39,6 +40,7 @@ pub struct Query(
     payments::PaymentQuery,
     usage::UsageQuery,
     notifications::NotificationQuery,
+    support::SupportQuery,
     audit::AuditQuery,
 );
 
@@ -55,6 +57,7 @@ pub struct Mutation(
     money_mutations::MoneyMutation,
     usage::UsageMutation,
     notifications::NotificationMutation,
+    support::SupportMutation,
 );
 
 /// The business schema.

@@ -14,11 +14,12 @@ use super::payments::{Payment, PaymentMethod};
 use super::profile::{Business, Member};
 use super::refunds::Refund;
 use super::subscriptions::Subscription;
+use super::support::{SupportTicket, TicketMessage};
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
     ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, SessionId, SubscriptionId, UserId,
+    PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
 };
 use crate::services::access::Need;
 use crate::store::reads::{audit, invoices, payments, refunds, subscriptions};
@@ -60,6 +61,10 @@ pub enum Node {
     PaymentMethod(PaymentMethod),
     /// Something that a person is told.
     Notification(Notification),
+    /// Something that the business asks of support.
+    SupportTicket(SupportTicket),
+    /// Something that was said in a ticket.
+    TicketMessage(TicketMessage),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -125,6 +130,12 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = NotificationId::parse(id) {
         return Ok(Notification::by_id(request, id).await?.map(Node::Notification));
     }
+    if let Some(id) = TicketId::parse(id) {
+        return Ok(SupportTicket::by_id(request, id).await?.map(Node::SupportTicket));
+    }
+    if let Some(id) = TicketMessageId::parse(id) {
+        return Ok(TicketMessage::by_id(request, id).await?.map(Node::TicketMessage));
+    }
     if let Some(id) = InvitationId::parse(id) {
         return Ok(if access.allows(Need::Manage) { Invitation::by_id(request, id).await?.map(Node::Invitation) } else { None });
     }
@@ -167,6 +178,9 @@ pub(super) async fn subject_of(request: &RequestContext, subject: &str) -> Resul
     }
     if let Some(id) = SubscriptionId::parse(subject) {
         return Ok(loaders.subscriptions.load((business, id)).await?.map(Subscription::new).map(Node::Subscription));
+    }
+    if let Some(id) = TicketId::parse(subject) {
+        return Ok(SupportTicket::load(request, (business, id)).await?.map(Node::SupportTicket));
     }
     match InvoiceId::parse(subject) {
         Some(id) if request.access().await?.allows(Need::ReadMoney) => {

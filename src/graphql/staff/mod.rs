@@ -13,6 +13,7 @@ pub mod node;
 pub mod plans;
 pub mod service_keys;
 pub mod subscriptions;
+pub mod support;
 pub mod suspensions;
 pub mod tax;
 pub mod test_clocks;
@@ -34,6 +35,7 @@ pub struct Query(
     coupons::CouponQuery,
     audit::AuditQuery,
     mails::MailQuery,
+    support::SupportQuery,
     service_keys::ServiceKeyQuery,
     test_clocks::TestClockQuery,
 );
@@ -48,6 +50,7 @@ pub struct Mutation(
     coupons::CouponMutation,
     subscriptions::SubscriptionMutation,
     corrections::CorrectionMutation,
+    support::SupportMutation,
     service_keys::ServiceKeyMutation,
     test_clocks::TestClockMutation,
 );

@@ -22,10 +22,11 @@ use crate::graphql::business::payments::{Payment, PaymentMethod};
 use crate::graphql::business::profile::{Business, Member};
 use crate::graphql::business::refunds::Refund;
 use crate::graphql::business::subscriptions::Subscription;
+use crate::graphql::business::support::{SupportTicket, TicketMessage};
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
     AuditEventId, BusinessId, CouponId, CreditNoteId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, UserId,
+    PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId, UserId,
 };
 use crate::services::staff::Right;
 use crate::store::reads::{audit, invoices, ledger, payments, refunds, subscriptions};
@@ -74,6 +75,10 @@ pub enum StaffNode {
     TestClock(TestClock),
     /// An entry of the ledger.
     JournalEntry(JournalEntry),
+    /// Something that a business asks of support.
+    SupportTicket(SupportTicket),
+    /// Something that was said in a ticket.
+    TicketMessage(TicketMessage),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -117,6 +122,12 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = StaffId::parse(id) {
         return Ok(StaffUser::by_id(request, id).await?.map(StaffNode::StaffUser));
+    }
+    if let Some(id) = TicketId::parse(id) {
+        return Ok(SupportTicket::by_id(request, id).await?.map(StaffNode::SupportTicket));
+    }
+    if let Some(id) = TicketMessageId::parse(id) {
+        return Ok(TicketMessage::by_id(request, id).await?.map(StaffNode::TicketMessage));
     }
     if let Some(id) = ProductId::parse(id) {
         return Ok(Product::by_id(request, id).await?.map(StaffNode::Product));

@@ -88,6 +88,55 @@ pub struct PaymentFacts {
     pub failure_code: Option<String>,
 }
 
+/// A ticket of support as it was when something happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TicketFacts {
+    /// The ticket.
+    pub ticket_id: String,
+    /// As it is shown.
+    pub number: String,
+    /// What it is about.
+    pub subject: String,
+    /// Its state.
+    pub status: String,
+    /// How much it presses.
+    pub priority: String,
+    /// The person who opened it; none where a key did.
+    pub opened_by: Option<String>,
+}
+
+/// What may happen to a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketWhat {
+    /// The customer opened it.
+    Opened,
+    /// The customer said more.
+    Replied,
+    /// Staff said something.
+    Answered,
+    /// Nobody has said anything for a while.
+    Resolved,
+    /// It is over.
+    Closed,
+}
+
+impl TicketWhat {
+    /// Each of them, with the event's name.
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Opened, "support_ticket.opened"),
+        (Self::Replied, "support_ticket.replied"),
+        (Self::Answered, "support_ticket.answered"),
+        (Self::Resolved, "support_ticket.resolved"),
+        (Self::Closed, "support_ticket.closed"),
+    ];
+
+    /// The event's name.
+    fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(what, _)| *what == self).map_or("support_ticket.changed", |(_, name)| name)
+    }
+}
+
 /// What may happen to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionWhat {
@@ -160,6 +209,8 @@ pub enum Event {
     PaymentSucceeded(PaymentFacts),
     /// `payment.failed`.
     PaymentFailed(PaymentFacts),
+    /// `support_ticket.…`.
+    Ticket(TicketWhat, TicketFacts),
 }
 
 impl Event {
@@ -172,6 +223,7 @@ impl Event {
             Self::InvoicePaid(_) => "invoice.paid",
             Self::PaymentSucceeded(_) => "payment.succeeded",
             Self::PaymentFailed(_) => "payment.failed",
+            Self::Ticket(what, _) => what.name(),
         }
     }
 
@@ -183,7 +235,8 @@ impl Event {
             | Self::InvoiceIssued(_)
             | Self::InvoicePaid(_)
             | Self::PaymentSucceeded(_)
-            | Self::PaymentFailed(_) => 1,
+            | Self::PaymentFailed(_)
+            | Self::Ticket(..) => 1,
         }
     }
 
@@ -194,6 +247,7 @@ impl Event {
             Self::Subscription(_, facts) => facts.subscription_id.clone(),
             Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => facts.invoice_id.clone(),
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => facts.payment_id.clone(),
+            Self::Ticket(_, facts) => facts.ticket_id.clone(),
         }
     }
 
@@ -207,6 +261,7 @@ impl Event {
             Self::Subscription(_, facts) => serde_json::to_string(facts),
             Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => serde_json::to_string(facts),
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => serde_json::to_string(facts),
+            Self::Ticket(_, facts) => serde_json::to_string(facts),
         };
         written.map_err(|_| Error::Corrupt("an event cannot be written".into()))
     }
@@ -222,6 +277,9 @@ impl Event {
         }
         if let Some((what, ..)) = SubscriptionWhat::ALL.into_iter().find(|(_, known, _)| *known == name) {
             return Ok(Self::Subscription(what, facts(payload)?));
+        }
+        if let Some((what, _)) = TicketWhat::ALL.into_iter().find(|(_, known)| *known == name) {
+            return Ok(Self::Ticket(what, facts(payload)?));
         }
         match name {
             "business.registered" => Ok(Self::BusinessRegistered(facts(payload)?)),
@@ -283,6 +341,7 @@ impl Event {
             Self::PaymentSucceeded(succeeded),
             Self::PaymentFailed(failed),
         ]);
+        samples.extend(TicketWhat::ALL.into_iter().map(|(what, _)| Self::Ticket(what, sample_ticket(what))));
         samples
     }
 }
@@ -303,6 +362,24 @@ fn sample(what: SubscriptionWhat, facts: &SubscriptionFacts) -> SubscriptionFact
         _ => {}
     }
     facts
+}
+
+/// A ticket as it stands after `what`.
+fn sample_ticket(what: TicketWhat) -> TicketFacts {
+    let status = match what {
+        TicketWhat::Opened | TicketWhat::Replied => "OPEN",
+        TicketWhat::Answered => "WAITING_FOR_CUSTOMER",
+        TicketWhat::Resolved => "RESOLVED",
+        TicketWhat::Closed => "CLOSED",
+    };
+    TicketFacts {
+        ticket_id: "tkt_01k2x3y4z5e8f9g0h1j2k3m4nc".to_owned(),
+        number: "T-7".to_owned(),
+        subject: "An invoice names the wrong town".to_owned(),
+        status: status.to_owned(),
+        priority: "NORMAL".to_owned(),
+        opened_by: Some("usr_01k2x3y4z5e8f9g0h1j2k3m4n6".to_owned()),
+    }
 }
 
 /// What a payload tells.
@@ -328,7 +405,7 @@ mod tests {
     fn no_two_events_have_one_name() {
         let names: Vec<&str> = Event::samples().iter().map(Event::name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
-        assert_eq!(names.len(), 17);
+        assert_eq!(names.len(), 22);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::store::{Instant, Tenant};
 
 mod catalogue;
 
-pub use catalogue::{Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat};
+pub use catalogue::{Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat};
 
 /// Who is told of events: the kind of the job that brings one, and which events it wants.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,14 @@
 //! Which events people are told of: who, by what, and whether they may say no.
 
+use crate::ids::UserId;
 use crate::services::events::Event;
+use crate::store::notifications::Recipient;
 use crate::store::types::{Channel, Role};
 
 /// Those who deal with money.
 const MONEY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
+/// Whoever is in the business.
+const EVERYBODY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing, Role::Member];
 /// The owners alone.
 const OWNERS: &[Role] = &[Role::Owner];
 
@@ -21,6 +25,8 @@ pub struct Kind {
     pub mandatory_for: &'static [Role],
     /// Mailed to the business's own address too.
     pub to_business: bool,
+    /// Mailed to the platform's own support, where it has an address.
+    pub to_support: bool,
 }
 
 /// Every kind.
@@ -34,12 +40,15 @@ pub const KINDS: &[Kind] = &[
     Kind { by_mail: true, to_business: true, ..Kind::in_app("invoice.issued", MONEY) },
     Kind::in_app("invoice.paid", MONEY),
     Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("payment.failed", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app("support_ticket.answered", EVERYBODY) },
+    Kind { to_support: true, ..Kind::in_app("support_ticket.opened", &[]) },
+    Kind { to_support: true, ..Kind::in_app("support_ticket.replied", &[]) },
 ];
 
 impl Kind {
     /// A kind that is told in the application alone.
     const fn in_app(name: &'static str, roles: &'static [Role]) -> Self {
-        Self { name, roles, by_mail: false, mandatory_for: &[], to_business: false }
+        Self { name, roles, by_mail: false, mandatory_for: &[], to_business: false, to_support: false }
     }
 
     /// The kind of that name.
@@ -49,13 +58,25 @@ impl Kind {
 
     /// Whether it comes by this channel at all.
     pub const fn comes_by(&self, channel: Channel) -> bool {
-        matches!(channel, Channel::InApp) || self.by_mail
+        matches!(channel, Channel::InApp) || self.by_mail || self.to_support
     }
 
     /// Whether somebody with this role cannot refuse it there.
     pub fn is_mandatory(&self, channel: Channel, role: Role) -> bool {
         channel == Channel::Email && self.by_mail && self.mandatory_for.contains(&role)
     }
+}
+
+/// Those of `people` whom an event concerns: a ticket is its opener's, or where nobody opened it who is still there, the managers'.
+pub(super) fn concerned(event: &Event, mut people: Vec<Recipient>) -> Vec<Recipient> {
+    let Event::Ticket(_, facts) = event else { return people };
+    let opener = facts.opened_by.as_deref().and_then(UserId::parse);
+    if people.iter().any(|person| Some(person.user_id) == opener) {
+        people.retain(|person| Some(person.user_id) == opener);
+    } else {
+        people.retain(|person| matches!(person.role, Role::Owner | Role::Admin));
+    }
+    people
 }
 
 /// What a notification of an event is about: what the reader wants to open.
@@ -73,6 +94,7 @@ pub(super) fn path(event: &Event) -> String {
         Event::Subscription(_, facts) => format!("/subscriptions/{}", facts.subscription_id),
         Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
+        Event::Ticket(_, facts) => format!("/support/{}", facts.ticket_id),
     }
 }
 

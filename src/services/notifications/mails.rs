@@ -26,6 +26,8 @@ pub const CONFIRM_EMAIL: &str = "confirm.email";
 pub const RESET_PASSWORD: &str = "reset.password";
 /// The mail that invites somebody to a business.
 pub const INVITATION: &str = "member.invited";
+/// What the platform's support is called in a mail to it.
+const SUPPORT: &str = "Support";
 /// How often a mail is tried: over some four hours.
 const MOST_ATTEMPTS: i32 = 15;
 /// The most characters of what a server said that are kept.
@@ -58,10 +60,13 @@ pub(super) async fn write(tenant: &Tenant, ports: &Ports, told: &Told<'_>, peopl
     let is_reached = |address: &str| people.iter().any(|person| person.email.eq_ignore_ascii_case(address));
     let to_business = told.kind.to_business && !is_reached(&told.business.business_email);
     let to_people = people.iter().map(|person| (Some(person.user_id), person.full_name.as_str()));
-    let readers = to_people.chain(to_business.then_some((None, told.business.business_name.as_str())));
+    let to_business = to_business.then_some((None, told.business.business_name.as_str()));
+    // Of a kind that goes to support, nothing goes to the business's own address.
+    let to_support = (told.kind.to_support && ports.support_email.is_some()).then_some((None, SUPPORT));
+    let readers = to_people.chain(to_business).chain(to_support);
     let mut mails = Vec::with_capacity(people.len());
     for (user, name) in readers.filter(|(user, _)| !has_one.contains(user)) {
-        let details = json!({ "values": told.values(name)?, "path": kinds::path(told.event) });
+        let details = json!({ "values": told.values(name)?, "path": kinds::path(told.event), "support": told.kind.to_support });
         mails.push(row(tenant, ports, (user, told.kind.name), &details, Some(told.stored.id)));
     }
     let lanes: Vec<(String, String)> =
@@ -206,7 +211,11 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
         return invite(ports, &row, invitation).await;
     }
     let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
-    let address = user.as_ref().map_or(business_email, |user| user.email.clone());
+    let address = match (&user, details["support"].as_bool()) {
+        (Some(user), _) => user.email.clone(),
+        (None, Some(true)) => ports.support_email.clone().unwrap_or_default(),
+        (None, _) => business_email,
+    };
     let Some(to) = MailAddress::parse(&address) else { return Ok(Prepared::Unfit("the address cannot be one")) };
     let link = match (purpose(&row.kind), &user) {
         (Some(purpose), Some(user)) => token_link(ports, user, purpose).await?,

@@ -83,7 +83,7 @@ async fn tell(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
     let (stored, event) = brought(tenant, key).await?;
     let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
     let business = customers::business(tenant).await?;
-    let people = rows::recipients(tenant, kind.roles, kind.name).await?;
+    let people = kinds::concerned(&event, rows::recipients(tenant, kind.roles, kind.name).await?);
     let told = Told { stored: &stored, event: &event, kind, business: &business };
     notify(tenant, ports, &told, &people).await?;
     if kind.comes_by(Channel::Email) { mails::write(tenant, ports, &told, &people).await } else { Ok(()) }

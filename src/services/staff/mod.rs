@@ -11,6 +11,7 @@ mod roles;
 mod sessions;
 mod suspensions;
 mod tax;
+mod tickets;
 
 pub use super::sessions::AuthTokens;
 pub use accounts::NewStaff;

@@ -15,6 +15,7 @@ use crate::store::types::StaffRole;
 /// | change and cancel subscriptions in a business's place | | yes | | yes |
 /// | keys of products | | | | yes |
 /// | test clocks, in a sandbox | | yes | | yes |
+/// | answer tickets | yes | yes | yes | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
     /// To read: every business, the catalogue, colleagues, audit trails.
@@ -33,6 +34,8 @@ pub enum Right {
     ManageSubscriptions,
     /// To make and to end the keys of products.
     ManageServiceKeys,
+    /// To answer tickets.
+    AnswerTickets,
     /// To make test clocks, to advance them, and to put businesses on them.
     MoveTestClocks,
 }
@@ -41,7 +44,7 @@ impl Right {
     /// Whether a role has it.
     pub const fn allows(self, role: StaffRole) -> bool {
         match self {
-            Self::Read => true,
+            Self::Read | Self::AnswerTickets => true,
             Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
             Self::ManagePlans
             | Self::ManageCoupons

@@ -51,6 +51,7 @@ pub(crate) mod outbox;
 pub(crate) mod payments;
 pub(crate) mod staff;
 pub(crate) mod subscriptions;
+pub(crate) mod support;
 pub(crate) mod test_clocks;
 pub(crate) mod usage;
 pub(crate) mod work;

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod payments;
 pub mod refunds;
 pub mod subscriptions;
+pub mod support;
 
 use std::collections::HashMap;
 use std::hash::Hash;
