@@ -19,6 +19,7 @@ pub mod profile;
 pub mod refunds;
 pub mod subscription_mutations;
 pub mod subscriptions;
+pub mod two_factor;
 pub mod usage;
 
 use async_graphql::MergedObject;
@@ -48,6 +49,7 @@ pub struct Mutation(
     account::AccountMutation,
     api_keys::ApiKeyMutation,
     account_links::AccountLinkMutation,
+    two_factor::TwoFactorMutation,
     profile::ProfileMutation,
     people::PeopleMutation,
     invitations::InvitationMutation,

@@ -24,7 +24,10 @@ mod mails;
 pub mod preview;
 
 pub use kinds::{KINDS, Kind};
-pub use mails::{CONFIRM_EMAIL, INVITATION, RESET_PASSWORD, SEND_MAIL, queue, queue_invitation};
+pub use mails::{
+    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, INVITATION, RESET_PASSWORD, SEND_MAIL, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue,
+    queue_email_change, queue_invitation,
+};
 
 /// Tells people in the application.
 pub const IN_APP: Consumer = Consumer { job_kind: "notify_in_app", wants: |name| Kind::of(name).is_some() };
