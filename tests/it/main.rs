@@ -51,6 +51,7 @@ mod outbox;
 mod payment_methods;
 mod payments;
 mod people;
+mod people_limit;
 mod pool;
 mod pooler;
 mod postgres;

@@ -17,12 +17,14 @@ use crate::ids::InvitationId;
 use crate::security::otp::Proof;
 use crate::security::password::Verdict;
 use crate::security::token::LinkToken;
+use crate::services::Ports;
 use crate::services::access::{self, Caller, Need};
 use crate::services::audit::{self, Act};
 use crate::services::notifications::queue_invitation;
 use crate::services::second_factor::{self, Holder};
 use crate::services::throttle::{self, Target, Try};
-use crate::store::customers::{self, Member, User};
+use crate::services::usage::has_room_for_one;
+use crate::store::customers::{self, Business, Member, User};
 use crate::store::invitations::{self, Invitation};
 use crate::store::types::Role;
 use crate::store::{Instant, System, Tenant, TenantScope, account_links};
@@ -51,7 +53,8 @@ impl CustomerService {
     /// Invites somebody by mail. An invitation of the same address that is open is taken back.
     ///
     /// # Errors
-    /// INVALID or TOO_LONG at `email`; TAKEN for whoever is in the business; LIMIT_EXCEEDED for one too many; [`Error::Forbidden`]
+    /// INVALID or TOO_LONG at `email`; TAKEN for whoever is in the business; LIMIT_EXCEEDED for one too many, or where the plan is for
+    /// no more people than the business has and has invited; [`Error::Forbidden`]
     /// for a role below ADMIN, and for whoever is no owner where an owner is invited; [`Error::Unauthenticated`]; or the
     /// database's fault.
     pub async fn invite(&self, caller: Caller, email: &str, role: Role) -> Outcome<Invitation> {
@@ -62,7 +65,7 @@ impl CustomerService {
             let (ports, email) = (ports.clone(), email.clone());
             async move {
                 let tenant = system.tenant(scope);
-                customers::lock_business(&tenant).await?;
+                let business = customers::lock_business(&tenant).await?;
                 // Who may not, is not told what is wrong with the input.
                 let access = access::check_change(&tenant, caller, Need::Manage).await?;
                 may_touch(&access, role)?;
@@ -73,6 +76,9 @@ impl CustomerService {
                     let sentence = format!("A business has at most {MAX_OPEN} open invitations; revoke one first.");
                     return Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into());
                 }
+                // Nobody is invited in vain: those who were invited before are waited for.
+                let waited_for = invitations::count_good(&tenant, now, MAX_OPEN).await?;
+                room(&tenant, &ports, &business, waited_for).await?;
                 let row = Invitation {
                     business_id: tenant.business(),
                     id: ports.ids.next(),
@@ -126,8 +132,9 @@ impl CustomerService {
     ///
     /// # Errors
     /// TOKEN_EXPIRED at `token` for one that is unknown, accepted, taken back or too old; INVALID_CREDENTIALS at `password` where an
-    /// account has the address, INVALID, OTP_REQUIRED and INVALID_CREDENTIALS at `otp` where its two-factor is on, RATE_LIMITED after
-    /// too many; else REQUIRED, TOO_LONG or INVALID at `fullName` and WEAK_PASSWORD or TOO_LONG at `password`;
+    /// account has the address; INVALID, OTP_REQUIRED and INVALID_CREDENTIALS at `otp` where its two-factor is on; RATE_LIMITED after
+    /// too many; else REQUIRED, TOO_LONG or INVALID at `fullName` and WEAK_PASSWORD or TOO_LONG at `password`; LIMIT_EXCEEDED where
+    /// the plan is for no more people;
     /// [`Error::Forbidden`] where staff have suspended the business; or the database's fault.
     pub async fn accept_invitation(&self, input: AcceptInvitation, user_agent: Option<&str>) -> Outcome<(Member, SignedIn)> {
         let hash = LinkToken::parse(&input.token).ok_or_else(expired)?.hash();
@@ -204,7 +211,8 @@ impl CustomerService {
         now: Instant,
     ) -> Outcome<Member> {
         let (tenant, _) = good(system, hash, now).await?;
-        if customers::lock_business(&tenant).await?.suspended_at.is_some() {
+        let business = customers::lock_business(&tenant).await?;
+        if business.suspended_at.is_some() {
             return Err(Error::Forbidden.into());
         }
         // Read again under the lock: of two who show it at once, the second finds it accepted.
@@ -215,7 +223,13 @@ impl CustomerService {
         audit_recovery(&tenant, &self.ports, user.id, proved).await?;
         account_links::confirm_email(system, user.id, &invitation.email_key, now).await?;
         let place = customers::member_of(&tenant, user.id).await?;
-        let member = if let Some(member) = place { member } else { self.place(&tenant, user, &invitation, now).await? };
+        let member = if let Some(member) = place {
+            member
+        } else {
+            // The plan may have changed since. The invitation stays good, for when there is room.
+            room(&tenant, &self.ports, &business, 0).await?;
+            self.place(&tenant, user, &invitation, now).await?
+        };
         invitations::accept(&tenant, &invitation, now).await?;
         opening.write(system).await?;
         let (actor, subject) = (user.id.to_string(), member.id.to_string());
@@ -267,6 +281,15 @@ impl Comer {
             },
         }
     }
+}
+
+/// Refuses one person more than the business's plans are for.
+async fn room(tenant: &Tenant, ports: &Ports, business: &Business, waited_for: u64) -> Outcome<()> {
+    if has_room_for_one(tenant, ports, business, waited_for).await? {
+        return Ok(());
+    }
+    let sentence = "The plan is for no more people: change to a larger one, or take somebody out.";
+    Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into())
 }
 
 /// Refuses to invite whoever is in the business.
