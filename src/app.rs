@@ -14,7 +14,7 @@ use crate::adapters::payment::closed::ClosedGateway;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use crate::adapters::smtp::{SmtpMailer, SmtpServer};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Mode, Settings};
+use crate::config::{Mode, Network, Settings};
 use crate::error::{Cause, Error};
 use crate::graphql::business::{self, Schema};
 use crate::graphql::front_door::{FrontDoor, Limits};
@@ -54,6 +54,8 @@ pub struct App {
     staff: staff::Schema,
     /// Its front door.
     staff_door: Arc<FrontDoor>,
+    /// Who is believed about where a request comes from.
+    proxies: Arc<[Network]>,
 }
 
 impl App {
@@ -91,7 +93,8 @@ impl App {
             ids,
             rng,
         });
-        Self::of(ports, keys.cursor, sandbox, door_limits(settings))
+        let app = Self::of(ports, keys.cursor, sandbox, door_limits(settings))?;
+        Ok(app.behind(settings.proxies()))
     }
 
     /// The house on ports that are built already.
@@ -103,7 +106,13 @@ impl App {
         let door = Arc::new(front_door(&schema, limits)?);
         let staff = staff::schema();
         let staff_door = Arc::new(front_door(&staff, limits)?);
-        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door, staff, staff_door })
+        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door, staff, staff_door, proxies: Arc::new([]) })
+    }
+
+    /// The same house behind proxies that are believed about where a request comes from.
+    #[must_use]
+    pub fn behind(self, proxies: Vec<Network>) -> Self {
+        Self { proxies: proxies.into(), ..self }
     }
 
     /// Waits for the transactions under way, and closes the database.
@@ -122,9 +131,15 @@ impl App {
                 ports: self.ports.clone(),
                 keys: KeySignIn::new(self.ports.clone()),
                 cursors: Arc::clone(&self.cursors),
+                proxies: Arc::clone(&self.proxies),
             },
             door: Arc::clone(&self.door),
-            staff: StaffExecutor { schema: self.staff.clone(), ports: self.ports.clone(), cursors: Arc::clone(&self.cursors) },
+            staff: StaffExecutor {
+                schema: self.staff.clone(),
+                ports: self.ports.clone(),
+                cursors: Arc::clone(&self.cursors),
+                proxies: Arc::clone(&self.proxies),
+            },
             staff_door: Arc::clone(&self.staff_door),
             limits,
             graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },

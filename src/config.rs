@@ -7,6 +7,7 @@
 mod given;
 mod key;
 mod load;
+mod network;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -17,9 +18,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use given::{Given, Origins, SettingsArgs};
+pub use given::{Given, Listed, SettingsArgs};
 pub use key::{KEY_BYTES, KeyMaterial, KeyTextError};
 pub use load::Problems;
+pub use network::{Network, NetworkTextError};
 
 /// The longest an access token may last, in seconds.
 pub const ACCESS_TOKEN_SECONDS_MAX: u32 = 900;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub sandbox_hold: Option<Duration>,
     /// Origins (`https://app.example.com`) whose pages may call the API.
     pub cors_origins: Vec<String>,
+    /// Addresses and networks (`10.0.0.0/8`) of the proxies that are believed about where a request comes from.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// The database.
@@ -167,6 +171,11 @@ impl Settings {
     /// How long a worker holds a job.
     pub const fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds as u64)
+    }
+
+    /// The proxies that are believed about where a request comes from. What names no network was refused at start.
+    pub fn proxies(&self) -> Vec<Network> {
+        self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect()
     }
 }
 

@@ -27,6 +27,8 @@ mod m0017_jobs_in_order;
 mod m0018_refunds;
 mod m0019_usage;
 mod m0022_invitations;
+mod m0024_two_factor;
+mod m0026_sign_in;
 mod m0027_support;
 
 use sea_orm_migration::prelude::*;
@@ -59,6 +61,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_refunds::Migration),
             Box::new(m0019_usage::Migration),
             Box::new(m0022_invitations::Migration),
+            Box::new(m0024_two_factor::Migration),
+            Box::new(m0026_sign_in::Migration),
             Box::new(m0027_support::Migration),
         ]
     }

@@ -23,6 +23,15 @@ pub enum StaffAction {
         #[arg(value_name = "EMAIL")]
         email: String,
     },
+    /// Turn two-factor on for a member of staff, anew where it is on; prints the link for their device and recovery codes, once
+    TwoFactor {
+        /// Their address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+        /// Turn it off
+        #[arg(long)]
+        off: bool,
+    },
     /// List the members of staff
     List,
 }
@@ -83,6 +92,7 @@ pub(super) async fn run(settings: Settings, action: StaffAction) -> Result<(), C
             let removed = service.remove(&email).await.map_err(told)?;
             terminal::say(&format!("{} is no member of staff any more.", removed.email))?;
         }
+        StaffAction::TwoFactor { email, off } => two_factor(&service, &email, off).await?,
         StaffAction::List => {
             for member in service.all().await.map_err(told)? {
                 terminal::say(&format!("{}  {}  {}", member.role.as_str(), member.email, member.full_name))?;
@@ -102,6 +112,21 @@ async fn add(service: &StaffService, new: Add) -> Result<(), Cause> {
     terminal::say(&format!("{} is a member of staff: {}.", added.email, added.role.as_str()))?;
     if let Some(password) = made_up {
         terminal::say(&format!("The password, shown this once: {}", password.expose_secret()))?;
+    }
+    Ok(())
+}
+
+/// Turns two-factor on or off, and prints what is shown this once.
+async fn two_factor(service: &StaffService, email: &str, off: bool) -> Result<(), Cause> {
+    if off {
+        let member = service.disable_two_factor(email).await.map_err(told)?;
+        return Ok(terminal::say(&format!("{} signs in by the password alone.", member.email))?);
+    }
+    let (url, codes) = service.enable_two_factor(email).await.map_err(told)?;
+    terminal::say(&format!("The link for their device, shown this once: {}", url.expose_secret()))?;
+    terminal::say("Recovery codes, each good once in the place of the digits:")?;
+    for code in codes {
+        terminal::say(code.expose_secret())?;
     }
     Ok(())
 }

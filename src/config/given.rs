@@ -71,7 +71,10 @@ given! {
     lease_seconds: u32,
     /// Origins whose pages may call the API, separated by commas [default: none]
     #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
-    cors_origins: Origins,
+    cors_origins: Listed,
+    /// Proxies whose X-Forwarded-For is believed, as addresses or networks like 10.0.0.0/8, separated by commas [default: 127.0.0.0/8,::1]
+    #[arg(long, global = true, env = "EVOLVE_TRUSTED_PROXIES", value_name = "NETWORKS", help_heading = SERVER)]
+    trusted_proxies: Listed,
     /// Sandbox alone: let the sandbox gateway wait between taking money and answering, to try out what a crash leaves
     #[arg(long, global = true, env = "EVOLVE_SANDBOX_HOLD_SECONDS", value_name = "SECONDS", help_heading = SERVER)]
     sandbox_hold_seconds: u32,
@@ -186,15 +189,15 @@ given! {
     log_format: LogFormat,
 }
 
-/// Origins: separated by commas in a flag or the environment, a list in the file.
+/// A list: separated by commas in a flag or the environment, a list in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(transparent)]
-pub struct Origins(pub Vec<String>);
+pub struct Listed(pub Vec<String>);
 
-impl FromStr for Origins {
+impl FromStr for Listed {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()))
+        Ok(Self(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()))
     }
 }

@@ -18,6 +18,8 @@ use super::{
 const DEFAULT_FILE: &str = "evolve.toml";
 /// No file of settings or key is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The proxies that are believed until an operator says otherwise: who is on this machine needs no header to pass for another.
+const THIS_MACHINE: [&str; 2] = ["127.0.0.0/8", "::1"];
 /// Whom a sandbox's mail comes from until an operator says otherwise.
 const SANDBOX_FROM: &str = "billing@localhost.localdomain";
 
@@ -115,6 +117,7 @@ impl Settings {
             },
             sandbox_hold: given.sandbox_hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             cors_origins: given.cors_origins.unwrap_or_default().0,
+            trusted_proxies: given.trusted_proxies.map_or_else(|| THIS_MACHINE.map(str::to_owned).to_vec(), |proxies| proxies.0),
         }
     }
 }

@@ -243,8 +243,17 @@ fn each_address_that_is_none_is_one_sentence() {
     }
     for origin in ["*", "null", "https://*.example.com", "https://a.example/"] {
         let sentence = format!("EVOLVE_CORS_ORIGINS holds {origin:?}, and each must be like https://app.example.com.");
-        assert_eq!(problems(Given { cors_origins: Some(Origins(vec![origin.to_owned()])), ..Given::default() }), [sentence]);
+        assert_eq!(problems(Given { cors_origins: Some(Listed(vec![origin.to_owned()])), ..Given::default() }), [sentence]);
     }
+    for proxy in ["proxy.example.com", "10.0.0.1/8", "*"] {
+        let sentence = format!("EVOLVE_TRUSTED_PROXIES holds {proxy:?}, and each must be like 10.0.0.7 or 10.0.0.0/8.");
+        assert_eq!(problems(from_file(&format!("trusted_proxies = ['{proxy}']"))), [sentence]);
+    }
+    let of = |file: &str| Settings::resolve(from_file(file)).unwrap().proxies();
+    let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Network>>();
+    assert_eq!(of(""), networks(&["127.0.0.0/8", "::1"]));
+    assert_eq!(of("trusted_proxies = []"), []);
+    assert_eq!(of("trusted_proxies = ['10.0.0.0/8', '10.0.0.7']"), networks(&["10.0.0.0/8", "10.0.0.7"]));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use http::Uri;
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
-use super::{ACCESS_TOKEN_SECONDS_MAX, KeyMaterial, Mode, Settings, SmtpTls};
+use super::{ACCESS_TOKEN_SECONDS_MAX, KeyMaterial, Mode, Network, Settings, SmtpTls};
 
 /// The least that a password's hash may cost in production.
 const PRODUCTION_MEMORY_KIB_MIN: u32 = 19_456;
@@ -73,6 +73,9 @@ impl Settings {
         }
         for origin in self.cors_origins.iter().filter(|origin| !is_origin(origin)) {
             problems.push(format!("EVOLVE_CORS_ORIGINS holds {origin:?}, and each must be like https://app.example.com."));
+        }
+        for proxy in self.trusted_proxies.iter().filter(|proxy| proxy.parse::<Network>().is_err()) {
+            problems.push(format!("EVOLVE_TRUSTED_PROXIES holds {proxy:?}, and each must be like 10.0.0.7 or 10.0.0.0/8."));
         }
     }
 

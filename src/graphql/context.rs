@@ -1,5 +1,6 @@
 //! What one request carries: the caller, and the view of the database that all its resolvers share.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, Guard, Result};
@@ -37,6 +38,8 @@ pub struct RequestContext {
     pub caller: Caller,
     /// Where the caller says they are, for the list of sessions.
     pub user_agent: Option<String>,
+    /// The address of the network that the request comes from, where it is known.
+    pub address: Option<IpAddr>,
     /// Seals paging cursors.
     pub cursors: Arc<CursorKey>,
     /// The view; a mutation replaces it, so that its payload shows what it did.
@@ -49,7 +52,13 @@ impl RequestContext {
     /// A context with a view that is not opened yet.
     pub fn new(ports: Ports, caller: Caller, cursors: Arc<CursorKey>, user_agent: Option<String>) -> Self {
         let view = Mutex::new(new_view(&ports, caller));
-        Self { ports, caller, user_agent, cursors, view, replays: Mutex::new(Vec::new()) }
+        Self { ports, caller, user_agent, address: None, cursors, view, replays: Mutex::new(Vec::new()) }
+    }
+
+    /// The same, of a request that comes from there.
+    #[must_use]
+    pub fn coming_from(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
     }
 
     /// The present view.

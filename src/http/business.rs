@@ -1,12 +1,15 @@
 //! Runs what the front door let in against the business schema, for the caller that the guard finds.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{ObjectType, PathSegment, Response, ServerError, Value};
 use http::request::Parts;
 
+use super::client_address::client_address;
 use super::graphql::Executor;
 use super::guard;
+use crate::config::Network;
 use crate::error::Error;
 use crate::graphql::business::Schema;
 use crate::graphql::context::RequestContext;
@@ -29,6 +32,8 @@ pub struct BusinessExecutor {
     pub keys: KeySignIn,
     /// Seals paging cursors.
     pub cursors: Arc<CursorKey>,
+    /// Who is believed about where a request comes from.
+    pub proxies: Arc<[Network]>,
 }
 
 impl Executor for BusinessExecutor {
@@ -41,7 +46,8 @@ impl Executor for BusinessExecutor {
                 return Ok(Response::from_errors(refused));
             }
         }
-        Ok(run(&self.schema, &self.ports, &self.cursors, caller, guard::user_agent(&parts.headers), admitted).await)
+        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address: client_address(parts, &self.proxies) };
+        Ok(run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
     }
 }
 
@@ -58,16 +64,26 @@ fn beyond_a_service_key(admitted: &mut Admitted) -> Result<Vec<ServerError>, Err
     Ok(errors.collect())
 }
 
+/// Who sends a request.
+pub(super) struct Sender {
+    /// Who is calling.
+    pub(super) caller: Caller,
+    /// Where the caller says they are.
+    pub(super) user_agent: Option<String>,
+    /// The address of the network that the request comes from.
+    pub(super) address: Option<IpAddr>,
+}
+
 /// Runs an admitted operation for its caller.
 pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static>(
     schema: &schema::Schema<Q, M>,
     ports: &Ports,
     cursors: &Arc<CursorKey>,
-    caller: Caller,
-    user_agent: Option<String>,
+    sender: Sender,
     admitted: Admitted,
 ) -> Response {
-    let context = Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent));
+    let Sender { caller, user_agent, address } = sender;
+    let context = Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent).coming_from(address));
     let mut response = schema.execute(admitted.request.data(Arc::clone(&context))).await;
     let replays = context.replays();
     if !replays.is_empty() {

@@ -1,6 +1,7 @@
 //! The HTTP server: router, request guard, GraphQL over HTTP, GraphiQL, health.
 
 pub mod business;
+mod client_address;
 pub mod graphiql;
 pub mod graphql;
 pub mod guard;

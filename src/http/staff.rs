@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_graphql::Response;
 use http::request::Parts;
 
+use super::business::Sender;
+use super::client_address::client_address;
 use super::graphql::Executor;
 use super::{business, guard};
+use crate::config::Network;
 use crate::error::Error;
 use crate::graphql::front_door::Admitted;
 use crate::graphql::staff::Schema;
@@ -22,12 +25,15 @@ pub struct StaffExecutor {
     pub ports: Ports,
     /// Seals paging cursors.
     pub cursors: Arc<CursorKey>,
+    /// Who is believed about where a request comes from.
+    pub proxies: Arc<[Network]>,
 }
 
 impl Executor for StaffExecutor {
     async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
         let staff = StaffService::new(self.ports.clone());
         let caller = guard::staff_caller(&staff, &parts.headers)?;
-        Ok(business::run(&self.schema, &self.ports, &self.cursors, caller, guard::user_agent(&parts.headers), admitted).await)
+        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address: client_address(parts, &self.proxies) };
+        Ok(business::run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
     }
 }

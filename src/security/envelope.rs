@@ -1,5 +1,5 @@
 //! Envelope encryption of single values: each business has its own random key, and each of those keys is stored
-//! wrapped under the one master key.
+//! wrapped under the one master key. A person with a second factor has one too, for that alone.
 //!
 //! A sealed value is `version (1) | key id (8) | nonce (24) | ciphertext and tag`, XChaCha20-Poly1305 with the
 //! version, the key id and the value's place as additional data: moved to another row, column, table or business,
@@ -69,7 +69,7 @@ impl fmt::Debug for KeyId {
 /// Where a sealed value is stored; it opens there alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// The business that owns the row.
+    /// The business that owns the row, or the person whose key seals it.
     pub business: Uuid,
     /// The table's name.
     pub table: &'a str,
@@ -86,7 +86,7 @@ impl Place<'_> {
     }
 }
 
-/// The key over all keys. There is one; it wraps the keys of businesses and seals nothing else.
+/// The key over all keys. There is one; it wraps the keys of businesses and people and seals nothing else.
 #[derive(Clone, Debug)]
 pub struct MasterKey {
     material: KeyMaterial,
@@ -124,7 +124,7 @@ impl MasterKey {
     }
 }
 
-/// The key that seals the values of one business.
+/// The key that seals the values of one business, or the second factor of one person.
 #[derive(Clone, Debug)]
 pub struct BusinessKey {
     material: KeyMaterial,

@@ -8,6 +8,7 @@ pub mod access_key;
 pub mod cursor;
 pub mod envelope;
 pub mod keys;
+pub mod otp;
 pub mod password;
 pub mod random;
 pub mod token;

@@ -34,11 +34,13 @@ pub mod idempotency;
 pub mod keys;
 pub mod notifications;
 pub mod payments;
+mod second_factor;
 pub mod sessions;
 pub mod staff;
 pub mod subscriptions;
 pub mod support;
 pub mod test_clocks;
+mod throttle;
 pub mod usage;
 
 /// What services need of the outside, built once by the composition root and shared.

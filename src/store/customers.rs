@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
@@ -133,14 +133,16 @@ pub struct UserView {
     pub locale: String,
     /// When the address was confirmed.
     pub email_verified_at: Option<Instant>,
+    /// Since when signing in asks for a second factor.
+    pub two_factor_at: Option<Instant>,
     /// When the account was made.
     pub created_at: Instant,
 }
 
 impl From<User> for UserView {
     fn from(row: User) -> Self {
-        let User { id, email, full_name, locale, email_verified_at, created_at, .. } = row;
-        Self { id, email, full_name, locale, email_verified_at, created_at }
+        let User { id, email, full_name, locale, email_verified_at, two_factor_at, created_at, .. } = row;
+        Self { id, email, full_name, locale, email_verified_at, two_factor_at, created_at }
     }
 }
 
@@ -161,6 +163,7 @@ pub async fn users(reader: &Reader, ids: Vec<UserId>) -> Result<Vec<UserView>, E
         .column_as(user::Column::FullName, "full_name")
         .column_as(user::Column::Locale, "locale")
         .column_as(user::Column::EmailVerifiedAt, "email_verified_at")
+        .column_as(user::Column::TwoFactorAt, "two_factor_at")
         .column_as(user::Column::CreatedAt, "created_at")
         .all_as::<UserView>()
         .await
@@ -296,6 +299,46 @@ pub async fn user(system: &System, id: UserId) -> Result<Option<User>, Error> {
 /// The database's fault.
 pub async fn user_held(system: &System, id: UserId) -> Result<Option<User>, Error> {
     Ok(system.select::<user::Entity>().filter(user::Column::Id.eq(id)).lock_shared().one(system.connection()).await?)
+}
+
+/// A person whose account nobody else changes, or relies on, until the transaction ends. Rows that name them may still be written: a
+/// session that is being opened holds their key, and waits for its business's.
+///
+/// # Errors
+/// The database's fault.
+pub async fn lock_user(system: &System, id: UserId) -> Result<Option<User>, Error> {
+    let row = system.select::<user::Entity>().filter(user::Column::Id.eq(id)).lock(LockType::NoKeyUpdate);
+    Ok(row.one(system.connection()).await?)
+}
+
+/// Gives a person another address, which is confirmed.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where somebody has it.
+pub async fn set_email(system: &System, id: UserId, (email, email_key): (&str, &str), now: Instant) -> Result<(), Error> {
+    let update = system
+        .update_many::<user::Entity>()
+        .col_expr(user::Column::Email, Expr::value(email))
+        .col_expr(user::Column::EmailKey, Expr::value(email_key))
+        .col_expr(user::Column::EmailVerifiedAt, Expr::value(now))
+        .col_expr(user::Column::UpdatedAt, Expr::value(now))
+        .filter(user::Column::Id.eq(id));
+    update.exec(system.connection()).await?;
+    Ok(())
+}
+
+/// Notes since when signing in asks a person for a second factor; `None` where it does not.
+///
+/// # Errors
+/// The database's fault.
+pub async fn set_two_factor(system: &System, id: UserId, since: Option<Instant>, now: Instant) -> Result<(), Error> {
+    let update = system
+        .update_many::<user::Entity>()
+        .col_expr(user::Column::TwoFactorAt, Expr::value(since))
+        .col_expr(user::Column::UpdatedAt, Expr::value(now))
+        .filter(user::Column::Id.eq(id));
+    update.exec(system.connection()).await?;
+    Ok(())
 }
 
 /// Replaces a person's password hash if it is still `old`; answers whether it was.

@@ -58,6 +58,15 @@ pub async fn count_open(tenant: &Tenant, most: u64) -> Result<u64, Error> {
     tenant.select::<invitation::Entity>().filter(open()).count_up_to(most).await
 }
 
+/// How many of this business's may be accepted at `now`, counted no further than `most` + 1.
+///
+/// # Errors
+/// The database's fault.
+pub async fn count_good(tenant: &Tenant, now: Instant, most: u64) -> Result<u64, Error> {
+    let good = open().add(invitation::Column::ExpiresAt.gt(now));
+    tenant.select::<invitation::Entity>().filter(good).count_up_to(most).await
+}
+
 /// Takes the open invitation of an address back, where there is one.
 ///
 /// # Errors

@@ -34,14 +34,16 @@ pub struct StaffView {
     pub full_name: String,
     /// What they may do.
     pub role: StaffRole,
+    /// Since when signing in asks for a second factor.
+    pub two_factor_at: Option<Instant>,
     /// When the account was made.
     pub created_at: Instant,
 }
 
 impl From<Staff> for StaffView {
     fn from(row: Staff) -> Self {
-        let Staff { id, email, full_name, role, created_at, .. } = row;
-        Self { id, email, full_name, role, created_at }
+        let Staff { id, email, full_name, role, two_factor_at, created_at, .. } = row;
+        Self { id, email, full_name, role, two_factor_at, created_at }
     }
 }
 
@@ -117,6 +119,21 @@ pub async fn all_staff(system: &System) -> Result<Vec<StaffView>, Error> {
 pub async fn staff_by_ids(system: &System, ids: &[StaffId]) -> Result<Vec<StaffView>, Error> {
     let select = system.select::<staff_user::Entity>().filter(staff_user::Column::Id.is_in(ids.iter().copied()));
     Ok(select.into_model::<StaffView>().all(system.connection()).await?)
+}
+
+/// Notes since when signing in asks a member of staff for a second factor, `None` where it does not; their row is locked by that until
+/// the transaction ends.
+///
+/// # Errors
+/// The database's fault.
+pub async fn set_two_factor(system: &System, id: StaffId, since: Option<Instant>, now: Instant) -> Result<(), Error> {
+    let update = system
+        .update_many::<staff_user::Entity>()
+        .col_expr(staff_user::Column::TwoFactorAt, Expr::value(since))
+        .col_expr(staff_user::Column::UpdatedAt, Expr::value(now))
+        .filter(staff_user::Column::Id.eq(id));
+    update.exec(system.connection()).await?;
+    Ok(())
 }
 
 /// Replaces the hash of a member's password if it is still `old`; answers whether it was.

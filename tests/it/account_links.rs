@@ -66,7 +66,7 @@ async fn a_link_to_confirm_is_good_for_three_days(db: TestDatabase) {
     world.accounts().resend_confirmation("ANN@example.com").await.unwrap();
     world.run_due_jobs().await;
     let second = world.mailed_token();
-    assert!(expired(world.accounts().reset_password(&second, NEW.into()).await), "it is for something else");
+    assert!(expired(world.accounts().reset_password(&second, NEW.into(), None).await), "it is for something else");
     world.advance(SignedDuration::from_hours(72) - SignedDuration::from_micros(1));
     world.accounts().confirm_email(&second).await.unwrap();
 }
@@ -78,15 +78,15 @@ async fn a_new_password_is_chosen_once_and_ends_every_session(db: TestDatabase) 
     world.run_due_jobs().await;
     assert_eq!(world.subjects_to("ann@example.com").last().unwrap(), "Choose a new password");
     let token = world.mailed_token();
-    let (one, other) = tokio::join!(async { world.accounts().reset_password(&token, NEW.into()).await }, async {
-        world.accounts().reset_password(&token, NEW.into()).await
+    let (one, other) = tokio::join!(async { world.accounts().reset_password(&token, NEW.into(), None).await }, async {
+        world.accounts().reset_password(&token, NEW.into(), None).await
     });
     assert_eq!([&one, &other].iter().filter(|done| done.is_ok()).count(), 1, "{one:?} {other:?}");
     assert!(world.access(registered.caller).await.is_err(), "the session is over");
     assert!(world.refresh(&registered.tokens).await.is_err());
     assert!(world.sign_in("ann@example.com", PASSWORD).await.is_err());
     world.sign_in("ann@example.com", NEW).await.unwrap();
-    assert!(expired(world.accounts().reset_password(&token, PASSWORD.into()).await));
+    assert!(expired(world.accounts().reset_password(&token, PASSWORD.into(), None).await));
     assert_eq!(world.number("select count(*) from audit_events where action = 'user.password_reset'").await, 1);
 }
 
@@ -100,7 +100,7 @@ async fn a_link_to_a_new_password_is_good_for_thirty_minutes_and_for_nothing_els
     let token = world.mailed_token();
     assert!(expired(world.accounts().confirm_email(&token).await));
     world.advance(SignedDuration::from_mins(30));
-    assert!(expired(world.accounts().reset_password(&token, NEW.into()).await));
+    assert!(expired(world.accounts().reset_password(&token, NEW.into(), None).await));
     world.sign_in("ann@example.com", PASSWORD).await.unwrap();
 }
 
@@ -110,9 +110,9 @@ async fn a_weak_password_is_refused_and_the_link_stays_good(db: TestDatabase) {
     world.accounts().request_password_reset("ann@example.com").await.unwrap();
     world.run_due_jobs().await;
     let token = world.mailed_token();
-    let weak = refusals(world.accounts().reset_password(&token, "password".into()).await);
+    let weak = refusals(world.accounts().reset_password(&token, "password".into(), None).await);
     assert_eq!(weak, [("password".to_owned(), UserErrorCode::WeakPassword)]);
-    world.accounts().reset_password(&token, NEW.into()).await.unwrap();
+    world.accounts().reset_password(&token, NEW.into(), None).await.unwrap();
 }
 
 async fn an_address_that_nobody_has_answers_the_same_and_gets_no_mail(db: TestDatabase) {

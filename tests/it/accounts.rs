@@ -190,7 +190,7 @@ async fn signing_in_chooses_among_the_persons_own_businesses(db: TestDatabase) {
         ))
         .await;
     let enter = async |email: &str, password: &str, business| {
-        let input = SignIn { email: email.to_owned(), password: password.into(), business };
+        let input = SignIn { email: email.to_owned(), password: password.into(), otp: None, address: None, business };
         world.accounts().sign_in(input, None).await
     };
     let wanjiru = async |business| enter("Wanjiru@baraka.example", PASSWORD, business).await;
@@ -351,7 +351,8 @@ async fn no_sign_in_by_the_old_password_outlives_its_change(db: TestDatabase) {
     let made = world.register(email).await;
     let enter = |_| {
         let accounts = world.accounts();
-        let input = SignIn { email: email.to_owned(), password: PASSWORD.into(), business: BusinessChoice::FirstJoined };
+        let input =
+            SignIn { email: email.to_owned(), password: PASSWORD.into(), otp: None, address: None, business: BusinessChoice::FirstJoined };
         tokio::spawn(async move { accounts.sign_in(input, None).await })
     };
     let (before, accounts, caller) = ((0..4).map(enter).collect::<Vec<_>>(), world.accounts(), made.caller);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use evolve_business::app::App;
+use evolve_business::config::Network;
 use evolve_business::graphql::front_door::Limits;
 use evolve_business::http::graphql;
 use evolve_business::http::server::{self, ServerLimits};
@@ -23,8 +24,13 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `world` on a free port.
     pub(crate) async fn start(world: &World) -> Self {
+        Self::behind(world, Vec::new()).await
+    }
+
+    /// The same, behind proxies that are believed.
+    pub(crate) async fn behind(world: &World, proxies: Vec<Network>) -> Self {
         let keys = Keys::load_or_create(world.database.dir.path(), &SystemRng).unwrap();
-        let app = App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap();
+        let app = App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap().behind(proxies);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = app.router(graphql::Settings::default(), None, Vec::new());

@@ -39,11 +39,15 @@ const REQUESTS: &[(&str, &str)] = &[
     ("viewer", " { business { id } }"),
     ("acceptInvitation", "(input: { token: \"none\", password: \"none\" }) { userErrors { code } }"),
     ("addPaymentMethod", "(input: { source: { sandbox: DECLINES } }) { userErrors { code } }"),
+    ("beginTwoFactor", "(input: { password: \"wrong\" }) { userErrors { code } }"),
     ("cancel", "(input: { subscriptionId: \"sub_none\", timing: NOW, idempotencyKey: \"m\" }) { userErrors { code } }"),
     ("cancelPlanChange", "(input: { subscriptionId: \"sub_none\" }) { userErrors { code } }"),
+    ("changeEmail", "(input: { email: \"new@example.com\", password: \"wrong\" }) { userErrors { code } }"),
     ("changePassword", "(input: { currentPassword: \"wrong\", newPassword: \"wrong\" }) { userErrors { code } }"),
     ("changePlan", "(input: { subscriptionId: \"sub_none\", planId: $plan, idempotencyKey: \"m\" }) { userErrors { code } }"),
     ("closeSupportTicket", "(input: { ticketId: \"tkt_none\" }) { userErrors { code } }"),
+    ("confirmTwoFactor", "(input: { otp: \"none\" }) { userErrors { code } }"),
+    ("disableTwoFactor", "(input: { password: \"wrong\", otp: \"none\" }) { userErrors { code } }"),
     ("confirmEmail", "(input: { token: \"none\" }) { userErrors { code } }"),
     (
         "createBusiness",
@@ -110,6 +114,8 @@ both!(the_matrix_of_who_may_do_what_is_as_it_was_agreed);
 /// Nobody, a person of each role, a key of each scope, and a key of a product that asks about the business.
 async fn everybody(world: &World, server: &Server) -> Everybody {
     let life = Life::lived(world, server, "ann").await;
+    // First, since somebody is invited: the plan is for no more people than come after it.
+    let mut ids = life.named_ids(world).await;
     let scope = TenantScope::proved(BusinessId::parse(&life.business).unwrap());
     let mut askers = vec![Asker::new("nobody", server.client())];
     for role in [Role::Member, Role::Billing, Role::Admin] {
@@ -125,7 +131,6 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
     let mut product = program(server, &world.service_key().await);
     product.about = Some(life.business.clone());
     askers.push(Asker::new("svc", product));
-    let mut ids = life.named_ids(world).await;
     ids.insert("refund", life.refunded(world, &world.staff(server, StaffRole::Finance).await).await.1);
     Everybody { askers, ids }
 }

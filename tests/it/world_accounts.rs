@@ -70,8 +70,13 @@ impl World {
 
     /// Signs in to the first business.
     pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Outcome<SignedIn> {
-        let input = SignIn { email: email.to_owned(), password: password.into(), business: BusinessChoice::FirstJoined };
-        self.accounts().sign_in(input, None).await
+        self.sign_in_with(email, password, None).await
+    }
+
+    /// The same, with what is shown for a second factor.
+    pub(crate) async fn sign_in_with(&self, email: &str, password: &str, otp: Option<&str>) -> Outcome<SignedIn> {
+        let (email, password, otp) = (email.to_owned(), password.into(), otp.map(str::to_owned));
+        self.accounts().sign_in(SignIn { email, password, otp, address: None, business: BusinessChoice::FirstJoined }, None).await
     }
 
     pub(crate) async fn refresh(&self, tokens: &AuthTokens) -> Outcome<AuthTokens> {
@@ -112,6 +117,7 @@ impl World {
             password_hash,
             locale: "en".to_owned(),
             email_verified_at: None,
+            two_factor_at: None,
             created_at: now,
             updated_at: now,
         };

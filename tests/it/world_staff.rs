@@ -26,7 +26,8 @@ impl World {
     /// A new member of staff who signed in, as the guard finds them.
     pub(crate) async fn staff_caller(&self, name: &str, role: StaffRole) -> Caller {
         let email = self.add_staff_named(name, role).await;
-        let signed_in = StaffService::new(self.ports.clone()).sign_in(SignIn { email, password: PASSWORD.into() }, None).await;
+        let input = SignIn { email, password: PASSWORD.into(), otp: None, address: None };
+        let signed_in = StaffService::new(self.ports.clone()).sign_in(input, None).await;
         signed_in.unwrap().caller
     }
 

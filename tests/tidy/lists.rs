@@ -61,6 +61,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
 /// Files that make a `TenantScope`: whoever has one may act for that business.
 pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/businesses.rs", "a business whose member the caller was found to be, or that they are making"),
+    ("src/services/customers/emails.rs", "the business that the person of a mailed token joined first"),
     ("src/services/customers/invitations.rs", "the business of an invitation whose mailed token was shown"),
     ("src/services/customers/links.rs", "the business that the person of an address or a mailed token joined first"),
     ("src/services/customers/register.rs", "the business that is being made"),
@@ -77,6 +78,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/catalog/seed.rs", "the catalogue is everybody's"),
     ("src/services/coupons/create.rs", "coupons are everybody's, as the catalogue is"),
     ("src/services/customers/businesses.rs", "sessions, and a business that is being made"),
+    ("src/services/customers/emails.rs", "people belong to no business, and who has an address is known to the system alone"),
     ("src/services/customers/invitations.rs", "invitations are accepted before anybody is known"),
     ("src/services/customers/links.rs", "links in mails, before anybody is known"),
     ("src/services/customers/mod.rs", "a person's businesses, and whether an address is taken"),
@@ -84,6 +86,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/customers/people.rs", "people belong to no business, and a member who leaves is signed out of it"),
     ("src/services/customers/register.rs", "a business that is being made"),
     ("src/services/customers/sessions.rs", "sign-in and refresh, before anybody is known"),
+    ("src/services/customers/two_factor.rs", "second factors belong to people and no business"),
     ("src/services/doctor.rs", "the whole database is examined"),
     ("src/services/keys/api_keys.rs", "a key's hash, by which it is found before its business is known"),
     ("src/services/keys/service_keys.rs", "keys of products belong to no business"),
@@ -98,6 +101,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/staff/tax.rs", "a business that staff exempt from tax"),
     ("src/services/subscriptions/for_business.rs", "a subscription that staff change or cancel, whose business it tells"),
     ("src/services/staff/suspensions.rs", "a business that staff suspend or restore"),
+    ("src/services/throttle.rs", "tries to sign in are counted before anybody is known"),
     ("src/services/test_clocks.rs", "test clocks belong to the sandbox as a whole"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];

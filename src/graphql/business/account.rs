@@ -1,11 +1,13 @@
 //! Who is calling, and their sessions.
 
+use std::net::IpAddr;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::api_keys::ApiKey;
 use super::profile::{Business, CompanySize, service_of};
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{CountryCode, CurrencyCode, DateTime, EmailAddress, TimeZone, show_id};
@@ -14,9 +16,6 @@ use crate::services::access::{Caller, Need};
 use crate::services::customers::{self as service, BusinessChoice, NewBusiness, Register, SignIn};
 use crate::store::customers::{self, UserView};
 use crate::store::{sessions, types};
-
-/// The digits of a one-time password.
-const OTP_DIGITS: usize = 6;
 
 /// What a person may do in a business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -78,8 +77,7 @@ impl User {
     }
     /// Whether signing in asks for six digits too.
     async fn two_factor_enabled(&self) -> bool {
-        // No account can have a second factor: the platform does not offer it.
-        false
+        self.row.two_factor_at.is_some()
     }
     /// When the account was made.
     async fn created_at(&self) -> DateTime {
@@ -309,16 +307,17 @@ pub struct SignInInput {
     email: EmailAddress,
     /// Their password.
     password: String,
-    /// Six digits, where two-factor is on.
+    /// Six digits, where two-factor is on; or one of the recovery codes, each of which works once.
     otp: Option<String>,
     /// Which business, for a person in several; default: the first joined.
     business_id: Option<ID>,
 }
 
-impl From<SignInInput> for SignIn {
-    fn from(input: SignInInput) -> Self {
-        let business = input.business_id.map_or(BusinessChoice::FirstJoined, |id| BusinessChoice::This(BusinessId::parse(&id)));
-        Self { email: input.email.0, password: SecretString::from(input.password), business }
+impl SignInInput {
+    /// What is asked of the service, from an address of the network.
+    fn asked_from(self, address: Option<IpAddr>) -> SignIn {
+        let business = self.business_id.map_or(BusinessChoice::FirstJoined, |id| BusinessChoice::This(BusinessId::parse(&id)));
+        SignIn { email: self.email.0, password: SecretString::from(self.password), otp: self.otp, address, business }
     }
 }
 
@@ -426,12 +425,6 @@ impl AccountQuery {
     }
 }
 
-/// What is wrong with a one-time password, where one was given.
-pub(in crate::graphql) fn refuse_otp(otp: Option<&str>) -> Option<error::UserError> {
-    let wrong = otp.is_some_and(|otp| otp.len() != OTP_DIGITS || !otp.bytes().all(|byte| byte.is_ascii_digit()));
-    wrong.then(|| error::UserError::at("otp", error::UserErrorCode::Invalid, "A one-time password is six digits."))
-}
-
 /// Registration and sessions.
 #[derive(Debug, Default)]
 pub struct AccountMutation;
@@ -456,10 +449,8 @@ impl AccountMutation {
     async fn sign_in(&self, context: &Context<'_>, input: SignInInput) -> Option<Result<SignInPayload>> {
         nullable(async {
             let request = request(context);
-            if let Some(refusal) = refuse_otp(input.otp.as_deref()) {
-                return Ok(Some(SignInPayload { session: None, viewer: None, user_errors: vec![refusal.into()] }));
-            }
-            let (entered, user_errors) = split(service_of(context).sign_in(input.into(), request.user_agent.as_deref()).await)?;
+            let (entered, user_errors) =
+                split(service_of(context).sign_in(input.asked_from(request.address), request.user_agent.as_deref()).await)?;
             let Some(entered) = entered else {
                 return Ok(Some(SignInPayload { session: None, viewer: None, user_errors }));
             };

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::account::User;
 use super::profile::service_of;
-use crate::graphql::context::nullable;
+use crate::graphql::context::{nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::EmailAddress;
 
@@ -69,6 +69,24 @@ pub struct ResetPasswordPayload {
     user_errors: Vec<UserError>,
 }
 
+/// The address that somebody wants to sign in with.
+#[derive(InputObject)]
+pub struct ChangeEmailInput {
+    /// The new address.
+    email: EmailAddress,
+    /// The present password.
+    password: String,
+}
+
+/// Takes effect when the new address is confirmed.
+#[derive(SimpleObject)]
+pub struct ChangeEmailPayload {
+    /// The person, who has their present address until then.
+    user: Option<User>,
+    /// What is to be put right.
+    user_errors: Vec<UserError>,
+}
+
 /// What the links in mails do.
 #[derive(Debug, Default)]
 pub struct AccountLinkMutation;
@@ -80,6 +98,15 @@ impl AccountLinkMutation {
         nullable(async {
             let (user, user_errors) = split(service_of(context).confirm_email(&input.token).await)?;
             Ok(Some(ConfirmEmailPayload { user: user.map(User::new), user_errors }))
+        })
+        .await
+    }
+    /// Mails a link to the address that the signed-in person wants to sign in with; `confirmEmail` with its token takes it.
+    async fn change_email(&self, context: &Context<'_>, input: ChangeEmailInput) -> Option<Result<ChangeEmailPayload>> {
+        nullable(async {
+            let (caller, password) = (request(context).caller, SecretString::from(input.password));
+            let (user, user_errors) = split(service_of(context).change_email(caller, &input.email.0, password).await)?;
+            Ok(Some(ChangeEmailPayload { user: user.map(User::new), user_errors }))
         })
         .await
     }
@@ -111,7 +138,7 @@ impl AccountLinkMutation {
     async fn reset_password(&self, context: &Context<'_>, input: ResetPasswordInput) -> Option<Result<ResetPasswordPayload>> {
         nullable(async {
             let password = SecretString::from(input.password);
-            let (_, user_errors) = split(service_of(context).reset_password(&input.token, password).await)?;
+            let (_, user_errors) = split(service_of(context).reset_password(&input.token, password, request(context).address).await)?;
             Ok(Some(ResetPasswordPayload { user_errors }))
         })
         .await

@@ -103,6 +103,8 @@ pub struct AcceptInvitationInput {
     full_name: Option<String>,
     /// The new one, or that of the account that has the address.
     password: String,
+    /// Six digits or a recovery code, where that account's two-factor is on.
+    otp: Option<String>,
 }
 
 /// What `acceptInvitation` answers.
@@ -152,7 +154,8 @@ impl InvitationMutation {
     async fn accept_invitation(&self, context: &Context<'_>, input: AcceptInvitationInput) -> Option<Result<AcceptInvitationPayload>> {
         nullable(async {
             let request = request(context);
-            let asked = AcceptInvitation { token: input.token, full_name: input.full_name, password: SecretString::from(input.password) };
+            let (token, full_name, password) = (input.token, input.full_name, SecretString::from(input.password));
+            let asked = AcceptInvitation { token, full_name, password, otp: input.otp, address: request.address };
             let (joined, user_errors) = split(service_of(context).accept_invitation(asked, request.user_agent.as_deref()).await)?;
             let Some((member, entered)) = joined else {
                 return Ok(Some(AcceptInvitationPayload { session: None, member: None, user_errors }));

@@ -20,6 +20,7 @@ pub mod refunds;
 pub mod subscription_mutations;
 pub mod subscriptions;
 pub mod support;
+pub mod two_factor;
 pub mod usage;
 
 use async_graphql::MergedObject;
@@ -50,6 +51,7 @@ pub struct Mutation(
     account::AccountMutation,
     api_keys::ApiKeyMutation,
     account_links::AccountLinkMutation,
+    two_factor::TwoFactorMutation,
     profile::ProfileMutation,
     people::PeopleMutation,
     invitations::InvitationMutation,

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use secrecy::SecretString;
 
 use crate::error::Error;
-use crate::graphql::business::account::{AuthTokens, RefreshSessionInput, RefreshSessionPayload, SignOutInput, SignOutPayload, refuse_otp};
+use crate::graphql::business::account::{AuthTokens, RefreshSessionInput, RefreshSessionPayload, SignOutInput, SignOutPayload};
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{DateTime, EmailAddress, show_id};
@@ -70,8 +70,7 @@ impl StaffUser {
     }
     /// Whether signing in asks for six digits too.
     async fn two_factor_enabled(&self) -> bool {
-        // No account can have a second factor: the platform does not offer it.
-        false
+        self.row.two_factor_at.is_some()
     }
     /// When the account was made.
     async fn created_at(&self) -> DateTime {
@@ -86,7 +85,7 @@ pub struct StaffSignInInput {
     email: EmailAddress,
     /// Their password.
     password: String,
-    /// Six digits, where two-factor is on.
+    /// Six digits, where two-factor is on; or one of the recovery codes, each of which works once.
     otp: Option<String>,
 }
 
@@ -141,10 +140,8 @@ impl AccountMutation {
     async fn staff_sign_in(&self, context: &Context<'_>, input: StaffSignInInput) -> Option<Result<StaffSignInPayload>> {
         nullable(async {
             let request = request(context);
-            if let Some(refusal) = refuse_otp(input.otp.as_deref()) {
-                return Ok(Some(StaffSignInPayload { session: None, staff_user: None, user_errors: vec![refusal.into()] }));
-            }
-            let input = SignIn { email: input.email.0, password: SecretString::from(input.password) };
+            let input =
+                SignIn { email: input.email.0, password: SecretString::from(input.password), otp: input.otp, address: request.address };
             let (entered, user_errors) = split(service(context).sign_in(input, request.user_agent.as_deref()).await)?;
             let Some(entered) = entered else {
                 return Ok(Some(StaffSignInPayload { session: None, staff_user: None, user_errors }));

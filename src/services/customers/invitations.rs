@@ -1,6 +1,8 @@
 //! Inviting people to a business. The link in the mail proves whose the address is; what it lets its holder do is decided when it is
 //! shown.
 
+use std::net::IpAddr;
+
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::json;
@@ -9,14 +11,20 @@ use super::CustomerService;
 use super::fields::{Email, FullName, Refusals};
 use super::people::may_touch;
 use super::sessions::{Opening, SignedIn};
+use super::two_factor::audit_recovery;
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::InvitationId;
+use crate::security::otp::Proof;
 use crate::security::password::Verdict;
 use crate::security::token::LinkToken;
+use crate::services::Ports;
 use crate::services::access::{self, Caller, Need};
 use crate::services::audit::{self, Act};
 use crate::services::notifications::queue_invitation;
-use crate::store::customers::{self, Member, User};
+use crate::services::second_factor::{self, Holder};
+use crate::services::throttle::{self, Target, Try};
+use crate::services::usage::has_room_for_one;
+use crate::store::customers::{self, Business, Member, User};
 use crate::store::invitations::{self, Invitation};
 use crate::store::types::Role;
 use crate::store::{Instant, System, Tenant, TenantScope, account_links};
@@ -35,13 +43,18 @@ pub struct AcceptInvitation {
     pub full_name: Option<String>,
     /// The new password, or that of the account that has the address.
     pub password: SecretString,
+    /// The digits of that account's second factor or a recovery code, where two-factor is on.
+    pub otp: Option<String>,
+    /// The address of the network that they come from, where it is known.
+    pub address: Option<IpAddr>,
 }
 
 impl CustomerService {
     /// Invites somebody by mail. An invitation of the same address that is open is taken back.
     ///
     /// # Errors
-    /// INVALID or TOO_LONG at `email`; TAKEN for whoever is in the business; LIMIT_EXCEEDED for one too many; [`Error::Forbidden`]
+    /// INVALID or TOO_LONG at `email`; TAKEN for whoever is in the business; LIMIT_EXCEEDED for one too many, or where the plan is for
+    /// no more people than the business has and has invited; [`Error::Forbidden`]
     /// for a role below ADMIN, and for whoever is no owner where an owner is invited; [`Error::Unauthenticated`]; or the
     /// database's fault.
     pub async fn invite(&self, caller: Caller, email: &str, role: Role) -> Outcome<Invitation> {
@@ -52,7 +65,7 @@ impl CustomerService {
             let (ports, email) = (ports.clone(), email.clone());
             async move {
                 let tenant = system.tenant(scope);
-                customers::lock_business(&tenant).await?;
+                let business = customers::lock_business(&tenant).await?;
                 // Who may not, is not told what is wrong with the input.
                 let access = access::check_change(&tenant, caller, Need::Manage).await?;
                 may_touch(&access, role)?;
@@ -63,6 +76,9 @@ impl CustomerService {
                     let sentence = format!("A business has at most {MAX_OPEN} open invitations; revoke one first.");
                     return Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into());
                 }
+                // Nobody is invited in vain: those who were invited before are waited for.
+                let waited_for = invitations::count_good(&tenant, now, MAX_OPEN).await?;
+                room(&tenant, &ports, &business, waited_for).await?;
                 let row = Invitation {
                     business_id: tenant.business(),
                     id: ports.ids.next(),
@@ -116,25 +132,47 @@ impl CustomerService {
     ///
     /// # Errors
     /// TOKEN_EXPIRED at `token` for one that is unknown, accepted, taken back or too old; INVALID_CREDENTIALS at `password` where an
-    /// account has the address; else REQUIRED, TOO_LONG or INVALID at `fullName` and WEAK_PASSWORD or TOO_LONG at `password`;
+    /// account has the address; INVALID, OTP_REQUIRED and INVALID_CREDENTIALS at `otp` where its two-factor is on; RATE_LIMITED after
+    /// too many; else REQUIRED, TOO_LONG or INVALID at `fullName` and WEAK_PASSWORD or TOO_LONG at `password`; LIMIT_EXCEEDED where
+    /// the plan is for no more people;
     /// [`Error::Forbidden`] where staff have suspended the business; or the database's fault.
     pub async fn accept_invitation(&self, input: AcceptInvitation, user_agent: Option<&str>) -> Outcome<(Member, SignedIn)> {
         let hash = LinkToken::parse(&input.token).ok_or_else(expired)?.hash();
-        let now = self.now();
+        let (now, proof) = (self.now(), second_factor::read(input.otp.as_deref())?);
         let look = self.ports.store.read_system(move |system| async move {
             let (_, invitation) = good(&system, &hash, now).await?;
             Ok((customers::user_by_email(&system, &invitation.email_key).await?, invitation))
         });
         let (known, invitation) = look.await?;
-        let comer = match known {
-            Some(user) => self.known(user, input.password).await?,
-            None => self.newcomer(&invitation, input, now).await?,
+        let made = Try::new(Target::User(invitation.email_key.clone()), input.address);
+        let work = async {
+            let comer = match known {
+                Some(user) => self.known(user, input.password).await?,
+                None => self.newcomer(&invitation, input, now).await?,
+            };
+            self.let_join((&invitation, comer), &hash, (proof, &made), user_agent).await
         };
+        throttle::guarded(&self.ports, made.clone(), work).await
+    }
+
+    /// Makes somebody a person of the business, and signs them in.
+    async fn let_join(
+        &self,
+        (invitation, comer): (&Invitation, Comer),
+        hash: &[u8; 32],
+        (proof, made): (Option<Proof>, &Try),
+        user_agent: Option<&str>,
+    ) -> Outcome<(Member, SignedIn)> {
+        let (now, hash) = (self.now(), *hash);
         let (opening, refresh) = Opening::new(&self.ports, comer.user().id, invitation.business_id, user_agent)?;
-        let (service, write) = (self.clone(), opening.clone());
+        let (service, write, made) = (self.clone(), opening.clone(), made.clone());
         let joined = self.ports.store.write_system(move |system| {
-            let (service, comer, opening) = (service.clone(), comer.clone(), write.clone());
-            async move { service.join(&system, &hash, (&comer, &opening), now).await }
+            let (service, comer, opening, proof, made) = (service.clone(), comer.clone(), write.clone(), proof.clone(), made.clone());
+            async move {
+                let member = service.join(&system, &hash, (&comer, proof.as_ref(), &opening), now).await?;
+                throttle::succeed(&system, &service.ports, &made).await?;
+                Ok(member)
+            }
         });
         let member = joined.await?;
         Ok((member, opening.grant(&self.ports, &refresh)?))
@@ -165,18 +203,33 @@ impl CustomerService {
     }
 
     /// The transaction of an acceptance.
-    async fn join(&self, system: &System, hash: &[u8], (comer, opening): (&Comer, &Opening), now: Instant) -> Outcome<Member> {
+    async fn join(
+        &self,
+        system: &System,
+        hash: &[u8],
+        (comer, proof, opening): (&Comer, Option<&Proof>, &Opening),
+        now: Instant,
+    ) -> Outcome<Member> {
         let (tenant, _) = good(system, hash, now).await?;
-        if customers::lock_business(&tenant).await?.suspended_at.is_some() {
+        let business = customers::lock_business(&tenant).await?;
+        if business.suspended_at.is_some() {
             return Err(Error::Forbidden.into());
         }
         // Read again under the lock: of two who show it at once, the second finds it accepted.
         let (_, invitation) = good(system, hash, now).await?;
         let user = comer.user();
-        comer.settle(system).await?;
+        let asked = comer.settle(system).await?;
+        let proved = second_factor::prove(system, &self.ports, Holder::User(user.id), asked, proof).await?;
+        audit_recovery(&tenant, &self.ports, user.id, proved).await?;
         account_links::confirm_email(system, user.id, &invitation.email_key, now).await?;
         let place = customers::member_of(&tenant, user.id).await?;
-        let member = if let Some(member) = place { member } else { self.place(&tenant, user, &invitation, now).await? };
+        let member = if let Some(member) = place {
+            member
+        } else {
+            // The plan may have changed since. The invitation stays good, for when there is room.
+            room(&tenant, &self.ports, &business, 0).await?;
+            self.place(&tenant, user, &invitation, now).await?
+        };
         invitations::accept(&tenant, &invitation, now).await?;
         opening.write(system).await?;
         let (actor, subject) = (user.id.to_string(), member.id.to_string());
@@ -211,25 +264,32 @@ impl Comer {
         }
     }
 
-    /// Sees that the password is still the one that was compared, or makes the account.
-    async fn settle(&self, system: &System) -> Outcome<()> {
+    /// Sees that the password is still the one that was compared, or makes the account; answers whether a second factor is asked for.
+    async fn settle(&self, system: &System) -> Outcome<bool> {
         let another = "The account of this address has another password by now: give that.";
         let refusal = || UserError::at("password", UserErrorCode::InvalidCredentials, another);
         match self {
             Self::Known(user) => {
                 let held = customers::user_held(system, user.id).await?;
-                if held.is_none_or(|held| held.password_hash != user.password_hash) {
-                    return Err(refusal().into());
-                }
+                let held = held.filter(|held| held.password_hash == user.password_hash).ok_or_else(refusal)?;
+                Ok(held.two_factor_at.is_some())
             }
             Self::New(row) => match customers::insert_user(system, row.clone()).await {
                 // Somebody has registered with the address meanwhile.
-                Err(Error::UniqueViolation(_)) => return Err(refusal().into()),
-                inserted => drop(inserted?),
+                Err(Error::UniqueViolation(_)) => Err(refusal().into()),
+                inserted => Ok(inserted?.two_factor_at.is_some()),
             },
         }
-        Ok(())
     }
+}
+
+/// Refuses one person more than the business's plans are for.
+async fn room(tenant: &Tenant, ports: &Ports, business: &Business, waited_for: u64) -> Outcome<()> {
+    if has_room_for_one(tenant, ports, business, waited_for).await? {
+        return Ok(());
+    }
+    let sentence = "The plan is for no more people: change to a larger one, or take somebody out.";
+    Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into())
 }
 
 /// Refuses to invite whoever is in the business.

@@ -4,7 +4,7 @@
 //! whether an address has an account, and never write personal data to the audit trail.
 
 use crate::billing::lifecycle::SubscriptionStatus;
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, Outcome};
 use crate::security::envelope::{BusinessKey, Place};
 use crate::store::customers::{self, Business, Membership};
 use crate::store::reads::businesses::{FROM_WORST, Standing};
@@ -12,8 +12,10 @@ use crate::store::{Instant, Tenant, sessions as stored};
 
 use super::Ports;
 use super::access::{self, Caller};
+use super::throttle::{self, Target, Try};
 
 mod businesses;
+mod emails;
 pub(super) mod fields;
 mod invitations;
 mod links;
@@ -22,6 +24,7 @@ mod people;
 mod profile;
 mod register;
 mod sessions;
+mod two_factor;
 
 pub use super::sessions::AuthTokens;
 pub use invitations::AcceptInvitation;
@@ -101,6 +104,15 @@ impl CustomerService {
     /// [`Error::Corrupt`] where it does not open.
     pub fn phone(&self, business: &Business) -> Result<Option<String>, Error> {
         open(&self.ports, business, Sealed::Phone, business.phone_sealed.as_deref())
+    }
+
+    /// What a person who is signed in proves once more: guessing is as slow as at the door, and apart from it.
+    async fn guarded<T>(&self, caller: Caller, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        match caller {
+            Caller::User { user, .. } => throttle::guarded(&self.ports, Try::new(Target::SignedIn(user), None), work).await,
+            // Nobody else has a password: they are refused.
+            _ => work.await,
+        }
     }
 
     /// Now, as the database keeps it.

@@ -9,18 +9,26 @@ use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::security::password::Verdict;
 use crate::services::access::{self, Caller};
 use crate::services::audit::{self, Act};
+use crate::services::throttle::{self, Target, Try};
 use crate::store::account_links;
 use crate::store::customers::{self, Business, User};
+use crate::store::email_changes;
 use crate::store::sessions::{self as stored, Which};
 use crate::store::types::LinkPurpose;
 
 impl CustomerService {
-    /// Replaces the caller's password and ends every other session of theirs, in any business, and every link to a new one.
+    /// Replaces the caller's password and ends every other session of theirs, in any business, every link to a new one, and a change of
+    /// address that is not confirmed.
     ///
     /// # Errors
-    /// INVALID_CREDENTIALS for a wrong present password, WEAK_PASSWORD or TOO_LONG for the new one;
+    /// INVALID_CREDENTIALS for a wrong present password and RATE_LIMITED after too many of them, WEAK_PASSWORD or TOO_LONG for the new one;
     /// [`Error::Unauthenticated`]; or the database's fault.
     pub async fn change_password(&self, caller: Caller, current: SecretString, new: SecretString) -> Outcome<()> {
+        self.guarded(caller, self.change(caller, current, new)).await
+    }
+
+    /// Replaces a password.
+    async fn change(&self, caller: Caller, current: SecretString, new: SecretString) -> Outcome<()> {
         let (user, business) = self.person(caller).await?;
         let mut refusals = Refusals::default();
         let verdict = self.ports.passwords.verify(current, Some(user.password_hash.clone())).await?;
@@ -44,8 +52,10 @@ impl CustomerService {
                 if !customers::replace_password(&system, person.user, &old, &new, now).await? {
                     return Err(wrong_password().into());
                 }
+                throttle::succeed(&system, &service.ports, &Try::new(Target::SignedIn(person.user), None)).await?;
                 stored::revoke(&system, person.user, Which::Others(person.session), now).await?;
                 account_links::spend(&system, person.user, LinkPurpose::ResetPassword, now).await?;
+                email_changes::withdraw(&system, person.user).await?;
                 let actor = access.actor();
                 let act = Act { action: "user.password_changed", actor: &actor, subject: &actor, details: json!({}) };
                 Ok(audit::record(&tenant, &service.ports, act).await?)
@@ -55,7 +65,7 @@ impl CustomerService {
     }
 
     /// The caller's whole row, and the business they act for.
-    async fn person(&self, caller: Caller) -> Result<(User, Business), Error> {
+    pub(super) async fn person(&self, caller: Caller) -> Result<(User, Business), Error> {
         let scope = caller.require_scope()?;
         let found = self.ports.store.read_system(move |system| async move {
             let tenant = system.tenant(scope);

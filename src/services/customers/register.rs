@@ -220,6 +220,7 @@ impl CustomerService {
             password_hash,
             locale: DEFAULT_LOCALE.to_owned(),
             email_verified_at: None,
+            two_factor_at: None,
             created_at: now,
             updated_at: now,
         }

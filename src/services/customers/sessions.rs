@@ -1,19 +1,25 @@
 //! Signing in and out. A session is carried on by a refresh token that is spent at each use; one that is shown twice
 //! was copied, and ends the session for both who hold it.
 
+use std::net::IpAddr;
+
 use secrecy::SecretString;
 
 use super::CustomerService;
 use super::fields::Email;
+use super::two_factor::audit_recovery;
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::{BusinessId, SessionId, UserId};
+use crate::security::otp::Proof;
 use crate::security::password::Verdict;
 use crate::security::token::{AccessClaims, RefreshHash, RefreshToken};
 use crate::services::Ports;
 use crate::services::access::{self, Caller};
+use crate::services::second_factor::{self, Holder};
 use crate::services::sessions::{
     AuthTokens, Entered, Refreshed, SIGN_IN_TRIES, Shown, invalid_credentials, refresh_expiry, replaced, shown_user_agent, token_expired,
 };
+use crate::services::throttle::{self, Target, Try};
 use crate::store::customers::{self, User};
 use crate::store::sessions::{self as stored, Session, Which};
 use crate::store::{Instant, System, TenantScope};
@@ -25,6 +31,10 @@ pub struct SignIn {
     pub email: String,
     /// Their password.
     pub password: SecretString,
+    /// The digits of their second factor or a recovery code, where two-factor is on.
+    pub otp: Option<String>,
+    /// The address of the network that they come from, where it is known.
+    pub address: Option<IpAddr>,
     /// Which of their businesses.
     pub business: BusinessChoice,
 }
@@ -112,17 +122,28 @@ impl CustomerService {
     /// Begins a session for the person whose address and password these are.
     ///
     /// # Errors
-    /// INVALID_CREDENTIALS, by the same words and after the same work for an address nobody has; NOT_FOUND for a
-    /// business that is not the person's; or the database's fault.
+    /// INVALID_CREDENTIALS, by the same words and after the same work for an address nobody has; INVALID at `otp`, OTP_REQUIRED,
+    /// INVALID_CREDENTIALS at `otp`; RATE_LIMITED after too many of these; NOT_FOUND for a business that is not the person's; or the
+    /// database's fault.
     pub async fn sign_in(&self, input: SignIn, user_agent: Option<&str>) -> Outcome<SignedIn> {
+        let proof = second_factor::read(input.otp.as_deref())?;
+        // An address that cannot be one is looked up all the same, as one that nobody has, for the same work.
+        let key = Email::read(&input.email).map(|email| email.key).unwrap_or_default();
+        let made = Try::new(Target::User(key.clone()), input.address);
+        let work = self.let_in(input, (&key, proof.as_ref(), &made), user_agent);
+        throttle::guarded(&self.ports, made.clone(), work).await
+    }
+
+    /// Begins a session where everything is right.
+    async fn let_in(&self, input: SignIn, (key, proof, made): (&str, Option<&Proof>, &Try), user_agent: Option<&str>) -> Outcome<SignedIn> {
         for _ in 0..SIGN_IN_TRIES {
-            let user = self.user_of(&input.email).await?;
+            let user = self.user_of(key).await?;
             let stored_hash = user.as_ref().map(|user| user.password_hash.clone());
             let verdict = self.ports.passwords.verify(input.password.clone(), stored_hash).await?;
             let (Some(user), Verdict::Right { rehash }) = (user, verdict) else { return Err(invalid_credentials().into()) };
             let business = self.choose(user.id, input.business).await?;
             let (opening, refresh) = Opening::new(&self.ports, user.id, business, user_agent)?;
-            if let Entered::Yes = self.enter(&user, &opening).await? {
+            if let Entered::Yes = self.enter(&user, &opening, (proof, made)).await? {
                 if rehash {
                     self.rehash(&user, input.password).await?;
                 }
@@ -133,9 +154,8 @@ impl CustomerService {
     }
 
     /// Who has an address. What cannot be one is nobody's.
-    async fn user_of(&self, email: &str) -> Outcome<Option<User>> {
-        // An address that cannot be one is looked up all the same, as one that nobody has, for the same work.
-        let key = Email::read(email).map(|email| email.key).unwrap_or_default();
+    async fn user_of(&self, key: &str) -> Outcome<Option<User>> {
+        let key = key.to_owned();
         let found = self.ports.store.read_system(move |system| {
             let key = key.clone();
             async move { Ok(customers::user_by_email(&system, &key).await?) }
@@ -158,23 +178,31 @@ impl CustomerService {
         }
     }
 
-    /// Writes the session, if the password is still the one that was compared and the person still a member.
-    async fn enter(&self, user: &User, opening: &Opening) -> Outcome<Entered> {
-        let (user, opening) = (user.clone(), opening.clone());
+    /// Writes the session, if the password is still the one that was compared, the person still a member, and the second factor
+    /// proved where there is one.
+    async fn enter(&self, user: &User, opening: &Opening, (proof, made): (Option<&Proof>, &Try)) -> Outcome<Entered> {
+        let (user, opening, proof, made, ports) = (user.clone(), opening.clone(), proof.cloned(), made.clone(), self.ports.clone());
         let entered = self.ports.store.write_system(move |system| {
-            let (user, opening) = (user.clone(), opening.clone());
+            let (user, opening, proof, made, ports) = (user.clone(), opening.clone(), proof.clone(), made.clone(), ports.clone());
             async move {
+                let tenant = system.tenant(TenantScope::proved(opening.session.business_id));
+                if matches!(proof, Some(Proof::Recovery(_))) {
+                    // Its use is audited, and the business is locked before a person is.
+                    customers::lock_business(&tenant).await?;
+                }
                 opening.write(&system).await?;
                 let held = customers::user_held(&system, user.id).await?;
-                if held.is_none_or(|held| held.password_hash != user.password_hash) {
+                let Some(held) = held.filter(|held| held.password_hash == user.password_hash) else {
                     // Refused, so that the session is not written; the caller looks again.
                     return Err(replaced().into());
-                }
-                let tenant = system.tenant(TenantScope::proved(opening.session.business_id));
+                };
                 if customers::member_of(&tenant, user.id).await?.is_none() {
                     return Err(invalid_credentials().into());
                 }
-                Ok(())
+                let asked = held.two_factor_at.is_some();
+                let proved = second_factor::prove(&system, &ports, Holder::User(user.id), asked, proof.as_ref()).await?;
+                audit_recovery(&tenant, &ports, user.id, proved).await?;
+                throttle::succeed(&system, &ports, &made).await
             }
         });
         match entered.await {

@@ -11,6 +11,7 @@ use crate::security::token::LinkToken;
 use crate::services::Ports;
 use crate::store::account_links::{self, AccountToken};
 use crate::store::customers::{self, UserView};
+use crate::store::email_changes::{self, EmailChange};
 use crate::store::invitations::{self, Invitation, InvitationToken};
 use crate::store::jobs::{self, Finish, Job, Lane, NewJob};
 use crate::store::mails::{self as rows, StoredMail};
@@ -26,6 +27,14 @@ pub const CONFIRM_EMAIL: &str = "confirm.email";
 pub const RESET_PASSWORD: &str = "reset.password";
 /// The mail that invites somebody to a business.
 pub const INVITATION: &str = "member.invited";
+/// The mail that asks whether an address is its owner's who wants to change to it.
+pub const EMAIL_CHANGE: &str = "email.change";
+/// The mail to the address that is to be changed.
+pub const EMAIL_CHANGING: &str = "email.changing";
+/// The mail that says that two-factor is on.
+pub const TWO_FACTOR_ENABLED: &str = "two_factor.enabled";
+/// The mail that says that two-factor is off.
+pub const TWO_FACTOR_DISABLED: &str = "two_factor.disabled";
 /// What the platform's support is called in a mail to it.
 const SUPPORT: &str = "Support";
 /// How often a mail is tried: over some four hours.
@@ -110,6 +119,24 @@ pub async fn queue_invitation(tenant: &Tenant, ports: &Ports, invitation: &Invit
     let id = mail.id;
     rows::insert(tenant, vec![mail]).await?;
     jobs::schedule(tenant, sending(ports, &id.to_string())).await.map(drop)
+}
+
+/// Writes down the mails of a change of address, to the new one and to the old one, with the jobs that send them.
+///
+/// # Errors
+/// The database's fault.
+pub async fn queue_email_change(tenant: &Tenant, ports: &Ports, change: &EmailChange) -> Result<(), Error> {
+    let business = customers::business(tenant).await?;
+    let name = customers::users(tenant, vec![change.user_id]).await?.pop().map(|user| user.full_name).unwrap_or_default();
+    let values = json!({ "business": business.business_name, "name": name });
+    let details = json!({ "values": values, "path": "", "asked": change.asked_at.get().to_string() });
+    for kind in [EMAIL_CHANGE, EMAIL_CHANGING] {
+        let mail = row(tenant, ports, (Some(change.user_id), kind), &details, None);
+        let id = mail.id;
+        rows::insert(tenant, vec![mail]).await?;
+        jobs::schedule(tenant, sending(ports, &id.to_string())).await?;
+    }
+    Ok(())
 }
 
 /// A mail that waits.
@@ -201,14 +228,21 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
             Some(invitation) => invitations::find(&tenant, invitation).await?,
             None => None,
         };
-        Ok(Some((row, business.business_email, user, invitation)))
+        let change = match row.user_id.filter(|_| matches!(row.kind.as_str(), EMAIL_CHANGE | EMAIL_CHANGING)) {
+            Some(user) => email_changes::find(&system, user).await?,
+            None => None,
+        };
+        Ok(Some((row, business.business_email, user, (invitation, change))))
     });
-    let Some((row, business_email, user, invitation)) = read.await? else { return Ok(Prepared::Over) };
+    let Some((row, business_email, user, (invitation, change))) = read.await? else { return Ok(Prepared::Over) };
     if row.user_id.is_some() && user.is_none() {
         return Ok(Prepared::Unfit("the person has left the business"));
     }
     if row.invitation_id.is_some() {
         return invite(ports, &row, invitation).await;
+    }
+    if let (EMAIL_CHANGE | EMAIL_CHANGING, Some(user)) = (row.kind.as_str(), &user) {
+        return change_address(ports, &row, user, change).await;
     }
     let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
     let address = match (&user, details["support"].as_bool()) {
@@ -218,12 +252,31 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
     };
     let Some(to) = MailAddress::parse(&address) else { return Ok(Prepared::Unfit("the address cannot be one")) };
     let link = match (purpose(&row.kind), &user) {
-        (Some(purpose), Some(user)) => token_link(ports, user, purpose).await?,
+        (Some(purpose), Some(user)) => token_link(ports, (user.id, user.email.to_lowercase()), purpose).await?,
         _ => format!("{}{}", ports.app_url, details["path"].as_str().unwrap_or_default()),
     };
     let locale = user.map(|user| user.locale).unwrap_or_default();
     let letter = letters::letter(&row.kind, &locale, &details["values"], &link)?;
     Ok(Prepared::Mail(Mail { id: id.uuid(), to, subject: letter.subject, text: letter.text, html: Some(letter.html) }))
+}
+
+/// Puts a mail of a change of address together, as long as it is the one that its person asked for last.
+async fn change_address(ports: &Ports, row: &StoredMail, user: &UserView, change: Option<EmailChange>) -> Outcome<Prepared> {
+    let details: Value = serde_json::from_str(&row.details).map_err(|error| Error::Task(Box::new(error)))?;
+    let is_last = |change: &EmailChange| details["asked"].as_str() == Some(change.asked_at.get().to_string().as_str());
+    let Some(change) = change.filter(is_last) else { return Ok(Prepared::Unfit("the change was taken back")) };
+    let is_new = row.kind == EMAIL_CHANGE;
+    if is_new && change.confirmed_at.is_some() {
+        // A mail that was handed over by a worker that did not live to say so.
+        return Ok(Prepared::Unfit("the address is confirmed already"));
+    }
+    let address = if is_new { &change.email } else { &change.old_email };
+    let Some(to) = MailAddress::parse(address) else { return Ok(Prepared::Unfit("the address cannot be one")) };
+    // The token is of the new address: by it, it takes the place of the old one.
+    let link =
+        if is_new { token_link(ports, (user.id, change.email_key), LinkPurpose::ConfirmEmail).await? } else { ports.app_url.clone() };
+    let letter = letters::letter(&row.kind, &user.locale, &details["values"], &link)?;
+    Ok(Prepared::Mail(Mail { id: row.id.uuid(), to, subject: letter.subject, text: letter.text, html: Some(letter.html) }))
 }
 
 /// Puts the mail of an invitation together, with the token of its link; it goes to the invitation's address.
@@ -248,14 +301,14 @@ async fn invite(ports: &Ports, row: &StoredMail, invitation: Option<Invitation>)
 }
 
 /// A link with a new token, whose hash is stored. The token stands behind `#`: no server on the way sees or logs it.
-async fn token_link(ports: &Ports, user: &UserView, purpose: LinkPurpose) -> Outcome<String> {
+async fn token_link(ports: &Ports, (user_id, email_key): (UserId, String), purpose: LinkPurpose) -> Outcome<String> {
     let token = LinkToken::generate(ports.rng.as_ref());
     let now = ports.now();
     let row = AccountToken {
         hash: token.hash().to_vec(),
-        user_id: user.id,
+        user_id,
         purpose,
-        email_key: user.email.to_lowercase(),
+        email_key,
         created_at: now.into(),
         expires_at: now.saturating_add(lifetime(purpose)).unwrap_or(jiff::Timestamp::MAX).into(),
         spent_at: None,

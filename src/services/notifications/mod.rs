@@ -25,7 +25,10 @@ mod mails;
 pub mod preview;
 
 pub use kinds::{KINDS, Kind};
-pub use mails::{CONFIRM_EMAIL, INVITATION, RESET_PASSWORD, SEND_MAIL, queue, queue_invitation};
+pub use mails::{
+    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, INVITATION, RESET_PASSWORD, SEND_MAIL, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue,
+    queue_email_change, queue_invitation,
+};
 
 /// Tells people, in the application and by mail.
 pub const TELL: Consumer = Consumer { job_kind: "notify", wants: |name| Kind::of(name).is_some() };

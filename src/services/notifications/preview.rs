@@ -3,19 +3,20 @@
 use serde_json::{Value, json};
 
 use super::letters::{self, Letter};
-use super::{CONFIRM_EMAIL, INVITATION, KINDS, RESET_PASSWORD, kinds};
+use super::{
+    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, INVITATION, KINDS, RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, kinds,
+};
 use crate::error::Error;
 use crate::services::events::Event;
 use crate::store::types::Channel;
 
+/// The mails that tell of no event.
+const OTHERS: [&str; 7] =
+    [CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, RESET_PASSWORD, INVITATION, TWO_FACTOR_ENABLED, TWO_FACTOR_DISABLED];
+
 /// Every kind of mail, by the name that [`mail`] takes.
 pub fn kinds() -> Vec<&'static str> {
-    KINDS
-        .iter()
-        .filter(|kind| kind.comes_by(Channel::Email))
-        .map(|kind| kind.name)
-        .chain([CONFIRM_EMAIL, RESET_PASSWORD, INVITATION])
-        .collect()
+    KINDS.iter().filter(|kind| kind.comes_by(Channel::Email)).map(|kind| kind.name).chain(OTHERS).collect()
 }
 
 /// A mail of a kind; `None` for one that there is not.

@@ -7,12 +7,15 @@ use serde_json::json;
 
 use super::StaffService;
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
+use crate::ids::StaffId;
 use crate::services::audit::{self, Act};
 use crate::services::customers::fields::{Email, FullName, Refusals};
+use crate::services::second_factor::{self, Holder};
+use crate::store::second_factors::{self, SecondFactor};
 use crate::store::sessions::Which;
 use crate::store::staff::{self, Staff, StaffView};
-use crate::store::staff_sessions;
 use crate::store::types::StaffRole;
+use crate::store::{System, staff_sessions};
 
 /// Who acts on the command line, in the audit trail.
 const OPERATOR: &str = "system";
@@ -61,6 +64,7 @@ impl StaffService {
             full_name: full_name.into_string(),
             password_hash,
             role: new.role,
+            two_factor_at: None,
             created_at: now,
             updated_at: now,
             removed_at: None,
@@ -103,6 +107,61 @@ impl StaffService {
             }
         });
         removed.await
+    }
+
+    /// Turns two-factor on for the member of staff with that address, in the place of what they had, and ends their sessions; answers
+    /// the link for their device, and recovery codes. Both are shown this once.
+    ///
+    /// # Errors
+    /// NOT_FOUND where nobody has it; or the database's fault.
+    pub async fn enable_two_factor(&self, email: &str) -> Outcome<(SecretString, Vec<SecretString>)> {
+        let (service, key) = (self.clone(), Email::parse("email", email)?.key);
+        let enabled = self.ports.store.write_system(move |system| {
+            let (service, key) = (service.clone(), key.clone());
+            async move {
+                let (ports, now) = (&service.ports, service.now());
+                let found = staff::staff_by_email(&system, &key).await?.ok_or_else(nobody)?;
+                // First, since it locks the account.
+                staff::set_two_factor(&system, found.id, Some(now), now).await?;
+                let holder = Holder::Staff(found.id);
+                let (row, url) = second_factor::begin(ports, holder, &found.email)?;
+                let (codes, rows) = second_factor::recovery_codes(ports, holder);
+                second_factors::replace(&system, SecondFactor { confirmed_at: Some(now), ..row }).await?;
+                second_factors::insert_codes(&system, rows).await?;
+                staff_sessions::revoke(&system, found.id, Which::All, now).await?;
+                service.note(&system, found.id, "staff.two_factor_enabled").await?;
+                Ok((url, codes))
+            }
+        });
+        enabled.await
+    }
+
+    /// Turns two-factor off for the member of staff with that address.
+    ///
+    /// # Errors
+    /// NOT_FOUND where nobody has it; NO_CHANGE where it is off; or the database's fault.
+    pub async fn disable_two_factor(&self, email: &str) -> Outcome<StaffView> {
+        let (service, key, now) = (self.clone(), Email::parse("email", email)?.key, self.now());
+        let disabled = self.ports.store.write_system(move |system| {
+            let (service, key) = (service.clone(), key.clone());
+            async move {
+                let found = staff::staff_by_email(&system, &key).await?.ok_or_else(nobody)?;
+                if found.two_factor_at.is_none() {
+                    return Err(UserError::at("email", UserErrorCode::NoChange, "Two-factor is off for this member of staff.").into());
+                }
+                staff::set_two_factor(&system, found.id, None, now).await?;
+                second_factors::remove(&system, Holder::Staff(found.id).uuid()).await?;
+                service.note(&system, found.id, "staff.two_factor_disabled").await?;
+                Ok(StaffView::from(Staff { two_factor_at: None, ..found }))
+            }
+        });
+        disabled.await
+    }
+
+    /// Writes down what the operator did to an account.
+    async fn note(&self, system: &System, subject: StaffId, action: &str) -> Result<(), Error> {
+        let subject = subject.to_string();
+        audit::record_platform(system, &self.ports, Act { action, actor: OPERATOR, subject: &subject, details: json!({}) }).await
     }
 
     /// The members of staff, the longest there first.

@@ -1,18 +1,25 @@
 //! Staff sign in and out as customers do, at their own API: the same answer and the same work for an address that
 //! nobody has as for a wrong password, and refresh tokens that are spent at each use.
 
+use std::net::IpAddr;
+
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::{StaffService, check};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::StaffSessionId;
+use crate::security::otp::Proof;
 use crate::security::password::Verdict;
 use crate::security::token::{RefreshHash, RefreshToken, StaffClaims};
 use crate::services::access::Caller;
+use crate::services::audit::{self, Act};
 use crate::services::customers::fields::Email;
+use crate::services::second_factor::{self, Holder, Proved};
 use crate::services::sessions::{
     AuthTokens, Entered, Refreshed, SIGN_IN_TRIES, Shown, invalid_credentials, refresh_expiry, replaced, shown_user_agent, token_expired,
 };
+use crate::services::throttle::{self, Target, Try};
 use crate::store::sessions::Which;
 use crate::store::staff::{self, Staff, StaffView};
 use crate::store::staff_sessions::{self as stored, Session};
@@ -25,6 +32,10 @@ pub struct SignIn {
     pub email: String,
     /// Their password.
     pub password: SecretString,
+    /// The digits of their second factor or a recovery code, where two-factor is on.
+    pub otp: Option<String>,
+    /// The address of the network that they come from, where it is known.
+    pub address: Option<IpAddr>,
 }
 
 /// A member of staff who signed in.
@@ -57,12 +68,21 @@ impl StaffService {
     /// Begins a session for the member of staff whose address and password these are.
     ///
     /// # Errors
-    /// INVALID_CREDENTIALS, by the same words and after the same work for an address nobody has; or the database's fault.
+    /// INVALID_CREDENTIALS, by the same words and after the same work for an address nobody has; INVALID at `otp`, OTP_REQUIRED,
+    /// INVALID_CREDENTIALS at `otp`, RATE_LIMITED after too many of these; or the database's fault.
     pub async fn sign_in(&self, input: SignIn, user_agent: Option<&str>) -> Outcome<SignedIn> {
+        let proof = second_factor::read(input.otp.as_deref())?;
         // An address that cannot be one is looked up all the same, as one that nobody has, for the same work.
         let key = Email::read(&input.email).map(|email| email.key).unwrap_or_default();
+        let made = Try::new(Target::Staff(key.clone()), input.address);
+        let work = self.let_in(input, (&key, proof.as_ref(), &made), user_agent);
+        throttle::guarded(&self.ports, made.clone(), work).await
+    }
+
+    /// Begins a session where everything is right.
+    async fn let_in(&self, input: SignIn, (key, proof, made): (&str, Option<&Proof>, &Try), user_agent: Option<&str>) -> Outcome<SignedIn> {
         for _ in 0..SIGN_IN_TRIES {
-            let asked = key.clone();
+            let asked = key.to_owned();
             let found = self.ports.store.read_system(move |system| {
                 let key = asked.clone();
                 async move { Ok(staff::staff_by_email(&system, &key).await?) }
@@ -73,7 +93,7 @@ impl StaffService {
             let (Some(member), Verdict::Right { rehash }) = (found, verdict) else { return Err(invalid_credentials().into()) };
             let refresh = RefreshToken::generate(self.ports.rng.as_ref());
             let session = self.session_of(&member, user_agent)?;
-            if let Entered::Yes = self.enter(&member, session.clone(), refresh.hash()).await? {
+            if let Entered::Yes = self.enter(&member, (session.clone(), refresh.hash()), (proof, made)).await? {
                 if rehash {
                     self.rehash(&member, input.password).await?;
                 }
@@ -99,21 +119,34 @@ impl StaffService {
         })
     }
 
-    /// Writes the session, if the password is still the one that was compared and the account still there.
-    async fn enter(&self, member: &Staff, session: Session, refresh: RefreshHash) -> Outcome<Entered> {
-        let member = member.clone();
+    /// Writes the session, if the password is still the one that was compared, the account still there, and the second factor
+    /// proved where there is one.
+    async fn enter(
+        &self,
+        member: &Staff,
+        (session, refresh): (Session, RefreshHash),
+        (proof, made): (Option<&Proof>, &Try),
+    ) -> Outcome<Entered> {
+        let (member, proof, made, ports) = (member.clone(), proof.cloned(), made.clone(), self.ports.clone());
         let entered = self.ports.store.write_system(move |system| {
-            let (member, session) = (member.clone(), session.clone());
+            let (member, session, proof, made, ports) = (member.clone(), session.clone(), proof.clone(), made.clone(), ports.clone());
             async move {
                 let token = token_row(&refresh, session.id, session.created_at, session.expires_at);
                 stored::insert_session(&system, session).await?;
                 stored::insert_refresh_token(&system, token).await?;
-                match staff::staff_held(&system, member.id).await? {
-                    Some(held) if held.password_hash == member.password_hash => Ok(()),
+                let held = staff::staff_held(&system, member.id).await?.ok_or_else(invalid_credentials)?;
+                if held.password_hash != member.password_hash {
                     // Refused, so that the session is not written; the caller looks again.
-                    Some(_) => Err(replaced().into()),
-                    None => Err(invalid_credentials().into()),
+                    return Err(replaced().into());
                 }
+                let asked = held.two_factor_at.is_some();
+                let proved = second_factor::prove(&system, &ports, Holder::Staff(member.id), asked, proof.as_ref()).await?;
+                if proved == Proved::RecoveryCode {
+                    let actor = member.id.to_string();
+                    let act = Act { action: "staff.recovery_code_used", actor: &actor, subject: &actor, details: json!({}) };
+                    audit::record_platform(&system, &ports, act).await?;
+                }
+                throttle::succeed(&system, &ports, &made).await
             }
         });
         match entered.await {

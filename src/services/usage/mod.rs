@@ -16,6 +16,7 @@ use crate::store::{Instant, Tenant};
 mod course;
 mod entitlement;
 mod history;
+mod people;
 mod placed;
 mod query;
 mod record;
@@ -23,6 +24,7 @@ mod tally;
 
 pub use entitlement::{AccessReason, FeatureAccess, feature_access};
 pub use history::{Hours, history};
+pub use people::has_room_for_one;
 pub use query::{Metric, Report, report};
 
 /// The most events of one call.

@@ -1,4 +1,4 @@
-//! Businesses, users, members, sessions.
+//! Businesses, users, members, sessions, second factors.
 
 /// `businesses`.
 pub mod business {
@@ -55,6 +55,7 @@ pub mod user {
         pub password_hash: String,
         pub locale: String,
         pub email_verified_at: Option<Instant>,
+        pub two_factor_at: Option<Instant>,
         pub created_at: Instant,
         pub updated_at: Instant,
     }
@@ -171,6 +172,71 @@ pub mod refresh_token {
         pub created_at: Instant,
         pub expires_at: Instant,
         pub spent_at: Option<Instant>,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `second_factors`.
+pub mod second_factor {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{StaffId, UserId};
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "second_factors")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub holder_id: uuid::Uuid,
+        pub user_id: Option<UserId>,
+        pub staff_id: Option<StaffId>,
+        pub wrapped_key: Vec<u8>,
+        pub secret_sealed: Vec<u8>,
+        pub last_step: Option<i64>,
+        pub created_at: Instant,
+        pub confirmed_at: Option<Instant>,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `recovery_codes`.
+pub mod recovery_code {
+    use sea_orm::entity::prelude::*;
+
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "recovery_codes")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub holder_id: uuid::Uuid,
+        pub created_at: Instant,
+        pub spent_at: Option<Instant>,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `email_changes`.
+pub mod email_change {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::UserId;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "email_changes")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_id: UserId,
+        pub email: String,
+        pub email_key: String,
+        pub old_email: String,
+        pub asked_at: Instant,
+        pub confirmed_at: Option<Instant>,
     }
 
     crate::store::entity::system_entity!();

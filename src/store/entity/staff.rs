@@ -1,4 +1,4 @@
-//! Staff, their sessions, the platform's own audit trail, suspensions of businesses.
+//! Staff, their sessions, tries to sign in, the platform's own audit trail, suspensions of businesses.
 
 /// `staff_users`.
 pub mod staff_user {
@@ -17,6 +17,7 @@ pub mod staff_user {
         pub full_name: String,
         pub password_hash: String,
         pub role: StaffRole,
+        pub two_factor_at: Option<Instant>,
         pub created_at: Instant,
         pub updated_at: Instant,
         pub removed_at: Option<Instant>,
@@ -132,4 +133,39 @@ pub mod suspension {
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `sign_in_tries`.
+pub mod sign_in_try {
+    use sea_orm::entity::prelude::*;
+
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "sign_in_tries")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject: Vec<u8>,
+        pub failures: i32,
+        pub last_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `known_places`.
+pub mod known_place {
+    use sea_orm::entity::prelude::*;
+
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "known_places")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub place: Vec<u8>,
+        pub last_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
 }
