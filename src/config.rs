@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use secrecy::SecretString;
 
 pub use given::{Given, Origins, SettingsArgs};
@@ -73,6 +74,8 @@ pub struct Settings {
     pub worker: bool,
     /// How long a worker holds a job, in seconds: one that died gives it up to the others after that.
     pub lease_seconds: u32,
+    /// How long events of usage are kept, in days; what they come to is kept for ever.
+    pub usage_event_days: u32,
     /// Logs.
     pub log: LogSettings,
     /// The keys that the operator gave.
@@ -165,6 +168,11 @@ impl Settings {
     /// How long a worker holds a job.
     pub const fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds as u64)
+    }
+
+    /// How long events of usage are kept.
+    pub fn keep_usage(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.usage_event_days) * 24)
     }
 }
 

@@ -109,6 +109,11 @@
 //!     tests: `sixteen_calls_at_once_with_the_same_events_count_each_once`, `of_sixty_four_at_once_the_last_ten_units_go_to_ten`
 //! 38. A call of a thousand events takes as many statements as one of one.
 //!     test: `a_thousand_events_take_as_many_statements_as_one`
+//! 39. A threshold of usage is told of once in a usage period.
+//!     tests: `of_sixteen_calls_at_once_that_reach_a_threshold_one_tells_of_it`,
+//!     `a_quantity_reaches_each_threshold_once_however_it_comes_there`
+//! 40. Events of usage go in their time, what they come to stays, and a part of a table is out of everybody's reach.
+//!     tests: `events_go_in_their_time_and_what_they_come_to_stays`, `a_part_of_a_table_is_reached_through_the_table_alone`
 //!
 //! # Global by design
 //!
@@ -126,6 +131,7 @@
 //!   everybody reads and the system alone writes.
 //! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
 //!   its redemption, and may change nothing else of a coupon.
+//! - `usage_retention`: since when all events of usage are kept, which one sweep decides for everybody; for the system alone.
 //! - `test_clocks`: clocks of a sandbox, for the system alone; a tenant sees the one that it is on.
 //! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
 //!   own people and what they did that concerns no business; for the system alone.

@@ -27,6 +27,8 @@ mod m0017_jobs_in_order;
 mod m0018_refunds;
 mod m0019_usage;
 mod m0022_invitations;
+mod m0023_usage_thresholds;
+mod m0025_usage_retention;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -58,6 +60,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_refunds::Migration),
             Box::new(m0019_usage::Migration),
             Box::new(m0022_invitations::Migration),
+            Box::new(m0023_usage_thresholds::Migration),
+            Box::new(m0025_usage_retention::Migration),
         ]
     }
 }

@@ -25,6 +25,7 @@ pub mod page;
 pub mod payments;
 pub mod reads;
 pub mod refunds;
+pub mod retention;
 pub mod sessions;
 pub mod staff;
 pub mod staff_sessions;

@@ -12,7 +12,7 @@ use crate::store::{Instant, Tenant};
 
 mod catalogue;
 
-pub use catalogue::{Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat};
+pub use catalogue::{Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, UsageFacts};
 
 /// Who is told of events: the kind of the job that brings one, and which events it wants.
 #[derive(Debug, Clone, Copy)]
@@ -26,41 +26,70 @@ pub struct Consumer {
 /// Every consumer. A further channel (webhooks, live updates) is a further one.
 const CONSUMERS: &[Consumer] = &[super::notifications::IN_APP, super::notifications::BY_MAIL];
 
+/// The most events that are written in one statement.
+const MOST_AT_ONCE: usize = 500;
+
 /// Writes an event, and a delivery for each consumer that wants it. The business's row is locked by this transaction, or
 /// made by it: that keeps the events of an aggregate in their order.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<EventId, Error> {
-    let (id, now) = (ports.ids.next::<crate::ids::kind::Event>(), Instant::from(ports.now()));
-    let (aggregate, name) = (event.aggregate(), event.name());
-    let sequence = outbox::next_sequence(tenant, &aggregate).await?;
-    let row = StoredEvent {
-        business_id: tenant.business(),
-        id,
-        aggregate,
-        sequence,
-        name: name.to_owned(),
-        version: event.version(),
-        payload: event.payload()?,
-        created_at: now,
-    };
-    let aggregate = row.aggregate.clone();
-    outbox::insert(tenant, row).await?;
+pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<(), Error> {
+    emit_all(tenant, ports, std::slice::from_ref(event)).await
+}
+
+/// As [`emit`], in as many statements for many events as for one. Who emits without the business's lock holds what the events
+/// happened to, as everybody does who emits an event of it.
+///
+/// # Errors
+/// The database's fault.
+pub async fn emit_all(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(), Error> {
+    for part in events.chunks(MOST_AT_ONCE) {
+        emit_part(tenant, ports, part).await?;
+    }
+    Ok(())
+}
+
+/// Writes events with their deliveries: three statements.
+async fn emit_part(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(), Error> {
+    let mut aggregates: Vec<String> = events.iter().map(Event::aggregate).collect();
+    aggregates.sort_unstable();
+    aggregates.dedup();
+    let mut last = outbox::last_sequences(tenant, &aggregates).await?;
+    let now = Instant::from(ports.now());
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        let aggregate = event.aggregate();
+        let sequence = last.entry(aggregate.clone()).or_default();
+        *sequence = sequence.saturating_add(1);
+        rows.push(StoredEvent {
+            business_id: tenant.business(),
+            id: ports.ids.next(),
+            aggregate,
+            sequence: *sequence,
+            name: event.name().to_owned(),
+            version: event.version(),
+            payload: event.payload()?,
+            created_at: now,
+        });
+    }
+    deliver(tenant, ports, &rows).await?;
+    outbox::insert_all(tenant, rows).await
+}
+
+/// Writes a delivery of each event for each consumer that wants it.
+async fn deliver(tenant: &Tenant, ports: &Ports, rows: &[StoredEvent]) -> Result<(), Error> {
     // People are told in real time.
     let at_once = Instant::from(ports.real_now());
-    let told: Vec<(&str, String)> = CONSUMERS
-        .iter()
-        .filter(|consumer| (consumer.wants)(name))
-        .map(|consumer| (consumer.job_kind, format!("{}/{aggregate}", consumer.job_kind)))
-        .collect();
-    let key = id.to_string();
-    let deliveries = told.iter().map(|(kind, lane)| {
-        let job = NewJob { id: ports.ids.next(), kind, key: &key, due_at: at_once, clock: None, now: at_once };
-        (job, Lane { name: lane, position: sequence })
+    let wanted =
+        rows.iter().flat_map(|row| CONSUMERS.iter().filter(|consumer| (consumer.wants)(&row.name)).map(move |to| (row, to.job_kind)));
+    let told: Vec<(&str, String, String, i64)> =
+        wanted.map(|(row, kind)| (kind, row.id.to_string(), format!("{kind}/{}", row.aggregate), row.sequence)).collect();
+    let deliveries = told.iter().map(|(kind, key, lane, position)| {
+        let job = NewJob { id: ports.ids.next(), kind, key, due_at: at_once, clock: None, now: at_once };
+        (job, Lane { name: lane, position: *position })
     });
-    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await?;
-    Ok(id)
+    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await
 }
 
 /// The event that a job of a consumer brings.

@@ -34,6 +34,7 @@ pub const KINDS: &[Kind] = &[
     Kind { by_mail: true, to_business: true, ..Kind::in_app("invoice.issued", MONEY) },
     Kind::in_app("invoice.paid", MONEY),
     Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("payment.failed", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app("usage.threshold_reached", MONEY) },
 ];
 
 impl Kind {
@@ -71,6 +72,7 @@ pub(super) fn path(event: &Event) -> String {
     match event {
         Event::BusinessRegistered(_) => String::new(),
         Event::Subscription(_, facts) => format!("/subscriptions/{}", facts.subscription_id),
+        Event::UsageThresholdReached(facts) => format!("/subscriptions/{}", facts.subscription_id),
         Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
     }
