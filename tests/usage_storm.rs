@@ -99,7 +99,7 @@ async fn each_event_is_counted_once_whatever_storm_it_comes_through(db: TestData
     for _ in 0..ROUNDS {
         let senders = (0..SENDERS).map(|_| tokio::spawn(send(Arc::clone(&net), customer.clone(), Arc::clone(&sent), now, draw.part())));
         let senders: Vec<_> = senders.collect();
-        let changes = tokio::spawn(change_plans(Arc::clone(&net), customer.clone(), draw.part()));
+        let planner = tokio::spawn(change_plans(Arc::clone(&net), customer.clone(), draw.part()));
         pause(draw.below(400)).await;
         let doomed = draw.below(servers.len());
         servers[doomed].kill();
@@ -109,7 +109,7 @@ async fn each_event_is_counted_once_whatever_storm_it_comes_through(db: TestData
         for sender in senders {
             acknowledged += sender.await.unwrap();
         }
-        changed += changes.await.unwrap();
+        changed += planner.await.unwrap();
         now = now.checked_add(SignedDuration::from_hours(24 * i64::try_from(6 + draw.below(6)).unwrap())).unwrap();
         customer.pass_to(&net, now).await;
     }

@@ -164,8 +164,8 @@ impl Walk<'_> {
         let is_over = |live: &&mut Subscription| live.meter.due().is_some_and(|due| due <= now && due < live.period.end);
         let Some(live) = self.live.as_mut().filter(is_over) else { return Ok(()) };
         let Some(at) = live.meter.due() else { return Ok(()) };
-        let Some(line) = live.meter.close(at, live.period.is_trial(), self.scenario.tax)? else { return Ok(()) };
-        live.pending_lines.push(line);
+        let Some(used) = live.meter.close(at, live.period.is_trial(), self.scenario.tax)? else { return Ok(()) };
+        live.pending_lines.push(used);
         if let Some(totals) = invoice_of(&live.pending_lines, self.quoted.credit_minor)? {
             live.pending_lines.clear();
             self.quoted.credit_minor = difference(self.quoted.credit_minor, totals.credit_applied_minor)?;
@@ -176,8 +176,8 @@ impl Walk<'_> {
 
     /// What was used until `at`, where the usage period ends, waits for the invoice of that instant.
     fn close_usage(&self, live: &mut Subscription, at: Timestamp) -> Result<(), RuleError> {
-        let line = live.meter.close(at, live.period.is_trial(), self.scenario.tax)?;
-        live.pending_lines.extend(line);
+        let used = live.meter.close(at, live.period.is_trial(), self.scenario.tax)?;
+        live.pending_lines.extend(used);
         Ok(())
     }
 
