@@ -78,15 +78,16 @@ const WHOLE: &str = "
     create table usage_events (like usage_events_before including defaults including constraints);
 ";
 
-/// Moves the rows, then gives the table its keys, its wall and its grants. The rows are moved while neither table is behind a
-/// wall that would hide them from its owner.
+/// Gives the table its keys, moves the rows, then gives it its wall and its grants. The rows are moved while neither table is
+/// behind a wall that would hide them from its owner. The reference is there before them: made after, it would be proved by a
+/// look at the subscriptions, which their own wall hides from their owner; row by row, that wall does not count.
 const KEPT_AS_BEFORE: &str = "
-    alter table usage_events_before disable row level security;
-    insert into usage_events select * from usage_events_before;
-    drop table usage_events_before;
     alter table usage_events add constraint usage_events_pkey primary key (business_id, id, recorded_at);
     alter table usage_events add constraint usage_events_business_id_subscription_id_fkey
       foreign key (business_id, subscription_id) references subscriptions (business_id, id);
+    alter table usage_events_before disable row level security;
+    insert into usage_events select * from usage_events_before;
+    drop table usage_events_before;
     create index usage_events_by_feature on usage_events (business_id, subscription_id, feature_key, occurred_at);
     alter table usage_events enable row level security;
     alter table usage_events force row level security;
