@@ -15,6 +15,7 @@ mod bare;
 #[expect(dead_code, reason = "shared with the tests, which need more of it")]
 #[path = "../tests/it/database.rs"]
 mod database;
+#[expect(dead_code, reason = "shared with the benchmark of usage, which needs more of it")]
 #[path = "bench_dashboard/load.rs"]
 mod load;
 #[expect(dead_code, reason = "shared with the tests, which need more of it")]

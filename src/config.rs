@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use secrecy::SecretString;
 
 pub use given::{Given, Listed, SettingsArgs};
@@ -75,6 +76,8 @@ pub struct Settings {
     pub worker: bool,
     /// How long a worker holds a job, in seconds: one that died gives it up to the others after that.
     pub lease_seconds: u32,
+    /// How long events of usage are kept, in days; what they come to is kept for ever.
+    pub usage_event_days: u32,
     /// Logs.
     pub log: LogSettings,
     /// The keys that the operator gave.
@@ -176,6 +179,11 @@ impl Settings {
     /// The proxies that are believed about where a request comes from. What names no network was refused at start.
     pub fn proxies(&self) -> Vec<Network> {
         self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// How long events of usage are kept.
+    pub fn keep_usage(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.usage_event_days) * 24)
     }
 }
 

@@ -106,9 +106,15 @@
 //!     tests: `an_invitation_works_once_in_its_time_and_not_after_it_is_taken_back`, `of_two_who_accept_at_once_one_joins`,
 //!     `an_invitations_token_is_stored_as_a_hash_alone`
 //! 37. An event of usage counts once, however often and however concurrently it is sent, and no more is counted than a hard limit lets.
-//!     tests: `sixteen_calls_at_once_with_the_same_events_count_each_once`, `of_sixty_four_at_once_the_last_ten_units_go_to_ten`
+//!     tests: `sixteen_calls_at_once_with_the_same_events_count_each_once`, `of_sixty_four_at_once_the_last_ten_units_go_to_ten`,
+//!     `each_event_is_counted_once_whatever_storm_it_comes_through`
 //! 38. A call of a thousand events takes as many statements as one of one.
 //!     test: `a_thousand_events_take_as_many_statements_as_one`
+//! 39. A threshold of usage is told of once in a usage period.
+//!     tests: `of_sixteen_calls_at_once_that_reach_a_threshold_one_tells_of_it`,
+//!     `a_quantity_reaches_each_threshold_once_however_it_comes_there`
+//! 40. Events of usage go in their time, what they come to stays, and a part of a table is out of everybody's reach.
+//!     tests: `events_go_in_their_time_and_what_they_come_to_stays`, `parts_are_out_of_reach`
 //!
 //! # Global by design
 //!
@@ -128,6 +134,7 @@
 //!   everybody reads and the system alone writes.
 //! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
 //!   its redemption, and may change nothing else of a coupon.
+//! - `usage_retention`: since when all events of usage are kept, which one sweep decides for everybody; for the system alone.
 //! - `test_clocks`: clocks of a sandbox, for the system alone; a tenant sees the one that it is on.
 //! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
 //!   own people and what they did that concerns no business; for the system alone.

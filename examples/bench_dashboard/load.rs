@@ -58,6 +58,31 @@ pub(crate) async fn run(clients: usize, time: Duration, address: SocketAddr, req
     tokio::task::spawn_blocking(load).await.unwrap()
 }
 
+/// How long each of the answers takes that `clients` are given in `time`, the shortest first; they ask on a thread of their own.
+pub(crate) async fn latencies(clients: usize, time: Duration, address: SocketAddr, request: &[u8]) -> Vec<Duration> {
+    let request = request.to_vec();
+    let load = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connected = futures::future::join_all((0..clients).map(|_| Client::connect(address))).await;
+            let (began, request) = (Instant::now(), &request);
+            let ask = |mut client: Client| async move {
+                let mut took = Vec::new();
+                while began.elapsed() < time {
+                    let asked = Instant::now();
+                    client.ask(request).await;
+                    took.push(asked.elapsed());
+                }
+                took
+            };
+            let mut all: Vec<Duration> = futures::future::join_all(connected.into_iter().map(ask)).await.into_iter().flatten().collect();
+            all.sort_unstable();
+            all
+        })
+    };
+    tokio::task::spawn_blocking(load).await.unwrap()
+}
+
 struct Client {
     stream: TcpStream,
     read: Vec<u8>,

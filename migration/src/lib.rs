@@ -27,7 +27,9 @@ mod m0017_jobs_in_order;
 mod m0018_refunds;
 mod m0019_usage;
 mod m0022_invitations;
+mod m0023_usage_thresholds;
 mod m0024_two_factor;
+mod m0025_usage_retention;
 mod m0026_sign_in;
 mod m0027_support;
 
@@ -61,7 +63,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_refunds::Migration),
             Box::new(m0019_usage::Migration),
             Box::new(m0022_invitations::Migration),
+            Box::new(m0023_usage_thresholds::Migration),
             Box::new(m0024_two_factor::Migration),
+            Box::new(m0025_usage_retention::Migration),
             Box::new(m0026_sign_in::Migration),
             Box::new(m0027_support::Migration),
         ]

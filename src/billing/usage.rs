@@ -176,6 +176,21 @@ pub fn bucket_start(zone: &Zone, size: BucketSize, at: Timestamp) -> Result<Time
     }
 }
 
+/// Where people are told, of a feature that says nothing of it: at 80 % and at all of what is included.
+pub const THRESHOLDS: [Decimal; 2] = [Decimal::from_parts(8, 0, 0, false, 1), Decimal::ONE];
+
+/// The thresholds that a quantity reaches which goes from `before` to `after`: it was below, and is there or past it. Each is a
+/// part of `included`; those in `told` were told of in this usage period already. Where nothing limits it, or nothing is
+/// included, there is nothing to reach.
+pub fn thresholds_reached(before: Decimal, after: Decimal, included: Option<Decimal>, thresholds: &[Rate], told: &[Rate]) -> Vec<Rate> {
+    let is_reached = |threshold: &&Rate| {
+        // What is past the most that a number may be is past the most that a quantity may be.
+        let at = included.and_then(|included| included.checked_mul(threshold.decimal()));
+        at.is_some_and(|at| before < at && at <= after)
+    };
+    thresholds.iter().filter(is_reached).filter(|threshold| !told.contains(threshold)).copied().collect()
+}
+
 /// Units past `included`; none where nothing limits them.
 pub fn past_included(used: Decimal, included: Option<Decimal>) -> Decimal {
     let past = included.and_then(|included| used.checked_sub(included));

@@ -59,6 +59,9 @@ Each event is exactly one of:
   cancel       timing ("period_end", "now"), unused_time ("none", "credit", "refund")
   reactivate   {}: takes a scheduled cancellation back
   zone         the time zone that the business moves to
+  usage        quantity, of something metered, as text; included (for a month) and tiers (unit_price, up_to in all but
+               the last, flat_amount), model ("graduated", "per_unit", "package" with package_size, "volume"): those
+               of the last usage that has them rate all of the usage period
 
 A scenario that breaks a rule is refused with one sentence, which names the event, and the exit code 1."#;
 

@@ -11,7 +11,7 @@ use crate::app::{self, App};
 use crate::config::{Mode, Settings};
 use crate::error::Cause;
 use crate::http::server::{self, Stopped};
-use crate::worker::{Worker, WorkerSettings};
+use crate::worker::{Sweeper, Worker, WorkerSettings};
 
 /// How long the worker may take to finish what it is doing, and to give back what it could not: longer than it gives its jobs.
 const WORKER_STOP: Duration = Duration::from_secs(30);
@@ -31,6 +31,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let worker = settings.worker.then(|| {
         let worker =
             Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
+        tokio::spawn(Sweeper::new(app.ports.clone(), settings.keep_usage(), stopping.clone()).run());
         tokio::spawn(worker.run())
     });
     let told = stopping.clone();

@@ -6,7 +6,7 @@ use super::{serve, shutdown};
 use crate::app::App;
 use crate::config::Settings;
 use crate::error::Cause;
-use crate::worker::{Worker, WorkerSettings};
+use crate::worker::{Sweeper, Worker, WorkerSettings};
 
 /// Works until a signal; what is running finishes, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
@@ -15,6 +15,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let app = App::build(&settings).await?;
     let stopping = CancellationToken::new();
     let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
+    tokio::spawn(Sweeper::new(app.ports.clone(), settings.keep_usage(), stopping.clone()).run());
     tokio::spawn(async move {
         let signal = stop.await;
         tracing::info!(signal, "stopping: running jobs finish");

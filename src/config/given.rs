@@ -69,6 +69,9 @@ given! {
     /// How long a worker holds a job: what a worker that died had begun is taken up by another after that [default: 60]
     #[arg(long, global = true, env = "EVOLVE_LEASE_SECONDS", value_name = "SECONDS", help_heading = SERVER)]
     lease_seconds: u32,
+    /// Days for which events of usage are kept as they came; what they come to is kept for ever [default: 90]
+    #[arg(long, global = true, env = "EVOLVE_USAGE_EVENT_DAYS", value_name = "DAYS", help_heading = SERVER)]
+    usage_event_days: u32,
     /// Origins whose pages may call the API, separated by commas [default: none]
     #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
     cors_origins: Listed,

@@ -92,6 +92,7 @@ impl Settings {
             },
             worker: !given.no_worker.unwrap_or(false),
             lease_seconds: given.lease_seconds.unwrap_or(60),
+            usage_event_days: given.usage_event_days.unwrap_or(90),
             log: LogSettings {
                 filter: given.log.unwrap_or_else(|| "info".to_owned()),
                 format: given.log_format.unwrap_or(LogFormat::Human),

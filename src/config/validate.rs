@@ -51,6 +51,8 @@ impl Settings {
             ("EVOLVE_DATABASE_READERS", database.readers, 1..=1_000),
             ("EVOLVE_DATABASE_WRITERS", database.writers, 1..=1_000),
             ("EVOLVE_LEASE_SECONDS", self.lease_seconds, 2..=3_600),
+            // An event may be 35 days late, and what stands is then computed from those of since then.
+            ("EVOLVE_USAGE_EVENT_DAYS", self.usage_event_days, 40..=3_650),
             ("EVOLVE_ACCESS_TOKEN_SECONDS", sessions.access_token_seconds, 30..=ACCESS_TOKEN_SECONDS_MAX),
             ("EVOLVE_REFRESH_TOKEN_DAYS", sessions.refresh_token_days, 1..=365),
             ("EVOLVE_ARGON2_MEMORY_KIB", passwords.memory_kib, lane_memory.max(LANE_MEMORY_KIB_MIN)..=1 << 20),

@@ -6,6 +6,7 @@
 mod history;
 mod overage;
 mod rows;
+pub(super) mod thresholds;
 mod writing;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,7 @@ use crate::billing::change::ChangeOptions;
 use crate::billing::dunning::DunningSettings;
 use crate::billing::period::{AnchorMode, Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
+use crate::billing::usage::THRESHOLDS;
 use crate::error::Error;
 use crate::ids::{PlanId, ProductId};
 use crate::money::{Currency, Money, Rate};
@@ -112,6 +114,7 @@ impl Plan {
             included: included.map(|included| Rate::from(Decimal::from(included))),
             unit: Some(unit.to_owned()),
             overage: Vec::new(),
+            thresholds: included.map_or_else(Vec::new, |_| THRESHOLDS.map(Rate::from).to_vec()),
         };
         [limit(USERS, "Users", "user", self.max_users.map(i64::from)), limit(STORAGE, "Storage", "byte", self.storage_limit)]
     }
@@ -157,6 +160,8 @@ pub struct Feature {
     pub unit: Option<String>,
     /// How units past `included` are priced, in each currency the plan is sold in. Empty: `included` is a hard limit.
     pub overage: Vec<Overage>,
+    /// Where people are told how much is used, as parts of `included`, rising. Empty where nothing limits it.
+    pub thresholds: Vec<Rate>,
 }
 
 /// A version of a plan with its prices: what selling it needs. Reads as the [`Plan`] it is about.
@@ -324,6 +329,7 @@ pub async fn plan_features(catalogue: &Catalogue, keys: &[VersionKey]) -> Result
     for row in rows {
         features.entry((row.plan_id, row.version)).or_default().push(Feature {
             overage: overage::read(&row.overage)?,
+            thresholds: row.included.map_or_else(|| Ok(Vec::new()), |_| thresholds::read(&row.thresholds))?,
             key: row.feature_key,
             name: row.name,
             kind: row.kind,

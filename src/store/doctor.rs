@@ -86,29 +86,31 @@ pub async fn without_renewal(system: &System, kind: &str) -> Result<Vec<Contradi
 }
 
 /// The counters of what is metered that are not the sum of their events, and the events that are in no counter. Events are
-/// not kept for ever: a usage period that began before the first that is kept was recorded is past being proved.
+/// not kept for ever: of a counter that was begun before the time since when all are kept, the events that are there come to
+/// no more than it says.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn miscounted(system: &System) -> Result<Vec<Contradiction>, Error> {
-    let sql = "select business_id, subscription_id, feature_key, usage_period_start, quantity, recorded_at from usage_events
+    let kept_since = super::retention::kept_since(system).await?;
+    let sql = "select business_id, subscription_id, feature_key, usage_period_start, quantity from usage_events
                where usage_period_start is not null";
     let mut sums: HashMap<(Uuid, Uuid, String, Instant), Decimal> = HashMap::new();
-    let mut first: Option<Instant> = None;
     for row in system.read_fixed(sql).await? {
         let key = (row.try_get("", "business_id")?, row.try_get("", "subscription_id")?, row.try_get("", "feature_key")?);
         let sum = sums.entry((key.0, key.1, key.2, row.try_get("", "usage_period_start")?)).or_default();
         *sum = sum.saturating_add(row.try_get::<Rate>("", "quantity")?.decimal());
-        let recorded: Instant = row.try_get("", "recorded_at")?;
-        first = Some(first.map_or(recorded, |first| first.min(recorded)));
     }
     let mut found = Vec::new();
-    for row in system.read_fixed("select business_id, id, subscription_id, feature_key, period_start, used from usage_counters").await? {
+    let sql = "select business_id, id, subscription_id, feature_key, period_start, used, begun_at from usage_counters";
+    for row in system.read_fixed(sql).await? {
         let (business, start): (Uuid, Instant) = (row.try_get("", "business_id")?, row.try_get("", "period_start")?);
         let feature: String = row.try_get("", "feature_key")?;
         let used = row.try_get::<Rate>("", "used")?;
         let sum = sums.remove(&(business, row.try_get("", "subscription_id")?, feature.clone(), start)).unwrap_or_default();
-        if first.is_some_and(|first| start >= first) && sum != used.decimal() {
+        let begun: Option<Instant> = row.try_get("", "begun_at")?;
+        let is_whole = kept_since.is_none_or(|since| begun.is_some_and(|begun| begun >= since));
+        if sum > used.decimal() || (is_whole && sum != used.decimal()) {
             let note = format!("it says {used} of {feature}, and its events come to {}", sum.normalize());
             found.push(Contradiction { business: Some(business), prefix: "ucn".to_owned(), id: Some(row.try_get("", "id")?), note });
         }

@@ -26,6 +26,7 @@ pub mod page;
 pub mod payments;
 pub mod reads;
 pub mod refunds;
+pub mod retention;
 pub mod second_factors;
 pub mod sessions;
 pub mod sign_in_tries;

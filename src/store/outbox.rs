@@ -1,7 +1,10 @@
 //! The outbox: what happened, written in the transaction that made it happen. Deliveries are jobs in lanes
 //! ([`super::jobs::Lane`]), one for each consumer.
 
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _};
+use std::collections::HashMap;
+
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QuerySelect as _};
 
 use super::Tenant;
 use super::entity::outbox::event;
@@ -18,6 +21,37 @@ pub use super::entity::outbox::event::Model as StoredEvent;
 pub async fn insert_next(tenant: &Tenant, row: StoredEvent) -> Result<i64, Error> {
     let aggregate = row.aggregate.clone();
     tenant.insert_next(row.into_active_model().reset_all(), event::Column::Sequence, event::Column::Aggregate.eq(aggregate)).await
+}
+
+/// The place of the last event of each of these aggregates that has one, counted from 1. Nobody but this transaction adds to
+/// them, so that places are committed in their order: it holds the business, or what they are.
+///
+/// # Errors
+/// The database's fault.
+pub async fn last_sequences(tenant: &Tenant, aggregates: &[String]) -> Result<HashMap<String, i64>, Error> {
+    /// The two columns.
+    #[derive(FromQueryResult)]
+    struct Found {
+        /// The aggregate.
+        aggregate: String,
+        /// Its last event's place.
+        last: i64,
+    }
+    let of_those = tenant.select::<event::Entity>().filter(event::Column::Aggregate.is_in(aggregates.iter().cloned()));
+    let last = of_those
+        .select_only()
+        .column(event::Column::Aggregate)
+        .column_as(Expr::col(event::Column::Sequence).max(), "last")
+        .group_by(event::Column::Aggregate);
+    Ok(last.all_as::<Found>().await?.into_iter().map(|found| (found.aggregate, found.last)).collect())
+}
+
+/// Writes events, in one statement.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where a place is taken.
+pub async fn insert_all(tenant: &Tenant, rows: Vec<StoredEvent>) -> Result<(), Error> {
+    tenant.insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()).collect()).await
 }
 
 /// The event of that id, if this business has it.

@@ -110,6 +110,23 @@ impl System {
         Ok(self.transaction.query_all_raw(statement).await?)
     }
 
+    /// The rows of a statement of fixed text with these values.
+    pub(super) async fn read_with(&self, sql: &'static str, values: Vec<sea_orm::Value>) -> Result<Vec<sea_orm::QueryResult>, Error> {
+        let statement = sea_orm::Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, values);
+        Ok(self.transaction.query_all_raw(statement).await?)
+    }
+
+    /// Runs a statement of fixed text with these values; answers how many rows it touched.
+    pub(super) async fn run_with(&self, sql: &'static str, values: Vec<sea_orm::Value>) -> Result<u64, Error> {
+        let statement = sea_orm::Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, values);
+        Ok(self.transaction.execute_raw(statement).await?.rows_affected())
+    }
+
+    /// Whether it is PostgreSQL.
+    pub(super) fn is_postgres(&self) -> bool {
+        self.transaction.get_database_backend() == sea_orm::DbBackend::Postgres
+    }
+
     /// Where statements run.
     pub(super) fn connection(&self) -> &DatabaseTransaction {
         &self.transaction

@@ -10,7 +10,7 @@ use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ExprTra
 use sea_orm::{QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::Tenant;
-use super::catalog::VersionKey;
+use super::catalog::{VersionKey, thresholds};
 use super::entity::subscriptions::{period, subscription};
 use super::entity::usage::{usage_bucket, usage_counter, usage_event, usage_event_id, usage_standing};
 use super::tenant::ScopedUpdate;
@@ -235,6 +235,19 @@ const COUNTER_KEY: [usage_counter::Column; 4] = [
     usage_counter::Column::PeriodStart,
 ];
 
+/// The thresholds that a row says it was told of.
+///
+/// # Errors
+/// [`Error::Corrupt`] for a column that lists none.
+pub fn read_told(column: &str) -> Result<Vec<Rate>, Error> {
+    thresholds::read(column)
+}
+
+/// Thresholds as a row notes that it was told of them.
+pub fn write_told(told: &[Rate]) -> String {
+    thresholds::write(told)
+}
+
 /// What a call has counted, to be written.
 #[derive(Debug, Default)]
 pub struct Counted {
@@ -257,14 +270,14 @@ pub async fn write(tenant: &Tenant, counted: Counted) -> Result<(), Error> {
     tenant.insert_many::<usage_event::Entity, _>(events).await?;
     let counters = counted.counters.into_iter().map(|row| row.into_active_model().reset_all()).collect();
     let (key, changed) = {
-        use usage_counter::Column::{PeriodEnd, PlanId, PlanVersion, Unbilled, UpdatedAt, Used};
-        (COUNTER_KEY.to_vec(), vec![PeriodEnd, Used, PlanId, PlanVersion, Unbilled, UpdatedAt])
+        use usage_counter::Column::{PeriodEnd, PlanId, PlanVersion, Told, Unbilled, UpdatedAt, Used};
+        (COUNTER_KEY.to_vec(), vec![PeriodEnd, Used, PlanId, PlanVersion, Unbilled, Told, UpdatedAt])
     };
     tenant.insert_or_change::<usage_counter::Entity, _>(counters, key, changed).await?;
     let standings = counted.standings.into_iter().map(|row| row.into_active_model().reset_all()).collect();
     let (key, changed) = {
-        use usage_standing::Column::{BusinessId, FeatureKey, LastAt, ProductId, Quantity, SetAt, UpdatedAt};
-        (vec![BusinessId, ProductId, FeatureKey], vec![Quantity, SetAt, LastAt, UpdatedAt])
+        use usage_standing::Column::{BusinessId, FeatureKey, LastAt, ProductId, Quantity, SetAt, Told, ToldIn, UpdatedAt};
+        (vec![BusinessId, ProductId, FeatureKey], vec![Quantity, SetAt, LastAt, Told, ToldIn, UpdatedAt])
     };
     tenant.insert_or_change::<usage_standing::Entity, _>(standings, key, changed).await?;
     let buckets = counted.buckets.into_iter().map(|row| row.into_active_model().reset_all()).collect();

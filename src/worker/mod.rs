@@ -5,5 +5,7 @@
 
 mod dispatch;
 mod run;
+mod sweeper;
 
 pub use run::{Worker, WorkerSettings};
+pub use sweeper::Sweeper;

@@ -21,8 +21,15 @@ pub(crate) struct Server {
 
 /// Fills the catalogue, so that the server finds one and makes no demo business, whose payments would be in the way.
 pub(crate) fn seed(db: &TestDatabase) {
-    let output = command(db).arg("seed").output().unwrap();
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    run(db, &["seed"]);
+}
+
+/// Runs a command of the program, which must succeed, and answers what it says.
+pub(crate) fn run(db: &TestDatabase, arguments: &[&str]) -> String {
+    let output = command(db).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    said
 }
 
 fn command(db: &TestDatabase) -> Command {

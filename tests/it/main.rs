@@ -80,6 +80,8 @@ mod usage;
 mod usage_access;
 mod usage_billing;
 mod usage_periods;
+mod usage_retention;
+mod usage_thresholds;
 mod walls;
 mod walls_jobs;
 mod walls_migrate;

@@ -237,25 +237,25 @@ async fn a_thousand_events_take_as_many_statements_as_one(db: TestDatabase) {
     erp.subscribe("big", "YEARLY").await;
     erp.world.clock.set("2027-02-20T09:00:00Z".parse().unwrap());
     // Of three features, over two usage periods, spread over hours.
-    let many = |call: &str, count: i64| {
+    let many = |call: &str, count: i64, quantity: &str| {
         let features = ["calls", "sms", "branches"];
         let start: jiff::Timestamp = "2027-02-20T09:00:00Z".parse().unwrap();
         let one = |n: i64| {
             let at = start.checked_sub(SignedDuration::from_mins(n * 50)).unwrap();
-            event_at(&format!("{call}{n}"), features[usize::try_from(n % 3).unwrap()], "1", &at.to_string())
+            event_at(&format!("{call}{n}"), features[usize::try_from(n % 3).unwrap()], quantity, &at.to_string())
         };
         json!((0..count).map(one).collect::<Vec<_>>())
     };
     // Each of them, and each usage period, was counted for before: the first time one is, its end is noted to be billed.
     let first = json!([event_at("j", "calls", "1", "2027-02-01T00:00:00Z"), event_at("k", "sms", "1", "2027-02-01T00:00:00Z")]);
-    assert_eq!((counted(&erp.record(first).await), counted(&erp.record(many("warm", 3)).await)), ((2, 0), (3, 0)));
-    // Beside the request the key's use may be noted.
+    assert_eq!((counted(&erp.record(first).await), counted(&erp.record(many("warm", 3, "1")).await)), ((2, 0), (3, 0)));
+    // Of 20 messages, the few reach 80 %, and the many all. Beside the request the key's use may be noted.
     let told = || statements.texts().into_iter().filter(|text| !text.contains("service_keys")).collect::<Vec<_>>();
     statements.clear();
-    assert_eq!(counted(&erp.record(many("few", 3)).await), (3, 0));
+    assert_eq!(counted(&erp.record(many("few", 3, "15")).await), (3, 0));
     let few = told();
     statements.clear();
-    assert_eq!(counted(&erp.record(many("many", 1_000)).await), (1_000, 0));
+    assert_eq!(counted(&erp.record(many("many", 1_000, "1")).await), (1_000, 0));
     let all = told();
     assert_eq!(all.len(), few.len(), "three events:\n{}\n\na thousand:\n{}", few.join("\n"), all.join("\n"));
     assert!(all.len() <= 20, "{}:\n{}", all.len(), all.join("\n"));

@@ -49,6 +49,7 @@ on_postgres!(
     the_application_cannot_read_secrets = no_secret_is_read,
     the_servers_login_reads_nothing_by_itself = login_reads_nothing,
     a_login_that_is_too_strong_is_named = weaknesses_are_named,
+    a_part_of_a_table_is_reached_through_the_table_alone = parts_are_out_of_reach,
 );
 
 async fn superuser(db: &TestDatabase) -> PgConnection {
@@ -61,11 +62,12 @@ async fn table(connection: &mut PgConnection, sql: &'static str) -> Vec<Vec<Stri
     rows.iter().map(|row| (0..row.len()).map(|column| row.get::<String, _>(column)).collect()).collect()
 }
 
-/// Each table with a `business_id` that a tenant has rows of its own in.
+/// Each table with a `business_id` that a tenant has rows of its own in. Parts of tables are reached through their tables alone.
 async fn tenant_tables(connection: &mut PgConnection) -> Vec<String> {
     let sql = "select c.table_name::text from information_schema.columns c
                join information_schema.tables t on t.table_schema = c.table_schema and t.table_name = c.table_name
-               where c.table_schema = 'public' and c.column_name = 'business_id' and t.table_type = 'BASE TABLE' order by 1";
+               where c.table_schema = 'public' and c.column_name = 'business_id' and t.table_type = 'BASE TABLE'
+               and not (select relispartition from pg_class where oid = format('public.%I', c.table_name)::regclass) order by 1";
     let mut found: Vec<String> = table(connection, sql).await.into_iter().flatten().collect();
     for (name, reason) in SYSTEM_ALONE {
         assert!(found.iter().any(|found| found == name), "{name} is gone: take it off the list ({reason})");
@@ -200,11 +202,11 @@ async fn no_row_is_reached(db: TestDatabase) {
 async fn fill(admin: &mut PgConnection, businesses: [Uuid; 2]) {
     let free = "do $$ declare c record; begin
         for c in select conrelid::regclass as tab, conname from pg_constraint
-                 where contype in ('f', 'c') and connamespace = 'public'::regnamespace loop
+                 where contype in ('f', 'c') and connamespace = 'public'::regnamespace and conparentid = 0 and coninhcount = 0 loop
           execute format('alter table %s drop constraint %I', c.tab, c.conname);
         end loop;
         for c in select distinct conrelid::regclass as tab, conname from pg_constraint
-                 where contype in ('p', 'u') and connamespace = 'public'::regnamespace loop
+                 where contype in ('p', 'u') and connamespace = 'public'::regnamespace and conparentid = 0 and coninhcount = 0 loop
           execute format('alter table %s drop constraint %I', c.tab, c.conname);
         end loop; end $$";
     execute(admin, free).await;
@@ -217,6 +219,7 @@ async fn fill(admin: &mut PgConnection, businesses: [Uuid; 2]) {
                  when 'timestamp with time zone' then 'now()' when 'date' then 'current_date' when 'text' then '''x'''
                  else '1' end end, ', ' order by ordinal_position) as fields
                from information_schema.columns c where table_schema = 'public' and table_name not like 'copy_of_%'
+               and not (select relispartition from pg_class where oid = format('public.%I', c.table_name)::regclass)
                and exists (select from information_schema.columns b
                  where b.table_schema = 'public' and b.table_name = c.table_name and b.column_name = 'business_id')
                group by table_name loop
@@ -248,6 +251,7 @@ async fn no_secret_is_read(db: TestDatabase) {
         "select from staff_refresh_tokens",
         "select from platform_audit_events",
         "select from platform_audit_heads",
+        "select from usage_retention",
     ] {
         assert_eq!(as_role(&mut application, "evolve_app", Some(business), statement).await, Err(REFUSED.into()), "{statement}");
     }
@@ -270,6 +274,45 @@ async fn no_secret_is_read(db: TestDatabase) {
     for column in ["percent_off", "amount_off_minor", "max_redemptions", "expires_at", "code_key"] {
         let set = as_role(&mut application, "evolve_app", Some(business), &format!("update coupons set {column} = null")).await;
         assert_eq!(set, Err(REFUSED.into()), "{column}");
+    }
+}
+
+/// A part has no grants and no policies: row-level security of the table it is a part of is not passed by asking the part. What
+/// makes and drops parts does so as their owner: the system may have it done, and nobody else.
+async fn parts_are_out_of_reach(db: TestDatabase) {
+    let mut admin = superuser(&db).await;
+    let sql = "select c.oid::regclass::text, relrowsecurity::text, relforcerowsecurity::text,
+                      (select count(*) from pg_policy where polrelid = c.oid)::text, (relacl is null)::text
+               from pg_class c where relispartition and relkind in ('r', 'p') order by 1";
+    let parts = table(&mut admin, sql).await;
+    assert!(parts.len() >= 4, "the rest, this month and two ahead: {parts:?}");
+    let mut application = PgConnection::connect(&db.url).await.unwrap();
+    for part in parts {
+        assert_eq!(part[1..], ["true", "true", "0", "true"], "{part:?}");
+        for role in ["evolve_app", "evolve_system"] {
+            for statement in [
+                format!("select from {}", part[0]),
+                format!("insert into {} select * from {}", part[0], part[0]),
+                format!("update {} set quantity = '1'", part[0]),
+                format!("delete from {}", part[0]),
+                format!("drop table {}", part[0]),
+            ] {
+                let refused = as_role(&mut application, role, Some(SystemIds.next_uuid()), &statement).await;
+                assert_eq!(refused, Err(REFUSED.into()), "{statement} as {role}");
+            }
+        }
+    }
+    let sql = "select proname::text, prosecdef::text, array_to_string(proconfig, ' '), (proowner = relowner)::text,
+                      (select string_agg(t, ' ') from unnest(proargtypes) a, format_type(a, null) t)
+               from pg_proc join pg_class on relname = 'usage_events' where pronamespace = 'public'::regnamespace and prosecdef order by 1";
+    let functions = table(&mut admin, sql).await;
+    assert_eq!(functions.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["usage_events_drop_months", "usage_events_make_month"]);
+    for row in functions {
+        assert_eq!(row[1..], ["true", "search_path=pg_catalog, pg_temp", "true", "timestamp with time zone"], "{row:?}");
+        let call = format!("select {}('2020-01-01')", row[0]);
+        assert_eq!(as_role(&mut application, "evolve_app", None, &call).await, Err(REFUSED.into()), "{call}");
+        assert_eq!(as_role(&mut application, "none", None, &call).await, Err(REFUSED.into()), "{call}: the login itself");
+        assert_eq!(as_role(&mut application, "evolve_system", None, &call).await, Ok(1), "{call}");
     }
 }
 

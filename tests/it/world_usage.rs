@@ -48,7 +48,7 @@ const PLANS: [(&str, u32, &str, &str); 3] = [
          { key = 'calls', name = 'Calls', kind = 'metered', unit = 'call', included = 1000 },
          { key = 'sms', name = 'Text messages', kind = 'metered', unit = 'message', included = 20, overage = [{ currency = 'KES', model = 'graduated', tiers = [{ up_to = 10, unit_price = '2.00' }, { unit_price = '1.50' }] }] }",
     ),
-    ("tried", 30, "trial_days = 14", "{ key = 'calls', name = 'Calls', kind = 'metered', unit = 'call', included = 100 }"),
+    ("tried", 30, "trial_days = 14", "{ key = 'calls', name = 'Calls', kind = 'metered', unit = 'call', included = 100, thresholds = ['0.5'] }"),
 ];
 
 /// The catalogue: the shop's, and the ERP.

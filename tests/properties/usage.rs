@@ -1,8 +1,8 @@
 //! Usage: its periods tile a period, and its price neither falls nor depends on when events were told of.
 
 use evolve_business::billing::period::{Granularity, Interval, Schedule};
-use evolve_business::billing::usage::{Overage, OverageModel, Tier, late, rate, usage_period};
-use evolve_business::money::{Currency, Money};
+use evolve_business::billing::usage::{Overage, OverageModel, Tier, late, rate, thresholds_reached, usage_period};
+use evolve_business::money::{Currency, Money, Rate};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -59,6 +59,26 @@ proptest! {
             counted += event;
         }
         prop_assert_eq!(billed, rate(counted, &overage).unwrap());
+    }
+
+    #[test]
+    fn a_quantity_reaches_each_threshold_once_however_it_comes_there(
+        included in units(),
+        parts in prop::collection::btree_set(1_i64..20_000, 0..6),
+        moves in prop::collection::vec(units(), 1..12),
+    ) {
+        let thresholds: Vec<Rate> = parts.into_iter().map(|part| Decimal::new(part, 4).into()).collect();
+        let (mut at, mut most, mut told) = (Decimal::ZERO, Decimal::ZERO, Vec::new());
+        for to in moves {
+            let reached = thresholds_reached(at, to, Some(included), &thresholds, &told);
+            prop_assert!(reached.iter().all(|threshold| !told.contains(threshold) && threshold.decimal() * included <= to));
+            told.extend(reached);
+            (at, most) = (to, most.max(to));
+        }
+        let passed: Vec<Rate> =
+            thresholds.into_iter().filter(|part| !included.is_zero() && part.decimal() * included <= most).collect();
+        told.sort_by_key(|threshold| threshold.decimal());
+        prop_assert_eq!(told, passed);
     }
 
     #[test]

@@ -101,7 +101,9 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/staff/tax.rs", "a business that staff exempt from tax"),
     ("src/services/subscriptions/for_business.rs", "a subscription that staff change or cancel, whose business it tells"),
     ("src/services/staff/suspensions.rs", "a business that staff suspend or restore"),
+    ("src/services/staff/tickets.rs", "a ticket that staff answer, which tells whose it is"),
     ("src/services/throttle.rs", "tries to sign in are counted before anybody is known"),
+    ("src/services/usage/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/test_clocks.rs", "test clocks belong to the sandbox as a whole"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];

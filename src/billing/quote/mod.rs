@@ -4,6 +4,7 @@
 
 mod report;
 mod scenario;
+mod usage;
 mod walk;
 
 use super::RuleError;
@@ -26,7 +27,7 @@ pub enum QuoteError {
         member: &'static str,
     },
     /// It has `usage` or `quantity`.
-    #[error("The scenario cannot be evaluated: usage and quantities are not part of this version.")]
+    #[error("The scenario cannot be evaluated: usage is an event, and quantities are not part of this version.")]
     NotEvaluated,
     /// An event breaks a rule.
     #[error("Event {number} ({name} at {at}) is refused: {reason}")]

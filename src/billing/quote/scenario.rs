@@ -9,6 +9,7 @@ use super::super::change::{ChangeTiming, Proration};
 use super::super::discount::{Coupon, Discount};
 use super::super::period::{AnchorMode, Granularity, Interval, Zone};
 use super::super::tax::{Tax, TaxBehavior};
+use super::usage::{Usage, WrittenUsage};
 use super::{MAX_EVENTS, QuoteError};
 use crate::money::{Currency, Money, Rate};
 
@@ -30,9 +31,9 @@ struct Written {
     tax: Option<WrittenTax>,
     /// The coupon of the subscriptions that bring none of their own.
     coupon: Option<WrittenCoupon>,
-    /// Refused: usage is not evaluated.
+    /// Refused: usage is an event.
     usage: Option<IgnoredAny>,
-    /// Refused: as [`Written::usage`].
+    /// Refused: it is not evaluated.
     quantity: Option<IgnoredAny>,
     /// In order.
     events: Vec<WrittenEvent>,
@@ -78,8 +79,8 @@ struct WrittenEvent {
     reactivate: Option<Empty>,
     /// The business moves to this IANA zone.
     zone: Option<String>,
-    /// Refused: usage is not evaluated.
-    usage: Option<IgnoredAny>,
+    /// Something is used that is metered.
+    usage: Option<WrittenUsage>,
 }
 
 /// `{}`.
@@ -101,7 +102,7 @@ struct WrittenSubscribe {
     plan: Option<String>,
     /// Instead of the scenario's.
     coupon: Option<WrittenCoupon>,
-    /// Refused: as usage.
+    /// Refused: it is not evaluated.
     quantity: Option<IgnoredAny>,
 }
 
@@ -119,7 +120,7 @@ struct WrittenChange {
     proration: Option<String>,
     /// The plan's name.
     plan: Option<String>,
-    /// Refused: as usage.
+    /// Refused: it is not evaluated.
     quantity: Option<IgnoredAny>,
 }
 
@@ -180,6 +181,8 @@ pub(super) enum Action {
     Reactivate,
     /// The business moves.
     Zone(Zone),
+    /// Something is used.
+    Usage(Usage),
 }
 
 /// A valid sign-up.
@@ -219,6 +222,7 @@ impl Action {
             Self::Cancel { .. } => "cancel",
             Self::Reactivate => "reactivate",
             Self::Zone(_) => "zone",
+            Self::Usage(_) => "usage",
         }
     }
 }
@@ -241,7 +245,7 @@ fn closed_or<T>(text: Option<&String>, default: T, parse: impl Fn(&str) -> Optio
 }
 
 /// An amount that is not negative, in minor units.
-fn amount(text: &str, currency: Currency) -> Option<i64> {
+pub(super) fn amount(text: &str, currency: Currency) -> Option<i64> {
     Money::parse(text, currency).ok().map(Money::minor).filter(|&minor| minor >= 0)
 }
 
@@ -277,9 +281,9 @@ impl Fault {
     /// As one sentence.
     fn sentence(self) -> String {
         match self {
-            Self::NotOne => "It must be exactly one of subscribe, change, cancel, reactivate and zone.".to_owned(),
+            Self::NotOne => "It must be exactly one of subscribe, change, cancel, reactivate, zone and usage.".to_owned(),
             Self::Value(member) => format!("Its `{member}` is not valid."),
-            Self::NotEvaluated(member) => format!("`{member}` is not evaluated: usage and quantities are not part of this version."),
+            Self::NotEvaluated(member) => format!("`{member}` is not evaluated: quantities are not part of this version."),
         }
     }
 }
@@ -287,16 +291,13 @@ impl Fault {
 impl WrittenEvent {
     /// What it does.
     fn action(&self, currency: Currency, coupon: Option<Coupon>) -> Result<Action, Fault> {
-        if self.usage.is_some() {
-            return Err(Fault::NotEvaluated("usage"));
-        }
         let quantities =
             [self.subscribe.as_ref().and_then(|written| written.quantity), self.change.as_ref().and_then(|written| written.quantity)];
         if quantities.iter().any(Option::is_some) {
             return Err(Fault::NotEvaluated("quantity"));
         }
-        match (&self.subscribe, &self.change, &self.cancel, &self.reactivate, &self.zone) {
-            (Some(written), None, None, None, None) => Ok(Action::Subscribe(Subscribe {
+        match (&self.subscribe, &self.change, &self.cancel, &self.reactivate, &self.zone, &self.usage) {
+            (Some(written), None, None, None, None, None) => Ok(Action::Subscribe(Subscribe {
                 price_minor: amount(&written.price, currency).ok_or(Fault::Value("price"))?,
                 interval: closed(&written.interval, Interval::parse).ok_or(Fault::Value("interval"))?,
                 trial_days: written.trial_days.unwrap_or(0),
@@ -306,7 +307,7 @@ impl WrittenEvent {
                     None => coupon,
                 },
             })),
-            (None, Some(written), None, None, None) => Ok(Action::Change(Change {
+            (None, Some(written), None, None, None, None) => Ok(Action::Change(Change {
                 price_minor: amount(&written.price, currency).ok_or(Fault::Value("price"))?,
                 interval: closed(&written.interval, Interval::parse).ok_or(Fault::Value("interval"))?,
                 timing: closed_or(written.timing.as_ref(), ChangeTiming::Default, ChangeTiming::parse).ok_or(Fault::Value("timing"))?,
@@ -314,13 +315,14 @@ impl WrittenEvent {
                     .ok_or(Fault::Value("proration"))?,
                 plan: written.plan.clone(),
             })),
-            (None, None, Some(written), None, None) => Ok(Action::Cancel {
+            (None, None, Some(written), None, None, None) => Ok(Action::Cancel {
                 timing: closed_or(written.timing.as_ref(), CancelTiming::PeriodEnd, CancelTiming::parse).ok_or(Fault::Value("timing"))?,
                 unused_time: closed_or(written.unused_time.as_ref(), UnusedTime::None, UnusedTime::parse)
                     .ok_or(Fault::Value("unused_time"))?,
             }),
-            (None, None, None, Some(Empty {}), None) => Ok(Action::Reactivate),
-            (None, None, None, None, Some(name)) => Zone::parse(name).map(Action::Zone).ok_or(Fault::Value("zone")),
+            (None, None, None, Some(Empty {}), None, None) => Ok(Action::Reactivate),
+            (None, None, None, None, Some(name), None) => Zone::parse(name).map(Action::Zone).ok_or(Fault::Value("zone")),
+            (None, None, None, None, None, Some(written)) => written.read(currency).map(Action::Usage).map_err(Fault::Value),
             _ => Err(Fault::NotOne),
         }
     }

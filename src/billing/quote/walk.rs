@@ -14,6 +14,7 @@ use super::super::lifecycle::{SubscriptionEvent, SubscriptionStatus};
 use super::super::period::{Interval, Period, Schedule, Zone};
 use super::super::proration::PeriodPrice;
 use super::scenario::{Action, Change, Event, Scenario, Subscribe};
+use super::usage::Meter;
 use super::{MAX_PERIODS, QuoteError};
 
 /// What a scenario came to.
@@ -85,6 +86,8 @@ struct Subscription {
     pending_lines: Vec<Line>,
     /// Newest first.
     charging: Vec<Charging>,
+    /// What is used.
+    meter: Meter,
 }
 
 /// The walk: what was billed so far, and the subscription.
@@ -122,9 +125,12 @@ pub(super) fn walk(scenario: &Scenario) -> Result<Quoted, QuoteError> {
 impl Walk<'_> {
     /// Bills every boundary up to and including `now`, in order.
     fn bill_due(&mut self, now: Timestamp) -> Result<(), QuoteError> {
-        while let Some(mut live) = self.live.take_if(|live| live.period.end <= now) {
+        loop {
+            self.bill_month(now)?;
+            let Some(mut live) = self.live.take_if(|live| live.period.end <= now) else { return Ok(()) };
             let at = live.period.end;
             self.close_period(&live.period, at)?;
+            self.close_usage(&mut live, at)?;
             let waiting = live.pending_change.take();
             let facts = BoundaryFacts {
                 schedule: Schedule { zone: self.zone.clone(), ..live.schedule.clone() },
@@ -151,6 +157,27 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Bills what was used in a month that is over and ends before its period does, on an invoice of its own.
+    fn bill_month(&mut self, now: Timestamp) -> Result<(), QuoteError> {
+        let is_over = |live: &&mut Subscription| live.meter.due().is_some_and(|due| due <= now && due < live.period.end);
+        let Some(live) = self.live.as_mut().filter(is_over) else { return Ok(()) };
+        let Some(at) = live.meter.due() else { return Ok(()) };
+        let Some(used) = live.meter.close(at, live.period.is_trial(), self.scenario.tax)? else { return Ok(()) };
+        live.pending_lines.push(used);
+        if let Some(totals) = invoice_of(&live.pending_lines, self.quoted.credit_minor)? {
+            live.pending_lines.clear();
+            self.quoted.credit_minor = difference(self.quoted.credit_minor, totals.credit_applied_minor)?;
+            self.quoted.invoices.push(QuotedInvoice { at, totals, granted_minor: 0 });
+        }
+        Ok(())
+    }
+
+    /// What was used until `at`, where the usage period ends, waits for the invoice of that instant.
+    fn close_usage(&self, live: &mut Subscription, at: Timestamp) -> Result<(), RuleError> {
+        let used = live.meter.close(at, live.period.is_trial(), self.scenario.tax)?;
+        live.pending_lines.extend(used);
         Ok(())
     }
 
@@ -226,6 +253,13 @@ impl Walk<'_> {
             (Action::Cancel { timing, unused_time }, Some(live)) => {
                 self.cancel(event, live, &CancelRequest { at: event.at, timing: *timing, unused_time: *unused_time })?;
             }
+            (Action::Usage(usage), Some(mut live)) => {
+                let schedule = Schedule { zone: self.zone.clone(), ..live.schedule.clone() };
+                if !live.meter.count(usage, (&schedule, &live.period), event.at)? {
+                    return Err(event.refused("It needs `included` and `tiers`: nothing before it has them."));
+                }
+                self.live = Some(live);
+            }
             (Action::Reactivate, Some(live)) if !live.ends_with_period => {
                 return Err(event.refused("No cancellation is scheduled."));
             }
@@ -259,6 +293,7 @@ impl Walk<'_> {
             ends_with_period: false,
             pending_lines: Vec::new(),
             charging: Vec::new(),
+            meter: Meter::default(),
         };
         self.begin(at, live, begun)
     }
@@ -280,7 +315,7 @@ impl Walk<'_> {
             timing: wanted.timing,
             proration: wanted.proration,
         };
-        let facts = ChangeFacts {
+        let mut facts = ChangeFacts {
             status: live.status,
             schedule: live.schedule.clone(),
             period: live.period.clone(),
@@ -294,7 +329,15 @@ impl Walk<'_> {
         };
         live.ends_with_period = false;
         live.pending_change = None;
-        match change(&facts, &request).map_err(|error| event.refused(error.to_string()))? {
+        let weigh = |facts: &ChangeFacts| change(facts, &request).map_err(|error| event.refused(error.to_string()));
+        let mut outcome = weigh(&facts)?;
+        if matches!(&outcome, ChangeOutcome::AtOnce(done) if done.reset.is_some()) && live.meter.due().is_some() {
+            // The usage period ends with the cycle, and is billed with the change.
+            self.close_usage(&mut live, event.at)?;
+            facts.pending_lines.clone_from(&live.pending_lines);
+            outcome = weigh(&facts)?;
+        }
+        match outcome {
             ChangeOutcome::Scheduled(scheduled) => live.pending_change = Some((scheduled, wanted.plan.clone())),
             ChangeOutcome::AtOnce(done) => {
                 live.plan.clone_from(&wanted.plan);
@@ -357,6 +400,7 @@ impl Walk<'_> {
     /// Books an end at once: credit notes, and the final invoice.
     fn end(&mut self, at: Timestamp, live: &mut Subscription, ended: &Ended) -> Result<(), QuoteError> {
         self.close_period(&live.period, at)?;
+        self.close_usage(live, at)?;
         self.credit(at, live, &ended.notes, ended.refund_minor)?;
         live.pending_lines.extend(ended.pending);
         let invoice = invoice_of(&live.pending_lines, self.quoted.credit_minor)?;

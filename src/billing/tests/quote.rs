@@ -233,6 +233,7 @@ fn what_is_credited_goes_on_the_newest_invoice_first() {
 #[test]
 fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
     let subscribe = json!({ "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "10.00", "interval": "monthly" } });
+    let usage = |quantity: &str, included: &str, tiers: &Value| json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": quantity, "included": included, "tiers": tiers } });
     for (second, reason) in [
         (
             json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "10.00", "interval": "monthly" } }),
@@ -247,7 +248,17 @@ fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
         (json!({ "at": "2027-02-01T00:00:00Z", "reactivate": {} }), "No cancellation"),
         (json!({ "at": "2027-02-01T00:00:00Z", "zone": "Africa/Atlantis" }), "`zone`"),
         (json!({ "at": "2027-02-01T00:00:00Z" }), "exactly one"),
-        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": 5 } }), "`usage` is not evaluated"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": "5" } }), "It needs `included` and `tiers`"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": "-5" } }), "`quantity`"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": "5", "included": "10" } }), "`tiers`"),
+        (json!({ "at": "2027-02-01T00:00:00Z", "usage": { "quantity": "5", "tiers": [{ "unit_price": "1" }] } }), "`included`"),
+        (usage("5", "10", &json!([{ "up_to": "5", "unit_price": "1" }])), "`tiers`"),
+        (
+            usage("5", "10", &json!([{ "up_to": "5", "unit_price": "1" }, { "up_to": "5", "unit_price": "1" }, { "unit_price": "1" }])),
+            "`tiers`",
+        ),
+        (usage("5", "10", &json!([])), "`tiers`"),
+        (usage("5", "0.0000001", &json!([{ "unit_price": "1" }])), "`included`"),
         (
             json!({ "at": "2027-02-01T00:00:00Z", "change": { "price": "9.00", "interval": "monthly", "quantity": 2 } }),
             "`quantity` is not evaluated",
@@ -268,4 +279,72 @@ fn a_scenario_that_breaks_a_rule_is_refused_by_the_events_name() {
     }
     let far = nairobi(&json!([subscribe]), "9999-01-01T00:00:00Z");
     assert_eq!(run(&far.to_string()), Err(QuoteError::TooLong));
+}
+
+/// Something that is used; past 1000 it is 2.50 each up to 500 more, and 2.00 each after that.
+fn used(at: &str, quantity: &str) -> Value {
+    let tiers = json!([{ "up_to": "500", "unit_price": "2.50" }, { "unit_price": "2.00" }]);
+    json!({ "at": at, "usage": { "quantity": quantity, "included": "1000", "tiers": tiers } })
+}
+
+/// The kind, start, end and amount of each line of an invoice.
+fn lines(answer: &Value, invoice: usize) -> Vec<[String; 4]> {
+    let text = |line: &Value, member: &str| line[member].as_str().unwrap().to_owned();
+    let lines = answer["invoices"][invoice]["lines"].as_array().unwrap();
+    lines.iter().map(|line| ["kind", "start", "end", "amount"].map(|member| text(line, member))).collect()
+}
+
+#[test]
+fn what_is_used_in_a_scenario_is_billed_when_its_usage_period_is_over() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "3000.00", "interval": "monthly" } },
+            used("2027-02-01T00:00:00Z", "900"),
+            { "at": "2027-02-10T00:00:00Z", "usage": { "quantity": "700" } },
+            // The boundary's own instant is of the next usage period.
+            { "at": "2027-02-27T21:00:00Z", "usage": { "quantity": "1000" } },
+        ]),
+        "2027-03-30T21:00:00Z",
+    ));
+    // 600 past 1000: 500 × 2.50 + 100 × 2.00 = 1450.00; with 3000.00 4450.00, tax 712.00. In March 1000 of 1000.
+    assert_eq!(each(&answer, "invoices", "total"), ["3480.00", "5162.00", "3480.00"]);
+    let (start, end) = ("2027-01-31T09:00:00Z", "2027-02-27T21:00:00Z");
+    assert_eq!(lines(&answer, 1)[0], ["usage", start, end, "1450.00"].map(str::to_owned));
+    assert_eq!(lines(&answer, 1)[1][0], "recurring");
+}
+
+#[test]
+fn what_is_used_in_a_month_of_a_year_is_billed_by_itself_and_a_trial_bills_nothing_of_it() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-01-31T09:00:00Z", "subscribe": { "price": "30000.00", "interval": "yearly", "trial_days": 10 } },
+            used("2027-02-01T00:00:00Z", "5000"),
+            used("2027-02-20T00:00:00Z", "1001"),
+            used("2027-03-15T00:00:00Z", "1010"),
+            { "at": "2027-03-20T00:00:00Z", "cancel": { "timing": "now", "unused_time": "none" } },
+        ]),
+        "2027-06-30T00:00:00Z",
+    ));
+    // The trial ends on 10 February. 1 × 2.50, tax 0.40; until the end 10 × 2.50, tax 4.00.
+    assert_eq!(each(&answer, "invoices", "total"), ["34800.00", "2.90", "29.00"]);
+    assert_eq!(each(&answer, "invoices", "at"), ["2027-02-09T21:00:00Z", "2027-03-09T21:00:00Z", "2027-03-20T00:00:00Z"]);
+    assert_eq!(lines(&answer, 1), [["usage", "2027-02-09T21:00:00Z", "2027-03-09T21:00:00Z", "2.50"].map(str::to_owned)]);
+    assert_eq!(lines(&answer, 2), [["usage", "2027-03-09T21:00:00Z", "2027-03-20T00:00:00Z", "25.00"].map(str::to_owned)]);
+}
+
+#[test]
+fn a_cycle_that_starts_again_in_a_scenario_bills_what_was_used_by_the_old_terms() {
+    let answer = quote(&nairobi(
+        &json!([
+            { "at": "2027-06-01T09:00:00Z", "subscribe": { "price": "30.00", "interval": "monthly" } },
+            used("2027-06-05T00:00:00Z", "1002"),
+            { "at": "2027-06-16T00:00:00Z", "change": { "price": "60.00", "interval": "monthly", "timing": "now", "proration": "reset_cycle" } },
+            { "at": "2027-06-20T00:00:00Z", "usage": { "quantity": "3", "included": "1", "model": "package", "package_size": "5", "tiers": [{ "unit_price": "7.00" }] } },
+        ]),
+        "2027-07-15T21:00:00Z",
+    ));
+    // −15.00 + 60.00 + 2 × 2.50 = 50.00, tax 8.00. Then 2 past 1 begin one package of 5: 60.00 + 7.00, tax 10.72.
+    assert_eq!(each(&answer, "invoices", "total"), ["34.80", "58.00", "77.72"]);
+    let kinds: Vec<String> = lines(&answer, 1).into_iter().map(|[kind, ..]| kind).collect();
+    assert_eq!(kinds, ["usage", "proration_credit", "recurring"]);
 }

@@ -7,11 +7,11 @@ use rust_decimal::Decimal;
 use super::super::RuleError;
 use super::super::period::{AnchorMode, Granularity, Interval, Period, Schedule};
 use super::super::usage::{
-    BucketSize, MAX_QUANTITY, Overage, OverageModel, Tier, begun, bucket_start, late, left_of_included, past_included, period_at, rate,
-    usage_period,
+    BucketSize, MAX_QUANTITY, Overage, OverageModel, THRESHOLDS, Tier, begun, bucket_start, late, left_of_included, past_included,
+    period_at, rate, thresholds_reached, usage_period,
 };
 use super::{at, zone};
-use crate::money::{Currency, Money, parse_decimal};
+use crate::money::{Currency, Money, Rate, parse_decimal};
 
 /// A number.
 fn number(text: &str) -> Decimal {
@@ -134,6 +134,30 @@ fn what_is_past_included_and_what_is_left_of_it() {
     }
     assert_eq!((past_included(number("3"), None), left_of_included(number("3"), None)), (Decimal::ZERO, None));
     assert_eq!(MAX_QUANTITY, number("1000000000000000"));
+}
+
+#[test]
+fn a_threshold_is_reached_by_the_unit_that_fills_it_and_told_of_once() {
+    let rates = |texts: &str| texts.split_whitespace().map(|text| text.parse::<Rate>().unwrap()).collect::<Vec<_>>();
+    for (before, after, included, thresholds, told, reached, why) in [
+        ("0", "79.999999", "100", "0.8 1", "", "", "80 are 80 %"),
+        ("79.999999", "80", "100", "0.8 1", "", "0.8", "the last unit is in it"),
+        ("80", "99", "100", "0.8 1", "", "", "it was there before"),
+        ("99", "100", "100", "0.8 1", "0.8", "1", "all of it"),
+        ("0", "250", "100", "0.8 1 2", "", "0.8 1 2", "several at once"),
+        ("0", "250", "100", "0.8 1 2", "0.8 2", "1", "those that were told of are not told of again"),
+        ("100", "79", "100", "0.8 1", "", "", "what falls reaches nothing"),
+        ("80", "80", "100", "0.8 1", "", "", "nor what stays"),
+        ("2", "3", "3", "0.3333 0.6667 1", "", "0.6667 1", "0.6667 × 3 is 2.0001"),
+        ("0", "1000000000000000", "1000000000000000", "0.0001 1 10", "", "0.0001 1", "the most there is"),
+        ("0", "5", "0", "0.8 1", "", "", "of nothing there is no part"),
+    ] {
+        let found = thresholds_reached(number(before), number(after), Some(number(included)), &rates(thresholds), &rates(told));
+        assert_eq!(found, rates(reached), "{before} → {after} of {included}: {why}");
+    }
+    assert_eq!(thresholds_reached(number("0"), number("5"), None, &rates("0.8 1"), &[]), [], "nothing limits it");
+    assert_eq!(thresholds_reached(number("0"), number("5"), Some(Decimal::MAX), &rates("10"), &[]), [], "past every number");
+    assert_eq!(THRESHOLDS.map(|threshold| threshold.to_string()), ["0.8", "1"]);
 }
 
 #[test]

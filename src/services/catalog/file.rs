@@ -161,6 +161,8 @@ pub struct Feature {
     pub unit: Option<String>,
     /// How units past `included` are priced, in each currency the plan is sold in. Empty: `included` is a hard limit.
     pub overage: Vec<Overage>,
+    /// Where people are told how much is used, as parts of `included`, rising; at 80 % and all of it where the file says nothing.
+    pub thresholds: Vec<Rate>,
 }
 
 /// One thing that is wrong with a file.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::file::{Feature, MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Plan, Price};
 use super::file_overage::read_overage;
 use super::file_reader::Section;
-use super::file_values::{amount, choice, code, currency, flag, quantity, text, whole};
+use super::file_values::{amount, choice, code, currency, flag, quantity, rising_parts, text, whole};
 use crate::billing::period::Interval;
 use crate::billing::tax::TaxBehavior;
-use crate::money::Currency;
+use crate::billing::usage::THRESHOLDS;
+use crate::money::{Currency, Rate};
 use crate::store::catalog::{STORAGE, USERS};
 use crate::store::types::FeatureKind;
 
@@ -145,11 +146,13 @@ fn read_feature(mut section: Section<'_>, currencies: &[Currency], check: impl F
     let included = section.read("included", quantity);
     let unit = section.read("unit", text(MAX_UNIT_CHARS));
     let overage = read_overage(&mut section, currencies);
+    let by_default = || included.map_or_else(Vec::new, |_| THRESHOLDS.map(Rate::from).to_vec());
+    let thresholds = section.read("thresholds", rising_parts).unwrap_or_else(by_default);
     if let Some(kind) = kind {
         check_kind(&section, kind);
     }
     let feature = match (key, name, kind) {
-        (Some(key), Some(name), Some(kind)) => Some(Feature { key, name, kind, enabled, included, unit, overage }),
+        (Some(key), Some(name), Some(kind)) => Some(Feature { key, name, kind, enabled, included, unit, overage, thresholds }),
         _ => None,
     };
     if let Some(feature) = &feature {
@@ -166,8 +169,11 @@ fn check_kind(section: &Section<'_>, kind: FeatureKind) {
             section.problem(key, sentence);
         }
     };
+    if kind != FeatureKind::Switch && !section.has("included") {
+        refuse(&["thresholds"], "needs `included`: they are parts of it.");
+    }
     match kind {
-        FeatureKind::Switch => refuse(&["included", "unit", "overage"], "is nothing that a switch has: it is on or off."),
+        FeatureKind::Switch => refuse(&["included", "unit", "overage", "thresholds"], "is nothing that a switch has: it is on or off."),
         FeatureKind::Limit => {
             refuse(&["enabled"], "is for switches alone; leave the feature out instead.");
             refuse(&["overage"], "is for metered features alone: a limit is never billed.");

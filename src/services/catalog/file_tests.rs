@@ -130,6 +130,7 @@ overage = [{ currency = 'KES', model = 'graduated', tiers = [{ up_to = '10.5', u
         included: Some(1_000.into()),
         unit: Some("call".to_owned()),
         overage: vec![package, graduated],
+        thresholds: vec![rate("0.8"), rate("1")],
     };
     assert_eq!(plan.features, [feature]);
 }
@@ -373,4 +374,46 @@ fn broken_overage_is_told() {
     }
     let sized = "{ currency = 'KES', model = 'volume', package_size = 10, tiers = [{ unit_price = '1' }] }";
     refused(&feature("metered", sized), &["line 25: `package_size` goes with `model` = \"package\" alone."]);
+}
+
+#[test]
+fn thresholds_are_read_and_have_a_default() {
+    let read = |kind: &str, more: &str| {
+        let feature = format!("[[plans.features]]\nkey = 'calls'\nname = 'Calls'\nkind = '{kind}'\n{more}\n");
+        let file = parse(&format!("{HEAD}{PRODUCT}{PLAN}{feature}")).unwrap_or_else(|problems| panic!("{problems:?}"));
+        file.plans[0].features[0].thresholds.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for kind in ["metered", "limit"] {
+        assert_eq!(read(kind, "included = 10"), ["0.8", "1"]);
+        assert_eq!(read(kind, "included = 10\nthresholds = ['0.5', '0.90', 1, '1.25']"), ["0.5", "0.9", "1", "1.25"]);
+        assert_eq!(read(kind, "included = 10\nthresholds = []"), [""; 0], "nobody is told");
+        assert_eq!(read(kind, ""), [""; 0], "without a limit there is none");
+    }
+    assert_eq!(read("switch", ""), [""; 0]);
+}
+
+#[test]
+fn broken_thresholds_are_told() {
+    let feature =
+        |kind: &str, more: &str| format!("{PRODUCT}{PLAN}[[plans.features]]\nkey = 'calls'\nname = 'Calls'\nkind = '{kind}'\n{more}\n");
+    let part = "`thresholds` holds something else: each must be a part, \"0.8\" for 80 %: more than 0, at most 10, with at most 4 digits after the point.";
+    for (thresholds, sentence) in [
+        ("'0.8'", "`thresholds` must be a list in brackets."),
+        ("['1', '0.8']", "`thresholds` must list each part after those that are less."),
+        ("['0.8', '0.80']", "`thresholds` must list each part after those that are less."),
+        ("[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]", "`thresholds` must list at most 10 parts."),
+        ("[0]", part),
+        ("['-0.8']", part),
+        ("['0.80001']", part),
+        ("['10.1']", part),
+        ("[0.8]", part),
+        ("['80 %']", part),
+    ] {
+        let text = feature("metered", &format!("included = 5\nthresholds = {thresholds}"));
+        refused(&text, &[&format!("line 25: {sentence}")]);
+    }
+    for kind in ["metered", "limit"] {
+        refused(&feature(kind, "thresholds = [1]"), &["line 24: `thresholds` needs `included`: they are parts of it."]);
+    }
+    refused(&feature("switch", "thresholds = [1]"), &["line 24: `thresholds` is nothing that a switch has: it is on or off."]);
 }

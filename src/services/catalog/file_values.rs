@@ -17,6 +17,12 @@ const MAX_PREFIX_BYTES: usize = 10;
 const MAX_DAYS: i64 = 365;
 /// The most things to wait for one after the other.
 const MAX_WAITS: usize = 20;
+/// The most thresholds of one feature.
+const MAX_PARTS: usize = 10;
+/// The most that a threshold may be, in parts of what is included.
+const MAX_PART: i64 = 10;
+/// The most digits of a threshold after the point.
+const PART_DIGITS: u32 = 4;
 /// The most of a quantity.
 const MAX_QUANTITY: i64 = 1_000_000_000_000_000;
 /// The most digits of a quantity after the point.
@@ -151,6 +157,27 @@ pub(super) fn quantity(value: &DeValue<'_>) -> Parsed<Decimal> {
     };
     let fits = |n: &Decimal| !n.is_sign_negative() && *n <= Decimal::from(MAX_QUANTITY) && n.normalize().scale() <= QUANTITY_DIGITS;
     number.filter(fits).map(|n| n.normalize()).ok_or_else(refusal)
+}
+
+/// Parts of something, each more than zero and more than the one before it. None at all is fine.
+pub(super) fn rising_parts(value: &DeValue<'_>) -> Parsed<Vec<Rate>> {
+    let items = value.as_array().ok_or("must be a list in brackets.")?;
+    if items.len() > MAX_PARTS {
+        return Err(format!("must list at most {MAX_PARTS} parts."));
+    }
+    let fits = |n: &Decimal| !n.is_zero() && *n <= Decimal::from(MAX_PART) && n.scale() <= PART_DIGITS;
+    let refusal = || {
+        format!(
+            "holds something else: each must be a part, \"0.8\" for 80 %: more than 0, at most {MAX_PART}, with at most {PART_DIGITS} digits after the point."
+        )
+    };
+    let one = |item: &toml::Spanned<DeValue<'_>>| quantity(item.get_ref()).ok().filter(fits).map(Rate::from).ok_or_else(refusal);
+    let found = items.iter().map(one).collect::<Parsed<Vec<Rate>>>()?;
+    if found.is_sorted_by(|less, more| less.decimal() < more.decimal()) {
+        Ok(found)
+    } else {
+        Err("must list each part after those that are less.".to_owned())
+    }
 }
 
 /// A quantity above zero.

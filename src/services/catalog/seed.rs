@@ -187,6 +187,7 @@ pub(super) fn features(written: &file::Plan) -> Vec<Feature> {
         included: feature.included.map(Rate::from),
         unit: feature.unit.clone(),
         overage: feature.overage.clone(),
+        thresholds: feature.thresholds.clone(),
     };
     written.features.iter().map(feature).collect()
 }

@@ -137,6 +137,34 @@ impl TicketWhat {
     }
 }
 
+/// How much is used of a feature when a threshold is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageFacts {
+    /// The subscription.
+    pub subscription_id: String,
+    /// The product's code.
+    pub product: String,
+    /// The feature's key.
+    pub feature: String,
+    /// What it is called.
+    pub feature_name: String,
+    /// What one unit is.
+    pub unit: Option<String>,
+    /// The threshold, as a part of what is included: 0.8.
+    pub threshold: String,
+    /// How much is included.
+    pub included: String,
+    /// How much is used with the event that reached it.
+    pub used: String,
+    /// The first instant of the usage period.
+    pub period_start: String,
+    /// The first instant after it.
+    pub period_end: String,
+    /// When it was told of.
+    pub at: String,
+}
+
 /// What may happen to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionWhat {
@@ -211,6 +239,8 @@ pub enum Event {
     PaymentFailed(PaymentFacts),
     /// `support_ticket.…`.
     Ticket(TicketWhat, TicketFacts),
+    /// `usage.threshold_reached`: once for each threshold of a feature and usage period.
+    UsageThresholdReached(UsageFacts),
 }
 
 impl Event {
@@ -224,6 +254,7 @@ impl Event {
             Self::PaymentSucceeded(_) => "payment.succeeded",
             Self::PaymentFailed(_) => "payment.failed",
             Self::Ticket(what, _) => what.name(),
+            Self::UsageThresholdReached(_) => "usage.threshold_reached",
         }
     }
 
@@ -236,7 +267,8 @@ impl Event {
             | Self::InvoicePaid(_)
             | Self::PaymentSucceeded(_)
             | Self::PaymentFailed(_)
-            | Self::Ticket(..) => 1,
+            | Self::Ticket(..)
+            | Self::UsageThresholdReached(_) => 1,
         }
     }
 
@@ -248,6 +280,7 @@ impl Event {
             Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => facts.invoice_id.clone(),
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => facts.payment_id.clone(),
             Self::Ticket(_, facts) => facts.ticket_id.clone(),
+            Self::UsageThresholdReached(facts) => facts.subscription_id.clone(),
         }
     }
 
@@ -262,6 +295,7 @@ impl Event {
             Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => serde_json::to_string(facts),
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => serde_json::to_string(facts),
             Self::Ticket(_, facts) => serde_json::to_string(facts),
+            Self::UsageThresholdReached(facts) => serde_json::to_string(facts),
         };
         written.map_err(|_| Error::Corrupt("an event cannot be written".into()))
     }
@@ -287,6 +321,7 @@ impl Event {
             "invoice.paid" => Ok(Self::InvoicePaid(facts(payload)?)),
             "payment.succeeded" => Ok(Self::PaymentSucceeded(facts(payload)?)),
             "payment.failed" => Ok(Self::PaymentFailed(facts(payload)?)),
+            "usage.threshold_reached" => Ok(Self::UsageThresholdReached(facts(payload)?)),
             _ => Err(unknown()),
         }
     }
@@ -333,6 +368,19 @@ impl Event {
         };
         let paid = InvoiceFacts { status: text("PAID"), amount_due: text("0.00"), ..issued.clone() };
         let failed = PaymentFacts { failure_code: Some(text("insufficient_funds")), ..succeeded.clone() };
+        let usage = UsageFacts {
+            subscription_id: subscription.subscription_id.clone(),
+            product: text("erp"),
+            feature: text("invoices.sent"),
+            feature_name: text("Invoices sent"),
+            unit: Some(text("invoice")),
+            threshold: text("0.8"),
+            included: text("2000"),
+            used: text("1600"),
+            period_start: text("2027-01-31T09:00:00Z"),
+            period_end: text("2027-02-28T09:00:00Z"),
+            at: text("2027-02-20T09:00:00Z"),
+        };
         let mut samples = vec![Self::BusinessRegistered(registered)];
         samples.extend(SubscriptionWhat::ALL.into_iter().map(|(what, ..)| Self::Subscription(what, sample(what, &subscription))));
         samples.extend([
@@ -340,6 +388,7 @@ impl Event {
             Self::InvoicePaid(paid),
             Self::PaymentSucceeded(succeeded),
             Self::PaymentFailed(failed),
+            Self::UsageThresholdReached(usage),
         ]);
         samples.extend(TicketWhat::ALL.into_iter().map(|(what, _)| Self::Ticket(what, sample_ticket(what))));
         samples
@@ -405,7 +454,7 @@ mod tests {
     fn no_two_events_have_one_name() {
         let names: Vec<&str> = Event::samples().iter().map(Event::name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
-        assert_eq!(names.len(), 22);
+        assert_eq!(names.len(), 23);
     }
 
     #[test]

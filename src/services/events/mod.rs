@@ -12,7 +12,9 @@ use crate::store::{Instant, Tenant};
 
 mod catalogue;
 
-pub use catalogue::{Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat};
+pub use catalogue::{
+    Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat, UsageFacts,
+};
 
 /// Who is told of events: the kind of the job that brings one, and which events it wants.
 #[derive(Debug, Clone, Copy)]
@@ -26,41 +28,77 @@ pub struct Consumer {
 /// Every consumer. A further channel (webhooks, live updates) is a further one.
 const CONSUMERS: &[Consumer] = &[super::notifications::TELL];
 
+/// The most events that are written in one statement.
+const MOST_AT_ONCE: usize = 500;
+
 /// Writes an event, and a delivery for each consumer that wants it. The business's row is locked by this transaction, or
 /// made by it: that keeps the events of an aggregate in their order.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<EventId, Error> {
-    let (id, now) = (ports.ids.next::<crate::ids::kind::Event>(), Instant::from(ports.now()));
-    let (aggregate, name) = (event.aggregate(), event.name());
-    let row = StoredEvent {
+pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<(), Error> {
+    let mut row = row(tenant, ports, event)?;
+    row.sequence = outbox::insert_next(tenant, row.clone()).await?;
+    deliver(tenant, ports, &[row]).await
+}
+
+/// As [`emit`], in as many statements for many events as for two. Who emits without the business's lock holds what the events
+/// happened to, as everybody does who emits an event of it.
+///
+/// # Errors
+/// The database's fault.
+pub async fn emit_all(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(), Error> {
+    for part in events.chunks(MOST_AT_ONCE) {
+        emit_part(tenant, ports, part).await?;
+    }
+    Ok(())
+}
+
+/// Writes events with their deliveries: three statements.
+async fn emit_part(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(), Error> {
+    let mut aggregates: Vec<String> = events.iter().map(Event::aggregate).collect();
+    aggregates.sort_unstable();
+    aggregates.dedup();
+    let mut last = outbox::last_sequences(tenant, &aggregates).await?;
+    let mut rows = Vec::with_capacity(events.len());
+    for event in events {
+        let mut row = row(tenant, ports, event)?;
+        let sequence = last.entry(row.aggregate.clone()).or_default();
+        *sequence = sequence.saturating_add(1);
+        row.sequence = *sequence;
+        rows.push(row);
+    }
+    deliver(tenant, ports, &rows).await?;
+    outbox::insert_all(tenant, rows).await
+}
+
+/// The row of an event, without its place.
+fn row(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<StoredEvent, Error> {
+    Ok(StoredEvent {
         business_id: tenant.business(),
-        id,
-        aggregate,
-        // Given by the store.
+        id: ports.ids.next(),
+        aggregate: event.aggregate(),
         sequence: 0,
-        name: name.to_owned(),
+        name: event.name().to_owned(),
         version: event.version(),
         payload: event.payload()?,
-        created_at: now,
-    };
-    let aggregate = row.aggregate.clone();
-    let sequence = outbox::insert_next(tenant, row).await?;
+        created_at: Instant::from(ports.now()),
+    })
+}
+
+/// Writes a delivery of each event for each consumer that wants it.
+async fn deliver(tenant: &Tenant, ports: &Ports, rows: &[StoredEvent]) -> Result<(), Error> {
     // People are told in real time.
     let at_once = Instant::from(ports.real_now());
-    let told: Vec<(&str, String)> = CONSUMERS
-        .iter()
-        .filter(|consumer| (consumer.wants)(name))
-        .map(|consumer| (consumer.job_kind, format!("{}/{aggregate}", consumer.job_kind)))
-        .collect();
-    let key = id.to_string();
-    let deliveries = told.iter().map(|(kind, lane)| {
-        let job = NewJob { id: ports.ids.next(), kind, key: &key, due_at: at_once, clock: None, now: at_once };
-        (job, Lane { name: lane, position: sequence })
+    let wanted =
+        rows.iter().flat_map(|row| CONSUMERS.iter().filter(|consumer| (consumer.wants)(&row.name)).map(move |to| (row, to.job_kind)));
+    let told: Vec<(&str, String, String, i64)> =
+        wanted.map(|(row, kind)| (kind, row.id.to_string(), format!("{kind}/{}", row.aggregate), row.sequence)).collect();
+    let deliveries = told.iter().map(|(kind, key, lane, position)| {
+        let job = NewJob { id: ports.ids.next(), kind, key, due_at: at_once, clock: None, now: at_once };
+        (job, Lane { name: lane, position: *position })
     });
-    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await?;
-    Ok(id)
+    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await
 }
 
 /// The event that a job of a consumer brings.

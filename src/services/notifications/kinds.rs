@@ -43,6 +43,7 @@ pub const KINDS: &[Kind] = &[
     Kind { by_mail: true, ..Kind::in_app("support_ticket.answered", EVERYBODY) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.opened", &[]) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.replied", &[]) },
+    Kind { by_mail: true, ..Kind::in_app("usage.threshold_reached", MONEY) },
 ];
 
 impl Kind {
@@ -92,6 +93,7 @@ pub(super) fn path(event: &Event) -> String {
     match event {
         Event::BusinessRegistered(_) => String::new(),
         Event::Subscription(_, facts) => format!("/subscriptions/{}", facts.subscription_id),
+        Event::UsageThresholdReached(facts) => format!("/subscriptions/{}", facts.subscription_id),
         Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::Ticket(_, facts) => format!("/support/{}", facts.ticket_id),

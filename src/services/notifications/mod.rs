@@ -4,10 +4,12 @@
 //! job of its own, outside any transaction, in the order of its aggregate. It must never log what a mail says, nor keep a
 //! link's token but as a hash.
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::NotificationId;
+use crate::money::Rate;
 use crate::services::Ports;
 use crate::services::access::{self, Caller};
 use crate::services::billing::account::zone;
@@ -126,7 +128,16 @@ fn values(event: &Event, business: &Business, name: &str) -> Result<Value, Error
         };
         values[key] = day.map_or_else(|| value.clone(), Value::from);
     }
+    name_percent(&mut values);
     Ok(values)
+}
+
+/// Names a threshold, which events tell as a part, as people do.
+fn name_percent(values: &mut Value) {
+    let part = values["threshold"].as_str().and_then(|text| text.parse::<Rate>().ok());
+    if let Some(percent) = part.and_then(|part| part.decimal().checked_mul(Decimal::ONE_HUNDRED)) {
+        values["percent"] = Value::from(percent.normalize().to_string());
+    }
 }
 
 /// What a person wants of a kind by a channel.

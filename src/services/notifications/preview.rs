@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::letters::{self, Letter};
 use super::{
     CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, INVITATION, KINDS, RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, kinds,
+    name_percent,
 };
 use crate::error::Error;
 use crate::services::events::Event;
@@ -38,6 +39,7 @@ pub fn mail(kind: &str, locale: &str, app_url: &str) -> Result<Option<Letter>, E
             let day = value.as_str().filter(|_| is_instant).and_then(|text| text.get(..10)).map(Value::from);
             values[key] = day.unwrap_or_else(|| value.clone());
         }
+        name_percent(&mut values);
     }
     letters::letter(kind, locale, &values, &format!("{app_url}{path}")).map(Some)
 }

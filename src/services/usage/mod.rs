@@ -20,7 +20,9 @@ mod people;
 mod placed;
 mod query;
 mod record;
+pub mod retention;
 mod tally;
+mod thresholds;
 
 pub use entitlement::{AccessReason, FeatureAccess, feature_access};
 pub use history::{Hours, history};
@@ -113,7 +115,11 @@ impl UsageTrackingService {
             let (ports, input) = (ports.clone(), std::sync::Arc::clone(&input));
             async move { record::record(&tenant, &ports, caller, &input).await }
         };
-        self.ports.store.write(scope, work).await
+        let (recorded, told) = self.ports.store.write(scope, work).await?;
+        if told {
+            self.ports.work.notify_one();
+        }
+        Ok(recorded)
     }
 }
 

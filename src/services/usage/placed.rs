@@ -9,7 +9,7 @@ use super::course::{Course, Window, courses};
 use super::entitlement::{features, features_of_products, plan_of};
 use super::{LATEST, MAX_EVENT_ID_CHARS, MAX_PROPERTIES_BYTES, NewEvent, earlier};
 use crate::billing::lifecycle::SubscriptionStatus;
-use crate::billing::usage::{BucketSize, MAX_QUANTITY, QUANTITY_DIGITS, bucket_start};
+use crate::billing::usage::{BucketSize, MAX_QUANTITY, QUANTITY_DIGITS, UsagePeriod, bucket_start};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::ids::ProductId;
 use crate::services::access::Access;
@@ -125,6 +125,9 @@ pub(super) struct Placed<'g> {
     pub(super) in_plan: bool,
     /// The hour of the history that it goes to; none for what stands, once the subscription has ended.
     pub(super) hour: Option<Timestamp>,
+    /// The usage period that runs, where the event counts in it: none for a metered event of one that is over, and none once
+    /// the subscription has ended.
+    pub(super) running: Option<UsagePeriod>,
 }
 
 impl Ground {
@@ -203,8 +206,11 @@ impl Ground {
             let sentence = "The plan does not have this feature.";
             return Ok(Err(sound.refuse("feature", UserErrorCode::LimitExceeded, sentence)));
         }
-        let hour = self.hour(course, &window, feature.kind, sound.at)?;
-        Ok(Ok(Placed { sound, course, window, feature, in_plan, hour }))
+        let current = course.window(self.now)?;
+        let hour = hour(current.as_ref(), &window, feature.kind, (sound.at, self.now))?;
+        let now = current.filter(|_| course.covers(self.now)).map(|current| current.period);
+        let running = now.filter(|period| feature.kind == FeatureKind::Limit || *period == window.period);
+        Ok(Ok(Placed { sound, course, window, feature, in_plan, hour, running }))
     }
 
     /// The feature as it is rated: by the plan in force, or in a usage period that is billed by the plan that billed it.
@@ -220,17 +226,23 @@ impl Ground {
     fn sibling(&self, product: ProductId, key: &str) -> Option<&Feature> {
         self.siblings.iter().find(|(of, feature)| *of == product && feature.key == key).map(|(_, feature)| feature)
     }
+}
 
-    /// The hour that an event goes to: metered when it happened, and for what stands when it is told of.
-    fn hour(&self, course: &Course, window: &Window, kind: FeatureKind, at: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let start = |window: &Window, at| {
-            let hour = bucket_start(&window.zone, BucketSize::Hour, at).map_err(rule)?;
-            Ok::<_, Error>(hour.max(window.period.start))
-        };
-        match kind {
-            FeatureKind::Metered => start(window, at).map(Some),
-            FeatureKind::Limit | FeatureKind::Switch => course.window(self.now)?.map(|window| start(&window, self.now)).transpose(),
-        }
+/// The hour that an event goes to: metered when it happened, and for what stands when it is told of, in the usage period of
+/// then.
+fn hour(
+    current: Option<&Window>,
+    window: &Window,
+    kind: FeatureKind,
+    (at, now): (Timestamp, Timestamp),
+) -> Result<Option<Timestamp>, Error> {
+    let start = |window: &Window, at| {
+        let hour = bucket_start(&window.zone, BucketSize::Hour, at).map_err(rule)?;
+        Ok::<_, Error>(hour.max(window.period.start))
+    };
+    match kind {
+        FeatureKind::Metered => start(window, at).map(Some),
+        FeatureKind::Limit | FeatureKind::Switch => current.map(|current| start(current, now)).transpose(),
     }
 }
 

@@ -5,18 +5,20 @@ use std::collections::HashSet;
 use super::placed::{Ground, Placed, Sound};
 use super::tally::Tally;
 use super::{MAX_EVENTS, REMEMBERED, RecordUsage, Recorded, Rejected, earlier};
-use crate::error::{Error, Outcome, UserError, UserErrorCode};
+use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::services::Ports;
 use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::billing::bill_later;
+use crate::services::events::{Event, emit_all};
 use crate::store::{Instant, Tenant, usage};
 
 /// Counts the events of a call. The ids are claimed first, so that of two calls with the same event one waits for the other;
-/// then the subscriptions are locked, so that no two calls are below a limit at the same time.
+/// then the subscriptions are locked, so that no two calls are below a limit at the same time. Answers what came of it, and
+/// whether somebody is to be told of a threshold.
 ///
 /// # Errors
 /// As [`super::UsageTrackingService::record`].
-pub(super) async fn record(tenant: &Tenant, ports: &Ports, caller: Caller, input: &RecordUsage) -> Outcome<Recorded> {
+pub(super) async fn record(tenant: &Tenant, ports: &Ports, caller: Caller, input: &RecordUsage) -> Outcome<(Recorded, bool)> {
     let ports = ports.of(tenant).await?;
     let access = check_change(tenant, caller, Need::RecordUsage).await?;
     check_number(input)?;
@@ -35,13 +37,17 @@ pub(super) async fn record(tenant: &Tenant, ports: &Ports, caller: Caller, input
     let all = sound.len();
     sound.retain(|event| fresh.contains(&event.event.event_id));
     recorded.duplicates = all.saturating_sub(sound.len());
+    let mut told = false;
     if !sound.is_empty() {
-        let counted = count(tenant, &ports, &access, (input, sound, now), &mut recorded).await?;
+        let (counted, reached) = count(tenant, &ports, &access, (input, sound, now), &mut recorded).await?;
+        told = !reached.is_empty();
+        // Under the locks of the subscriptions, as whatever else is told of them.
+        emit_all(tenant, &ports, &reached).await?;
         let released = fresh.into_iter().filter(|id| !counted.contains(id)).collect();
         usage::release_event_ids(tenant, released).await?;
     }
     recorded.rejected.sort_by_key(|rejected| rejected.index);
-    Ok(recorded)
+    Ok((recorded, told))
 }
 
 /// 1 to [`MAX_EVENTS`].
@@ -56,14 +62,14 @@ fn check_number(input: &RecordUsage) -> Result<(), UserError> {
     Ok(())
 }
 
-/// Counts the events that were not counted before; answers the ids of those that count now.
+/// Counts the events that were not counted before; answers the ids of those that count now, and the thresholds that they reach.
 async fn count(
     tenant: &Tenant,
     ports: &Ports,
     access: &Access,
     (input, sound, now): (&RecordUsage, Vec<Sound<'_>>, Instant),
     recorded: &mut Recorded,
-) -> Result<HashSet<String>, Error> {
+) -> Result<(HashSet<String>, Vec<Event>), Error> {
     let ground = Ground::of(tenant, access, &sound, now).await?;
     let mut placed: Vec<Placed<'_>> = Vec::with_capacity(sound.len());
     for event in sound {
@@ -86,14 +92,16 @@ async fn count(
                 recorded.accepted = recorded.accepted.saturating_add(1);
                 counted.insert(id.clone());
             }
-            Err(error) => recorded.reject(input, event.sound.index, error),
+            Err(Failure::Refused(errors)) => errors.into_iter().for_each(|error| recorded.reject(input, event.sound.index, error)),
+            Err(Failure::Fault(error)) => return Err(error),
         }
     }
     for (subscription, month) in tally.months() {
         bill_later(tenant, ports, subscription, month).await?;
     }
-    usage::write(tenant, tally.counted()).await?;
-    Ok(counted)
+    let (rows, reached) = tally.counted();
+    usage::write(tenant, rows).await?;
+    Ok((counted, reached))
 }
 
 impl Recorded {

@@ -7,11 +7,13 @@ use rust_decimal::Decimal;
 
 use super::entitlement::{AccessReason, plan_of, weigh};
 use super::placed::{Ground, Placed};
+use super::thresholds::Herald;
 use crate::billing::usage::MAX_QUANTITY;
-use crate::error::{Error, UserError, UserErrorCode};
+use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::{ProductId, SubscriptionId};
 use crate::money::Rate;
 use crate::services::Ports;
+use crate::services::events::Event;
 use crate::store::types::{FeatureKind, UsageAction};
 use crate::store::usage::{self, Counted, UsageBucket, UsageCounter, UsageEvent, UsageStanding};
 use crate::store::{Instant, Tenant};
@@ -43,6 +45,8 @@ pub(super) struct Tally<'p> {
     ports: &'p Ports,
     /// Now.
     now: Instant,
+    /// Now, whatever a test clock shows: events are kept by real time.
+    real_now: Instant,
     /// Counters, by subscription, feature and start of the usage period.
     counters: HashMap<(SubscriptionId, String, Instant), Kept<UsageCounter>>,
     /// Standing quantities, by product and feature.
@@ -55,6 +59,8 @@ pub(super) struct Tally<'p> {
     months: Vec<(SubscriptionId, (Instant, Instant))>,
     /// The events that were counted.
     events: Vec<UsageEvent>,
+    /// The thresholds that they reach.
+    herald: Herald,
 }
 
 impl<'p> Tally<'p> {
@@ -72,12 +78,14 @@ impl<'p> Tally<'p> {
         let mut tally = Self {
             ports,
             now,
+            real_now: ports.real_now().into(),
             counters: counters.map(|(key, row)| (key, Kept::read(row))).collect(),
             standings: HashMap::new(),
             additions: HashMap::new(),
             buckets: HashMap::new(),
             months: Vec::new(),
             events: Vec::new(),
+            herald: Herald { now: now.get(), events: Vec::new() },
         };
         let subscriptions: Vec<SubscriptionId> = ground.courses.iter().map(|course| course.row.id).collect();
         let distinct = |mut keys: Vec<String>| {
@@ -128,8 +136,8 @@ impl<'p> Tally<'p> {
     ///
     /// # Errors
     /// LIMIT_EXCEEDED with `enforce` for one past a hard limit; TOO_LARGE, INVALID for what no quantity can be. Nothing is
-    /// counted then.
-    pub(super) fn count(&mut self, placed: &Placed<'_>, enforce: bool) -> Result<(), UserError> {
+    /// counted then. A fault for a row that notes what is no threshold.
+    pub(super) fn count(&mut self, placed: &Placed<'_>, enforce: bool) -> Outcome<()> {
         match placed.feature.kind {
             FeatureKind::Metered => self.meter(placed, enforce)?,
             FeatureKind::Limit | FeatureKind::Switch => self.stand(placed, enforce)?,
@@ -138,7 +146,7 @@ impl<'p> Tally<'p> {
         self.events.push(UsageEvent {
             business_id: placed.course.row.business_id,
             id: self.ports.ids.next(),
-            recorded_at: self.now,
+            recorded_at: self.real_now,
             subscription_id: placed.course.row.id,
             feature_key: placed.feature.key.clone(),
             event_id: sound.event.event_id.clone(),
@@ -152,13 +160,13 @@ impl<'p> Tally<'p> {
     }
 
     /// Adds to what is metered.
-    fn meter(&mut self, placed: &Placed<'_>, enforce: bool) -> Result<(), UserError> {
+    fn meter(&mut self, placed: &Placed<'_>, enforce: bool) -> Outcome<()> {
         let (row, period) = (&placed.course.row, placed.window.period);
         let key = (row.id, placed.feature.key.clone(), Instant::from(period.start));
         let quantity = placed.sound.quantity;
         let used = self.counters.get(&key).map_or(Decimal::ZERO, |kept| kept.row.used.decimal());
         if enforce && !matches!(weigh(placed.feature, used, quantity), AccessReason::Included | AccessReason::Overage) {
-            return Err(beyond(placed));
+            return Err(beyond(placed).into());
         }
         let all = sum(placed, used, quantity)?;
         let new = || UsageCounter {
@@ -175,6 +183,8 @@ impl<'p> Tally<'p> {
             billed_used: None,
             billed_at: None,
             updated_at: self.now,
+            told: String::new(),
+            begun_at: Some(self.real_now),
         };
         if placed.window.ends_early && !self.counters.contains_key(&key) {
             self.months.push((row.id, (period.start.into(), period.end.into())));
@@ -189,6 +199,7 @@ impl<'p> Tally<'p> {
             let (plan, version) = plan_of(placed.course);
             (kept.row.plan_id, kept.row.plan_version) = (Some(plan), Some(version));
         }
+        self.herald.metered(placed, &mut kept.row, used)?;
         if let Some(bucket) = self.bucket(placed) {
             bucket.quantity = Rate::from(sum(placed, bucket.quantity.decimal(), quantity)?);
         }
@@ -197,7 +208,7 @@ impl<'p> Tally<'p> {
 
     /// Adds to, takes off or sets what stands. Events count in the order in which they happened: what a later SET outweighs
     /// changes nothing, and to a SET that comes late is added what was added after it.
-    fn stand(&mut self, placed: &Placed<'_>, enforce: bool) -> Result<(), UserError> {
+    fn stand(&mut self, placed: &Placed<'_>, enforce: bool) -> Outcome<()> {
         let (sound, row) = (&placed.sound, &placed.course.row);
         let key = (row.product_id, placed.feature.key.clone());
         let kept = self.standings.get(&key);
@@ -213,11 +224,11 @@ impl<'p> Tally<'p> {
             }
         };
         if all.is_sign_negative() && !all.is_zero() {
-            return Err(sound.refuse("quantity", UserErrorCode::Invalid, "More would be given back than there is."));
+            return Err(sound.refuse("quantity", UserErrorCode::Invalid, "More would be given back than there is.").into());
         }
         let is_past = all > stands && weigh(placed.feature, all, Decimal::ZERO) != AccessReason::Included;
         if enforce && is_past {
-            return Err(beyond(placed));
+            return Err(beyond(placed).into());
         }
         let new = || UsageStanding {
             business_id: row.business_id,
@@ -228,6 +239,8 @@ impl<'p> Tally<'p> {
             set_at: None,
             last_at: sound.at.into(),
             updated_at: self.now,
+            told: String::new(),
+            told_in: None,
         };
         if sound.event.action == UsageAction::Add {
             self.additions.entry(key.clone()).or_default().push((sound.at, sound.quantity));
@@ -240,6 +253,7 @@ impl<'p> Tally<'p> {
         if sound.event.action == UsageAction::Set && !is_outweighed {
             kept.row.set_at = Some(sound.at.into());
         }
+        self.herald.standing(placed, &mut kept.row, stands)?;
         if let Some(bucket) = self.bucket(placed) {
             bucket.quantity = Rate::from(all);
         }
@@ -272,14 +286,15 @@ impl<'p> Tally<'p> {
         months
     }
 
-    /// What is to be written.
-    pub(super) fn counted(self) -> Counted {
-        Counted {
+    /// What is to be written, and what is to be told.
+    pub(super) fn counted(self) -> (Counted, Vec<Event>) {
+        let counted = Counted {
             events: self.events,
             counters: Kept::changed(self.counters.into_values()),
             standings: Kept::changed(self.standings.into_values()),
             buckets: Kept::changed(self.buckets.into_values()),
-        }
+        };
+        (counted, self.herald.events)
     }
 }
 

@@ -6,7 +6,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, QueryFilter as _, QuerySelect as _};
 
-use super::{Feature, Plan, Price, Product, Seller, TaxRate, overage};
+use super::{Feature, Plan, Price, Product, Seller, TaxRate, overage, thresholds};
 use crate::error::Error;
 use crate::ids::PlanId;
 use crate::store::entity::catalog::{plan, plan_feature, plan_price, plan_version, product, seller, tax_rate};
@@ -167,6 +167,7 @@ async fn insert_parts(system: &System, new: &NewPlanVersion<'_>) -> Result<(), E
             included: Set(feature.included),
             unit: Set(feature.unit.clone()),
             overage: Set(overage::write(&feature.overage)?),
+            thresholds: Set(thresholds::write(&feature.thresholds)),
         })
     };
     system.insert_many((1..).zip(new.features).map(feature).collect::<Result<Vec<_>, Error>>()?).await

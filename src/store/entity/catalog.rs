@@ -130,6 +130,7 @@ pub mod plan_feature {
         pub included: Option<Rate>,
         pub unit: Option<String>,
         pub overage: String,
+        pub thresholds: String,
     }
 
     crate::store::entity::catalogue_entity!();

@@ -76,6 +76,8 @@ pub mod usage_counter {
         pub billed_used: Option<Rate>,
         pub billed_at: Option<Instant>,
         pub updated_at: Instant,
+        pub told: String,
+        pub begun_at: Option<Instant>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
@@ -102,6 +104,8 @@ pub mod usage_standing {
         pub set_at: Option<Instant>,
         pub last_at: Instant,
         pub updated_at: Instant,
+        pub told: String,
+        pub told_in: Option<Instant>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
