@@ -30,19 +30,31 @@ impl From<DbErr> for Error {
 }
 
 /// Whether the database asks for the transaction to be run again. A connection that was lost is not in the list:
-/// lost during COMMIT, nobody knows whether it took effect.
+/// lost during COMMIT, nobody knows whether it took effect. One that was gone before the statement was sent is.
 fn is_retryable(error: &DbErr) -> bool {
-    code_of(error).is_some_and(|code| POSTGRES_RETRYABLE.contains(&code.as_ref()) || SQLITE_RETRYABLE.contains(&code.as_ref()))
+    let asks = |code: &str| POSTGRES_RETRYABLE.contains(&code) || SQLITE_RETRYABLE.contains(&code);
+    code_of(error).is_some_and(|code| asks(&code)) || was_never_sent(error)
+}
+
+/// Whether the server was gone before it had the statement. A pipe breaks where one writes, and never where one waits for the
+/// answer: what failed so, be it COMMIT, was not run. By a Unix socket a server that ends a connection is met like this, and what
+/// it said last stays unread.
+fn was_never_sent(error: &DbErr) -> bool {
+    matches!(cause_of(error), Some(sqlx::Error::Io(cause)) if cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// The database's own code of an error.
 fn code_of(error: &DbErr) -> Option<Cow<'_, str>> {
-    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
-    | DbErr::Query(RuntimeErr::SqlxError(cause))
-    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
-    else {
-        return None;
-    };
-    let sqlx::Error::Database(cause) = cause.as_ref() else { return None };
+    let Some(sqlx::Error::Database(cause)) = cause_of(error) else { return None };
     cause.code()
+}
+
+/// The driver's own error.
+fn cause_of(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause))
+        | DbErr::Conn(RuntimeErr::SqlxError(cause)) => Some(cause.as_ref()),
+        _ => None,
+    }
 }

@@ -170,7 +170,7 @@ async fn a_signed_in_caller_sees_prices_in_the_currency_of_the_business_until_th
     let insert = "
         insert into businesses values ({1}, 'Duka', 'd@example.com', 'RETAIL', 'SIZE_1', 'KE', '00100', null, null, null, null, {bytes}, {false},
             'Africa/Nairobi', 'KES', 'UNVERIFIED', 0, null, {at}, {at});
-        insert into users values ({2}, 'a@example.com', 'a@example.com', 'Ann', 'x', 'en', null, {at}, {at});
+        insert into users values ({2}, 'a@example.com', 'a@example.com', 'Ann', 'x', 'en', null, {at}, {at}, null);
         insert into members values ({1}, {4}, {2}, 'MEMBER', {at});
         insert into sessions values ({3}, {2}, {1}, null, {at}, {at}, '2027-03-01 00:00:00+00:00', null);";
     execute(&url, kind, insert).await;

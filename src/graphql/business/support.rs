@@ -23,7 +23,7 @@ use crate::store::types;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "types::TicketStatus")]
 pub enum TicketStatus {
-    /// Staff are to answer.
+    /// Support is to answer.
     Open,
     /// The customer is to answer.
     WaitingForCustomer,
@@ -120,13 +120,13 @@ impl SupportTicket {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<TicketMessageConnection> {
-        let (request, list) = (request(context), format!("{}/messages", self.row.id));
-        let window = PageArguments { first, after, last, before }.window(request, &list)?;
+        let (request, name) = (request(context), format!("{}/messages", self.row.id));
+        let window = PageArguments { first, after, last, before }.window(request, &name)?;
         let page = request.view().loaders.ticket_messages.page((self.row.business_id, self.row.id), window).await?;
         let number = u64::try_from(self.row.messages).unwrap_or_default();
         let count: Count = Arc::new(move || Box::pin(async move { Ok(number) }));
         let page = page.map(|row| (Position { at: row.created_at, id: row.id.uuid() }, TicketMessage { row }));
-        Ok(TicketMessageConnection::of(request, &list, page, count))
+        Ok(TicketMessageConnection::of(request, &name, page, count))
     }
     /// When it was opened.
     async fn created_at(&self) -> DateTime {

@@ -54,7 +54,7 @@ pub(super) async fn conclude(ports: &Ports, scope: TenantScope, taken: &Payment,
             if held.fence != fence || !held.status.is_live() {
                 return Ok(None);
             }
-            apply(&tenant, &ports, business, &held, verdict).await.map(Some).map_err(Into::into)
+            Box::pin(apply(&tenant, &ports, business, &held, verdict)).await.map(Some).map_err(Into::into)
         }
     };
     let written = ports.store.write(scope, write).await?;
