@@ -72,6 +72,21 @@ pub(in crate::services) fn line(field: &'static str, text: &str, max: usize) -> 
     Ok(text.to_owned())
 }
 
+/// At most `max` characters, of several lines if need be, without the spaces around them.
+///
+/// # Errors
+/// TOO_LONG or INVALID.
+pub(in crate::services) fn lines(field: &'static str, text: &str, max: usize) -> Result<String, UserError> {
+    let text = text.trim();
+    if text.chars().nth(max).is_some() {
+        return Err(UserError::at(field, UserErrorCode::TooLong, format!("At most {max} characters fit here.")));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(UserError::at(field, UserErrorCode::Invalid, "Write it without control characters."));
+    }
+    Ok(text.to_owned())
+}
+
 /// Control characters, line ends, and the marks that turn the direction of what follows.
 fn breaks_the_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,6 +1,7 @@
 //! Why staff did something, in their words.
 
 use crate::error::{UserError, UserErrorCode};
+use crate::services::customers::fields::lines;
 
 /// The most characters of a reason.
 const MAX_REASON_CHARS: usize = 500;
@@ -22,12 +23,5 @@ pub(super) fn reason(text: &str) -> Result<String, UserError> {
 /// # Errors
 /// TOO_LONG or INVALID at `field`.
 pub(super) fn words(field: &'static str, text: &str) -> Result<String, UserError> {
-    let text = text.trim();
-    if text.chars().nth(MAX_REASON_CHARS).is_some() {
-        return Err(UserError::at(field, UserErrorCode::TooLong, format!("At most {MAX_REASON_CHARS} characters fit here.")));
-    }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(UserError::at(field, UserErrorCode::Invalid, "Write it without control characters."));
-    }
-    Ok(text.to_owned())
+    lines(field, text, MAX_REASON_CHARS)
 }

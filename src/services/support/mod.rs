@@ -7,6 +7,7 @@ use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::TicketId;
 use crate::services::Ports;
 use crate::services::access::{self, Access, Caller, Need, Who};
+use crate::services::customers::fields::{line, lines};
 use crate::services::events::{self, Event, TicketFacts, TicketWhat};
 use crate::store::jobs::{self, Finish, Job, NewJob};
 use crate::store::support::{self as rows, Ticket, TicketMessage};
@@ -307,7 +308,7 @@ async fn author(tenant: &Tenant, access: &Access, now: Instant) -> Result<Author
 
 /// Reads the input, or everything that is wrong with it.
 fn read(input: &OpenTicket) -> Outcome<(String, String)> {
-    let subject = crate::services::customers::fields::line("subject", &input.subject, MAX_SUBJECT_CHARS);
+    let subject = line("subject", &input.subject, MAX_SUBJECT_CHARS);
     match (subject, text("body", &input.body)) {
         (Ok(subject), Ok(body)) => Ok((subject, body)),
         (subject, body) => Err(Failure::Refused(subject.err().into_iter().chain(body.err()).collect())),
@@ -319,15 +320,8 @@ fn read(input: &OpenTicket) -> Outcome<(String, String)> {
 /// # Errors
 /// REQUIRED, TOO_LONG or INVALID at `field`.
 pub(in crate::services) fn text(field: &'static str, text: &str) -> Result<String, UserError> {
-    let text = text.trim();
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Err(UserError::at(field, UserErrorCode::Required, "This is needed."));
     }
-    if text.chars().nth(MAX_BODY_CHARS).is_some() {
-        return Err(UserError::at(field, UserErrorCode::TooLong, format!("At most {MAX_BODY_CHARS} characters fit here.")));
-    }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(UserError::at(field, UserErrorCode::Invalid, "Write it without control characters."));
-    }
-    Ok(text.to_owned())
+    lines(field, text, MAX_BODY_CHARS)
 }

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait as _, QueryFilter as _};
 
 use super::Of;
 use crate::error::Error;
-use crate::ids::{BusinessId, TicketId, TicketMessageId, UserId};
+use crate::ids::{TicketId, TicketMessageId, UserId};
 use crate::store::Reader;
 use crate::store::entity::support::{message, ticket};
 use crate::store::page::{MAX_COUNT, Page, Window, newest_first, newest_of_each};
@@ -40,14 +40,6 @@ pub async fn by_id(reader: &Reader, id: TicketId) -> Result<Option<Ticket>, Erro
 pub async fn by_ids(reader: &Reader, ids: &[Of<TicketId>]) -> Result<HashMap<Of<TicketId>, Ticket>, Error> {
     let rows = reader.select_of::<ticket::Entity, _>(ticket::Column::Id, ids).all().await?;
     Ok(rows.into_iter().map(|row| ((row.business_id, row.id), row)).collect())
-}
-
-/// Whose a ticket is.
-///
-/// # Errors
-/// The database's fault.
-pub async fn business_of(reader: &Reader, id: TicketId) -> Result<Option<BusinessId>, Error> {
-    Ok(by_id(reader, id).await?.map(|row| row.business_id))
 }
 
 /// A page, newest first.
