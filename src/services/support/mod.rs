@@ -179,6 +179,11 @@ async fn grow_quiet(tenant: &Tenant, ports: &Ports, key: &str) -> Result<Finish,
     customers::lock_business(tenant).await?;
     let Some(mut ticket) = rows::lock(tenant, id).await?.filter(|ticket| ticket.messages == messages) else { return Ok(Finish::Done) };
     let Some(status) = after(ticket.status, Turn::Quiet) else { return Ok(Finish::Done) };
+    // Run once more, since a worker died after it had resolved the ticket, the job waits for the second week all the same.
+    let quiet_from = ticket.updated_at.get().saturating_add(QUIET_FOR).unwrap_or(jiff::Timestamp::MAX);
+    if ports.real_now() < quiet_from {
+        return Ok(Finish::Again(quiet_from.into()));
+    }
     ticket.status = status;
     let what = if status == TicketStatus::Resolved { TicketWhat::Resolved } else { TicketWhat::Closed };
     changed(tenant, ports, ticket, what).await?;
