@@ -19,6 +19,7 @@ use crate::security::envelope::MasterKey;
 use crate::security::password::Passwords;
 use crate::security::random::SharedRng;
 use crate::security::token::TokenIssuer;
+use crate::store::jobs::Job;
 use crate::store::test_clocks::{self as clocks, Reading};
 use crate::store::{Store, Tenant};
 
@@ -50,6 +51,8 @@ pub struct Ports {
     inner: Arc<Parts>,
     /// What the test clock shows that the business at hand is on.
     reading: Option<Reading>,
+    /// Whether the business at hand is known to be on no test clock.
+    by_real_time: bool,
 }
 
 /// The parts of [`Ports`].
@@ -89,7 +92,9 @@ pub struct Parts {
 impl Ports {
     /// Shares `parts`.
     pub fn new(parts: Parts) -> Self {
-        Self { inner: Arc::new(parts), reading: None }
+        // There are no test clocks but in a sandbox.
+        let is_sandbox = parts.sandbox;
+        Self { inner: Arc::new(parts), reading: None, by_real_time: !is_sandbox }
     }
 
     /// The same outside as the business of `tenant` has it: in a sandbox it may be on a test clock, by which its periods,
@@ -98,10 +103,17 @@ impl Ports {
     /// # Errors
     /// The database's fault.
     pub async fn of(&self, tenant: &Tenant) -> Result<Self, Error> {
-        if !self.sandbox {
+        if self.by_real_time {
             return Ok(self.clone());
         }
-        Ok(Self { inner: Arc::clone(&self.inner), reading: clocks::reading(tenant).await? })
+        Ok(Self { inner: Arc::clone(&self.inner), reading: clocks::reading(tenant).await?, by_real_time: false })
+    }
+
+    /// The same outside for a job of billing or of payments: where the job goes by real time, so does its business, since none is
+    /// put on a test clock once it has subscribed; so that is not looked up again.
+    #[must_use]
+    pub fn of_job(&self, job: &Job) -> Self {
+        Self { by_real_time: self.by_real_time || job.test_clock_id.is_none(), ..self.clone() }
     }
 
     /// The same outside at another time, with the gateway of that time: for living through the past as demo data.

@@ -57,6 +57,16 @@ pub async fn schedule(tenant: &Tenant, new: NewJob<'_>) -> Result<bool, Error> {
     tenant.insert_if_new(row(&new, None)).await
 }
 
+/// As [`schedule`], for a job that nobody claims before `lease_until`, by real time: whoever writes it does what it is about
+/// at once, after the commit, and takes it back by [`withdraw`]. It is done by whoever claims it where that never happens.
+///
+/// # Errors
+/// The database's fault.
+pub async fn schedule_leased(tenant: &Tenant, new: NewJob<'_>, lease_until: Instant) -> Result<bool, Error> {
+    let leased = job::ActiveModel { leased_until: Set(Some(lease_until)), ..row(&new, None) };
+    tenant.insert_if_new(leased).await
+}
+
 /// As [`schedule`], for a job that waits for those before it in its lane.
 ///
 /// # Errors
@@ -258,7 +268,7 @@ pub async fn finish_all(system: &System, over: &[(Job, Finish)], now: Instant) -
 }
 
 /// Gives back a claimed job that was not run to its end, if the claim still holds: it is due as before, and the claim
-/// counts as no attempt.
+/// counts as no attempt. With it go the jobs of its business that were written leased, which whoever wrote them has not done.
 ///
 /// # Errors
 /// The database's fault.
@@ -274,6 +284,15 @@ pub async fn release(system: &System, claimed: &Job, now: Instant) -> Result<(),
         .filter(job::Column::LeasedUntil.is_not_null())
         .filter(job::Column::Status.eq(JobStatus::Ready));
     update.exec(system.connection()).await?;
+    let never_claimed = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::LeasedUntil, Expr::value(Option::<Instant>::None))
+        .col_expr(job::Column::UpdatedAt, Expr::value(now))
+        .filter(job::Column::BusinessId.eq(claimed.business_id))
+        .filter(job::Column::Fence.eq(0_i64))
+        .filter(job::Column::LeasedUntil.is_not_null())
+        .filter(job::Column::Status.eq(JobStatus::Ready));
+    never_claimed.exec(system.connection()).await?;
     Ok(())
 }
 

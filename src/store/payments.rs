@@ -1,7 +1,7 @@
 //! Payment methods and payment attempts. Whoever changes one has locked the business first.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::Tenant;
 use super::entity::invoices::invoice;
@@ -164,44 +164,56 @@ pub struct NewAttempt<'a> {
     pub method: &'a PaymentMethod,
     /// How much; more than zero.
     pub amount: Money,
+    /// CREATED, or SENDING in the hands of whoever writes it.
+    pub status: PaymentStatus,
     /// 1 for the first on the invoice.
     pub attempt: i32,
     /// Now.
     pub at: Instant,
 }
 
-/// Writes an attempt as CREATED, and its number on the invoice.
+/// Writes an attempt, and its number on the invoice; answers it as it is written.
 ///
 /// # Errors
 /// [`Error::UniqueViolation`] where another attempt on the invoice is live.
-pub async fn insert_attempt(tenant: &Tenant, new: NewAttempt<'_>) -> Result<(), Error> {
-    let row = payment::ActiveModel {
-        id: Set(new.id),
-        invoice_id: Set(new.invoice),
-        method_id: Set(Some(new.method.id)),
-        method_kind: Set(new.method.kind),
-        method_label: Set(new.method.label.clone()),
-        currency: Set(new.amount.currency()),
-        amount_minor: Set(new.amount.minor()),
-        refunded_minor: Set(0),
-        refunding_minor: Set(0),
-        status: Set(PaymentStatus::Created),
-        gateway: Set(new.method.gateway.clone()),
-        gateway_method: Set(new.method.reference.clone()),
-        hard_decline: Set(false),
-        attempt: Set(new.attempt),
-        fence: Set(0),
-        created_at: Set(new.at),
-        updated_at: Set(new.at),
-        ..Default::default()
+pub async fn insert_attempt(tenant: &Tenant, new: NewAttempt<'_>) -> Result<Payment, Error> {
+    let row = Payment {
+        business_id: tenant.business(),
+        id: new.id,
+        invoice_id: new.invoice,
+        method_id: Some(new.method.id),
+        method_kind: new.method.kind,
+        method_label: new.method.label.clone(),
+        currency: new.amount.currency(),
+        amount_minor: new.amount.minor(),
+        refunded_minor: 0,
+        refunding_minor: 0,
+        status: new.status,
+        gateway: new.method.gateway.clone(),
+        gateway_method: new.method.reference.clone(),
+        gateway_reference: None,
+        receipt: None,
+        failure_code: None,
+        failure_message: None,
+        hard_decline: false,
+        action_kind: None,
+        action_url: None,
+        action_client_secret: None,
+        action_expires_at: None,
+        attempt: new.attempt,
+        // A fence of 1 is the first sender's.
+        fence: i64::from(new.status == PaymentStatus::Sending),
+        created_at: new.at,
+        updated_at: new.at,
+        settled_at: None,
     };
-    tenant.insert_many(vec![row]).await?;
+    tenant.insert_many(vec![row.clone().into_active_model().reset_all()]).await?;
     tenant
         .update_where::<invoice::Entity>(|update| {
             update.set(invoice::Column::Attempts, new.attempt).filter(invoice::Column::Id.eq(new.invoice))
         })
         .await?;
-    Ok(())
+    Ok(row)
 }
 
 /// An attempt.

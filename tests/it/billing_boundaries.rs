@@ -1,13 +1,21 @@
 //! Boundaries: each is billed once, in order, whoever comes first.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::billing::change::{ChangeTiming, Proration};
 use evolve_business::services::billing::run_job;
 use evolve_business::store::jobs::{Job, claim_due};
+use evolve_business::worker::{Worker, WorkerSettings};
 use futures::future::join_all;
 use jiff::SignedDuration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::database::TestDatabase;
 use crate::world::World;
+use crate::world_payments::until;
 
 both!(
     catching_up_bills_every_missed_period_once_and_in_order,
@@ -15,6 +23,9 @@ both!(
     a_change_at_a_boundary_meets_the_new_period,
     a_clock_that_steps_back_bills_nothing_twice,
     a_renewal_that_is_free_makes_no_invoice,
+    a_renewal_charges_by_its_own_job,
+    a_renewal_that_dies_after_the_gateways_charge_ends_with_one_charge_and_one_settled_payment,
+    a_stop_in_the_middle_of_a_renewals_charge_leaves_it_to_the_next_worker_at_once,
 );
 
 async fn catching_up_bills_every_missed_period_once_and_in_order(db: TestDatabase) {
@@ -91,4 +102,62 @@ async fn a_renewal_that_is_free_makes_no_invoice(db: TestDatabase) {
     world.run_at("2027-07-01T06:00:00Z").await;
     assert_eq!((made.invoice, world.count("invoices", "true").await), (None, 0));
     assert_eq!(world.subscription(payer, made.subscription).await.period_number, 2);
+}
+
+async fn a_renewal_charges_by_its_own_job(db: TestDatabase) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    world.subscribe(payer, "basic").await;
+    world.clock.set("2027-06-30T21:00:00Z".parse().unwrap());
+    let jobs = claimed(&world).await;
+    let renewal = jobs.iter().find(|job| job.kind == "renewal").unwrap();
+    run_job(&world.ports, payer.scope, renewal).await.unwrap();
+    assert_eq!(world.count("invoices", "status = 'PAID'").await, 2);
+    assert_eq!(world.charges().await, 2);
+    // The job that would have charged if it had not.
+    assert_eq!(world.count("jobs", "kind = 'charge' and status = 'DONE'").await, 2);
+    assert_eq!(world.count("jobs", "kind = 'charge' and fence = 0").await, 1, "nobody claimed it");
+}
+
+/// A subscription whose renewal has charged, and whose worker waits for the gateway to say so.
+async fn charging(db: TestDatabase, stop_within: Duration) -> (World, CancellationToken, JoinHandle<()>) {
+    let world = World::shop_at(db, "2027-06-01T06:00:00Z").await;
+    let payer = world.customer().await;
+    world.subscribe(payer, "basic").await;
+    world.clock.set("2027-06-30T21:00:00Z".parse().unwrap());
+    let options =
+        SandboxOptions { hold_after_commit: Some(Duration::from_mins(1)), call_limit: Duration::from_mins(2), ..SandboxOptions::default() };
+    let holding = SandboxGateway::open(world.database.dir.path(), world.ports.clock.clone(), options).await.unwrap();
+    let (stop, settings) = (CancellationToken::new(), WorkerSettings { stop_within, ..WorkerSettings::default() });
+    let worker = tokio::spawn(Worker::new(world.through(Arc::new(holding)), settings, stop.clone()).run());
+    until(async || world.charges().await == 2).await;
+    assert_eq!(world.count("payments", "status = 'SENDING' and fence = 1").await, 1);
+    (world, stop, worker)
+}
+
+/// The renewal is charged and settled, once.
+async fn charged_once(world: &World) {
+    assert_eq!(world.count("payments", "status = 'SUCCEEDED'").await, 2);
+    assert_eq!((world.count("payments", "true").await, world.charges().await), (2, 2));
+    assert_eq!(world.count("invoices", "status = 'PAID'").await, 2);
+    assert_eq!(world.examine().await, [""; 0]);
+}
+
+async fn a_renewal_that_dies_after_the_gateways_charge_ends_with_one_charge_and_one_settled_payment(db: TestDatabase) {
+    let (world, _stop, worker) = charging(db, Duration::ZERO).await;
+    worker.abort();
+    assert!(worker.await.unwrap_err().is_cancelled());
+    world.pass(SignedDuration::from_secs(59)).await;
+    assert_eq!(world.count("payments", "status = 'SENDING'").await, 1, "whoever charged may still say so");
+    world.pass(SignedDuration::from_secs(2)).await;
+    charged_once(&world).await;
+}
+
+async fn a_stop_in_the_middle_of_a_renewals_charge_leaves_it_to_the_next_worker_at_once(db: TestDatabase) {
+    let (world, stop, worker) = charging(db, Duration::from_millis(50)).await;
+    stop.cancel();
+    worker.await.unwrap();
+    assert_eq!(world.count("jobs", "leased_until is not null").await, 0);
+    world.run_due_jobs().await;
+    charged_once(&world).await;
 }

@@ -141,10 +141,10 @@ impl World {
             async move {
                 customers::lock_business(&tenant).await?;
                 let invoice = invoices::find(&tenant, invoice).await?.unwrap();
-                payments::begin_attempt(&tenant, &ports, &invoice, None).await
+                payments::begin_attempt(&tenant, &ports, &invoice, None, payments::Sender::Job).await
             }
         };
-        self.ports.store.write(payer.scope, begin).await.unwrap().unwrap()
+        self.ports.store.write(payer.scope, begin).await.unwrap().unwrap().id
     }
 
     /// A worker on `ports` that is never told to stop.

@@ -4,10 +4,14 @@ use jiff::Timestamp;
 
 use crate::billing::period::Zone;
 use crate::billing::tax::{Tax, TaxBehavior};
-use crate::error::Error;
+use crate::error::{Error, Outcome};
+use crate::ids::{PaymentId, PaymentMethodId};
 use crate::money::{Money, Rate};
+use crate::services::Ports;
+use crate::services::payments::{BegunAttempt, Sender, begin_attempt};
 use crate::store::catalog::{Seller, TaxRate, seller_and_tax_rates, tax_rate_on};
 use crate::store::customers::{Business, business, lock_business};
+use crate::store::invoices::Invoice;
 use crate::store::types::{Day, Instant};
 use crate::store::{Tenant, invoices};
 
@@ -29,6 +33,8 @@ pub struct Account {
     pub at: Timestamp,
     /// Its country's tax on that day.
     tax: Option<TaxRate>,
+    /// The attempts that were begun and are in the hands of this operation; `None` where each is left to its job.
+    begun: Option<Vec<BegunAttempt>>,
 }
 
 impl Account {
@@ -61,7 +67,39 @@ impl Account {
         let (seller, rates) = seller_and_tax_rates(&tenant.catalogue(), &business.country).await?;
         let seller_zone = seller.as_ref().map_or(Ok(Zone::UTC), |seller| zone(&seller.time_zone))?;
         let tax = tax_rate_on(rates, Day::from(seller_zone.date_of(at)));
-        Ok(Self { zone: zone(&business.time_zone)?, business, seller, seller_zone, at, tax })
+        Ok(Self { zone: zone(&business.time_zone)?, business, seller, seller_zone, at, tax, begun: None })
+    }
+
+    /// The same business, for an operation that hands the attempts it begins to the gateway itself, once it is committed: what
+    /// [`Account::take_begun`] answers then.
+    #[must_use]
+    pub fn sending(self) -> Self {
+        Self { begun: Some(Vec::new()), ..self }
+    }
+
+    /// Begins an attempt for what is due on an invoice, as [`begin_attempt`] does, by whoever this operation leaves it to.
+    ///
+    /// # Errors
+    /// As [`begin_attempt`].
+    pub async fn begin_attempt(
+        &mut self,
+        tenant: &Tenant,
+        ports: &Ports,
+        invoice: &Invoice,
+        method: Option<PaymentMethodId>,
+    ) -> Outcome<Option<PaymentId>> {
+        let sender = if self.begun.is_some() { Sender::Beginner } else { Sender::Job };
+        let Some(payment) = begin_attempt(tenant, ports, invoice, method, sender).await? else { return Ok(None) };
+        let id = payment.id;
+        if let Some(begun) = &mut self.begun {
+            begun.push(BegunAttempt { payment, number: invoice.number.clone() });
+        }
+        Ok(Some(id))
+    }
+
+    /// The attempts that whoever holds the account must hand to the gateway after the commit.
+    pub fn take_begun(self) -> Vec<BegunAttempt> {
+        self.begun.unwrap_or_default()
     }
 
     /// Who sells.
@@ -100,7 +138,7 @@ impl Account {
     ///
     /// # Errors
     /// The database's fault.
-    pub async fn open_invoices(&self, tenant: &Tenant) -> Result<Vec<invoices::Invoice>, Error> {
+    pub async fn open_invoices(&self, tenant: &Tenant) -> Result<Vec<Invoice>, Error> {
         invoices::open(tenant, None).await
     }
 }

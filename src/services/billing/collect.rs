@@ -18,7 +18,6 @@ use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
-use crate::services::payments::begin_attempt;
 use crate::store::invoices::Invoice;
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::{Tenant, invoices};
@@ -44,7 +43,7 @@ pub async fn collect(
     if invoice.amount_due_minor == 0 || write_off_rest(tenant, ports, account, invoice).await? {
         return Ok(None);
     }
-    let begun = attempt(tenant, ports, invoice, method.or(standing.row.payment_method_id)).await?;
+    let begun = attempt(tenant, ports, account, invoice, method.or(standing.row.payment_method_id)).await?;
     if begun.is_none() {
         overdue(tenant, ports, account, standing, invoice, false).await?;
     }
@@ -52,13 +51,19 @@ pub async fn collect(
 }
 
 /// Begins an attempt with `method`, or where that is not usable (any more), with the default one.
-async fn attempt(tenant: &Tenant, ports: &Ports, invoice: &Invoice, method: Option<PaymentMethodId>) -> Result<Option<PaymentId>, Error> {
+async fn attempt(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    invoice: &Invoice,
+    method: Option<PaymentMethodId>,
+) -> Result<Option<PaymentId>, Error> {
     if method.is_some()
-        && let Some(begun) = usable(begin_attempt(tenant, ports, invoice, method).await)?
+        && let Some(begun) = usable(account.begin_attempt(tenant, ports, invoice, method).await)?
     {
         return Ok(Some(begun));
     }
-    usable(begin_attempt(tenant, ports, invoice, None).await)
+    usable(account.begin_attempt(tenant, ports, invoice, None).await)
 }
 
 /// A method that is refused is one that is not usable.
@@ -146,33 +151,32 @@ fn rungs(taken: i32) -> Result<u16, Error> {
 ///
 /// # Errors
 /// The database's fault.
-pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung: i32) -> Result<(), Error> {
-    let mut account = Account::lock(tenant, ports.now()).await?;
+pub(super) async fn climb(tenant: &Tenant, ports: &Ports, account: &mut Account, began: InvoiceId, rung: i32) -> Result<(), Error> {
     let subscription = invoices::find(tenant, began).await?.and_then(|invoice| invoice.subscription_id);
     let Some(subscription) = subscription else { return Ok(()) };
     let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
-    bill_due_boundaries(tenant, ports, &mut account, &mut standing).await?;
+    bill_due_boundaries(tenant, ports, account, &mut standing).await?;
     let (Some(ladder), Some(started)) = (standing.row.dunning_invoice_id, standing.row.dunning_started_at) else { return Ok(()) };
     if ladder != began || standing.row.dunning_taken != rung {
         return Ok(());
     }
     let Some(step) = next_rung(&standing, started.get())? else { return Ok(()) };
     standing.row.dunning_taken = rung.saturating_add(1);
-    standing.save(tenant, &account).await?;
+    standing.save(tenant, account).await?;
     match (step.kind, standing.row.status) {
         (StepKind::Retry(_), _) => {
-            if !retry(tenant, ports, &standing).await? {
+            if !retry(tenant, ports, account, &standing).await? {
                 schedule_rung(tenant, ports, &standing).await?;
             }
         }
         (StepKind::Suspend, SubscriptionStatus::PastDue) => {
             standing.apply(SubscriptionEvent::RetriesExhausted)?;
-            log(tenant, ports, &account, &mut standing, "suspended").await?;
+            log(tenant, ports, account, &mut standing, "suspended").await?;
             schedule_rung(tenant, ports, &standing).await?;
         }
         (StepKind::Cancel, SubscriptionStatus::Suspended) => {
             let at = account.at;
-            end(tenant, ports, &mut account, &mut standing, at, "system").await?;
+            end(tenant, ports, account, &mut standing, at, "system").await?;
         }
         // It has ended meanwhile: what it owes is given up on by a job of its own. The first rung was taken when the ladder began.
         (StepKind::PastDue | StepKind::Suspend | StepKind::Cancel, _) => {}
@@ -181,14 +185,14 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, began: InvoiceId, rung
 }
 
 /// Tries every open invoice of the subscription again; answers whether anything is being tried.
-async fn retry(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<bool, Error> {
+async fn retry(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: &Standing) -> Result<bool, Error> {
     if standing.row.dunning_hard {
         return Ok(false);
     }
     let mut began = false;
     for invoice in invoices::open(tenant, Some(standing.row.id)).await? {
         let live = invoices::has_live_attempt(tenant, invoice.id).await?;
-        began |= live || attempt(tenant, ports, &invoice, standing.row.payment_method_id).await?.is_some();
+        began |= live || attempt(tenant, ports, account, &invoice, standing.row.payment_method_id).await?.is_some();
     }
     Ok(began)
 }
@@ -218,12 +222,11 @@ pub async fn write_off_later(tenant: &Tenant, ports: &Ports, account: &Account, 
 ///
 /// # Errors
 /// The database's fault.
-pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, subscription: SubscriptionId) -> Result<(), Error> {
-    let account = Account::lock(tenant, ports.now()).await?;
+pub(super) async fn write_off(tenant: &Tenant, ports: &Ports, account: &Account, subscription: SubscriptionId) -> Result<(), Error> {
     let Some(standing) = Standing::lock(tenant, subscription).await?.filter(|found| found.row.status.is_final()) else { return Ok(()) };
     for mut invoice in invoices::open(tenant, Some(standing.row.id)).await? {
         let was = invoice.status;
-        give_up_on(tenant, ports, &account, &mut invoice).await?;
+        give_up_on(tenant, ports, account, &mut invoice).await?;
         let details = json!({ "number": invoice.number, "from": was.as_str(), "to": invoice.status.as_str() });
         let act = Act { action: "invoice.marked_uncollectible", actor: "system", subject: &invoice.id.to_string(), details };
         record(tenant, ports, act).await?;

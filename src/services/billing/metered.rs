@@ -172,20 +172,19 @@ pub async fn bill_later(
 ///
 /// # Errors
 /// The database's fault.
-pub(super) async fn bill_months(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Result<(), Error> {
-    let mut account = Account::lock(tenant, ports.now()).await?;
+pub(super) async fn bill_months(tenant: &Tenant, ports: &Ports, account: &mut Account, id: SubscriptionId) -> Result<(), Error> {
     let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(()) };
-    bill_due_boundaries(tenant, ports, &mut account, &mut standing).await?;
+    bill_due_boundaries(tenant, ports, account, &mut standing).await?;
     if !matches!(standing.row.status, SubscriptionStatus::Active | SubscriptionStatus::PastDue) {
         return Ok(());
     }
-    let schedule = standing.schedule(&account)?;
+    let schedule = standing.schedule(account)?;
     let running = usage_period(&schedule, &standing.running()?, standing.period.billing_interval, account.at).map_err(rule)?;
-    let metered = Metered::of(tenant, &account, &standing, running.start).await?;
+    let metered = Metered::of(tenant, account, &standing, running.start).await?;
     metered.note(tenant).await?;
     if metered.lines.is_empty() {
         return Ok(());
     }
-    let Some(mut invoice) = bill(tenant, ports, &mut account, id, metered.lines).await? else { return Ok(()) };
-    collect(tenant, ports, &mut account, &mut standing, &mut invoice, None).await.map(drop)
+    let Some(mut invoice) = bill(tenant, ports, account, id, metered.lines).await? else { return Ok(()) };
+    collect(tenant, ports, account, &mut standing, &mut invoice, None).await.map(drop)
 }

@@ -1,12 +1,13 @@
 //! Billing: issuing, settling and renewing, over the pure rules. Everything here runs inside the caller's transaction,
 //! which holds the business's lock; the order of locks is business, subscription, invoice, payment, coupon, counter.
 //!
-//! It must never call a gateway: it writes the attempt, and the worker makes it.
+//! It must never call a gateway: it writes the attempt, and `payments` makes it once that is committed.
 
 use crate::billing::RuleError;
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, SubscriptionId};
 use crate::services::Ports;
+use crate::services::payments::send_begun;
 use crate::store::jobs::{Finish, Job};
 use crate::store::{Tenant, TenantScope};
 
@@ -64,37 +65,46 @@ pub async fn upcoming_invoice(
 
 /// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
 ///
+/// The attempts that it begins are made at once: no other job is claimed for them.
+///
 /// # Errors
 /// The database's fault.
 pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
-    let (ports, kind, key) = (ports.clone(), job.kind.clone(), job.job_key.clone());
-    let store = ports.store.clone();
+    let (ports, kind, key) = (ports.of_job(job), job.kind.clone(), job.job_key.clone());
+    let outside = ports.clone();
     let work = move |tenant: Tenant| {
-        let (ports, kind, key) = (ports.clone(), kind.clone(), key.clone());
-        async move { run(&tenant, &ports.of(&tenant).await?, &kind, &key).await }
+        let (ports, kind, key) = (outside.clone(), kind.clone(), key.clone());
+        async move {
+            let ports = ports.of(&tenant).await?;
+            let mut account = Account::lock(&tenant, ports.now()).await?.sending();
+            let finish = run(&tenant, &ports, &mut account, &kind, &key).await?;
+            Ok((finish, account.take_begun()))
+        }
     };
-    store.write(scope, work).await
+    let (finish, begun) = ports.store.write(scope, work).await?;
+    send_begun(&ports, scope, begun).await?;
+    Ok(finish)
 }
 
-/// One job in its transaction.
-async fn run(tenant: &Tenant, ports: &Ports, kind: &str, key: &str) -> Outcome<Finish> {
+/// One job in its transaction, which has locked the business.
+async fn run(tenant: &Tenant, ports: &Ports, account: &mut Account, kind: &str, key: &str) -> Outcome<Finish> {
     let (subject, number) = key.split_once(':').unwrap_or((key, ""));
     let foreign = || Failure::Fault(Error::Corrupt("a job's key names nothing".into()));
     let subscription = || SubscriptionId::parse(subject).ok_or_else(foreign);
     match kind {
-        RENEWAL => renew(tenant, ports, subscription()?).await,
-        EXPIRE_INCOMPLETE => give_up(tenant, ports, subscription()?).await,
+        RENEWAL => renew(tenant, ports, account, subscription()?).await,
+        EXPIRE_INCOMPLETE => give_up(tenant, ports, account, subscription()?).await,
         DUNNING => {
             let invoice = InvoiceId::parse(subject).ok_or_else(foreign)?;
-            collect::climb(tenant, ports, invoice, number.parse().map_err(|_| foreign())?).await?;
+            collect::climb(tenant, ports, account, invoice, number.parse().map_err(|_| foreign())?).await?;
             Ok(Finish::Done)
         }
         USAGE_PERIOD => {
-            metered::bill_months(tenant, ports, subscription()?).await?;
+            metered::bill_months(tenant, ports, account, subscription()?).await?;
             Ok(Finish::Done)
         }
         WRITE_OFF => {
-            collect::write_off(tenant, ports, subscription()?).await?;
+            collect::write_off(tenant, ports, account, subscription()?).await?;
             Ok(Finish::Done)
         }
         _ => Err(Failure::Fault(Error::Corrupt("a job is of no kind of billing's".into()))),
@@ -103,18 +113,16 @@ async fn run(tenant: &Tenant, ports: &Ports, kind: &str, key: &str) -> Outcome<F
 
 /// Bills the boundaries of a subscription that are due. What is not due yet, since the clock stepped back or the cycle
 /// was reset, has a job of its own or comes again.
-async fn renew(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<Finish> {
-    let mut account = Account::lock(tenant, ports.now()).await?;
+async fn renew(tenant: &Tenant, ports: &Ports, account: &mut Account, id: SubscriptionId) -> Outcome<Finish> {
     let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(Finish::Done) };
-    bill_due_boundaries(tenant, ports, &mut account, &mut standing).await?;
+    bill_due_boundaries(tenant, ports, account, &mut standing).await?;
     Ok(Finish::Done)
 }
 
 /// Expires a subscription whose first invoice was never settled; not while an attempt may still settle it.
-async fn give_up(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<Finish> {
+async fn give_up(tenant: &Tenant, ports: &Ports, account: &mut Account, id: SubscriptionId) -> Outcome<Finish> {
     /// How long a live attempt is waited for before it is looked at again.
     const AGAIN_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
-    let mut account = Account::lock(tenant, ports.now()).await?;
     let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(Finish::Done) };
     if standing.row.status != crate::billing::lifecycle::SubscriptionStatus::Incomplete {
         return Ok(Finish::Done);
@@ -125,7 +133,7 @@ async fn give_up(tenant: &Tenant, ports: &Ports, id: SubscriptionId) -> Outcome<
             return Ok(Finish::Again(again.into()));
         }
     }
-    expire(tenant, ports, &mut account, &mut standing, "system").await?;
-    follow_up(tenant, ports, &mut account, None).await?;
+    expire(tenant, ports, account, &mut standing, "system").await?;
+    follow_up(tenant, ports, account, None).await?;
     Ok(Finish::Done)
 }

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::{CHARGE, Ports};
 use crate::adapters::payment::AmountTerms;
-use crate::billing::lifecycle::{PaymentStatus, RefundStatus};
+use crate::billing::lifecycle::{PaymentEvent, PaymentStatus, RefundStatus};
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::{PaymentId, PaymentMethodId, RefundId};
 use crate::money::Money;
 use crate::store::invoices::Invoice;
-use crate::store::payments::{self, PaymentMethod};
+use crate::store::payments::{self, Payment, PaymentMethod};
 use crate::store::{Instant, Snapshot, Tenant, TenantScope, customers, jobs, reads};
 
+/// How long a beginner has to hand its attempt over and to write the outcome down, before the attempt's job does; longer than a job may
+/// run and than a call to the gateway takes.
+const HEARD_OF_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// How long a mutation waits for a payment's outcome.
 const OUTCOME_WAIT: Duration = Duration::from_secs(5);
 /// The pause before the first look at an outcome; it doubles up to [`LONGEST_PAUSE`].
@@ -21,11 +25,21 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The longest pause between two looks at an outcome.
 const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
-/// What became of the wish to begin an attempt.
+/// Who hands an attempt to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Its job.
+    Job,
+    /// Whoever begins it, by [`super::send_begun`] once that is committed: the attempt is SENDING from the first, in their hands. Its job
+    /// is leased to them, and takes it over where they were never heard of again.
+    Beginner,
+}
+
+/// What became of the wish to begin an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Begun {
     /// It is written, with its job.
-    Attempt(PaymentId),
+    Attempt(Box<Payment>),
     /// No usable method.
     NoMethod,
     /// So little is due that the gateway does not take it.
@@ -33,9 +47,9 @@ pub(super) enum Begun {
 }
 
 /// Begins an attempt to collect what is due on `invoice`, in the caller's transaction, which has locked the business:
-/// writes a payment as CREATED and the job that charges it. With `method` `None`, the default one pays. Answers `None`
-/// where the business has no usable method, or where less is due than the gateway takes; the invoice stays open then.
-/// After the commit, [`wait_for`] wakes the worker.
+/// writes a payment and the job that charges it, unless its sender is who begins it. With `method` `None`, the default one pays.
+/// Answers `None` where the business has no usable method, or where less is due than the gateway takes; the invoice stays open
+/// then. After the commit, [`wait_for`] wakes the worker.
 ///
 /// # Errors
 /// NOT_FOUND at `paymentMethodId` for a method that this business does not have, PAYMENT_IN_PROGRESS where an attempt on the
@@ -46,15 +60,22 @@ pub async fn begin_attempt(
     ports: &Ports,
     invoice: &Invoice,
     method: Option<PaymentMethodId>,
-) -> Outcome<Option<PaymentId>> {
-    Ok(match begin(tenant, ports, invoice, method).await? {
-        Begun::Attempt(payment) => Some(payment),
+    sender: Sender,
+) -> Outcome<Option<Payment>> {
+    Ok(match begin(tenant, ports, invoice, method, sender).await? {
+        Begun::Attempt(payment) => Some(*payment),
         Begun::NoMethod | Begun::TooLittle => None,
     })
 }
 
 /// As [`begin_attempt`], and says why there is none.
-pub(super) async fn begin(tenant: &Tenant, ports: &Ports, invoice: &Invoice, method: Option<PaymentMethodId>) -> Outcome<Begun> {
+pub(super) async fn begin(
+    tenant: &Tenant,
+    ports: &Ports,
+    invoice: &Invoice,
+    method: Option<PaymentMethodId>,
+    sender: Sender,
+) -> Outcome<Begun> {
     if !invoice.status.is_payable() {
         return Err(UserError::at("invoiceId", UserErrorCode::InvalidTransition, "This invoice cannot be paid.").into());
     }
@@ -75,11 +96,30 @@ pub(super) async fn begin(tenant: &Tenant, ports: &Ports, invoice: &Invoice, met
     };
     let (id, now) = (ports.ids.next(), Instant::from(ports.now()));
     let attempt = last.map_or(0, |payment| payment.attempt).saturating_add(1);
-    payments::insert_attempt(tenant, payments::NewAttempt { id, invoice: invoice.id, method: &method, amount, attempt, at: now }).await?;
+    let status = match sender {
+        Sender::Job => PaymentStatus::Created,
+        Sender::Beginner => sent(PaymentStatus::Created)?,
+    };
+    let new = payments::NewAttempt { id, invoice: invoice.id, method: &method, amount, status, attempt, at: now };
+    let written = payments::insert_attempt(tenant, new).await?;
     let key = id.to_string();
     let job = jobs::NewJob { id: ports.ids.next(), kind: CHARGE, key: &key, due_at: now, clock: ports.test_clock(), now };
-    jobs::schedule(tenant, job).await?;
-    Ok(Begun::Attempt(id))
+    match sender {
+        Sender::Job => jobs::schedule(tenant, job).await?,
+        Sender::Beginner => {
+            let until = ports.real_now().saturating_add(HEARD_OF_WITHIN).unwrap_or(jiff::Timestamp::MAX);
+            jobs::schedule_leased(tenant, job, until.into()).await?
+        }
+    };
+    Ok(Begun::Attempt(Box::new(written)))
+}
+
+/// The state of an attempt that is handed to the gateway.
+///
+/// # Errors
+/// [`Error::Corrupt`] for a state from which none is.
+pub(super) fn sent(status: PaymentStatus) -> Result<PaymentStatus, Error> {
+    status.apply(PaymentEvent::Sent).map_err(|error| Error::Corrupt(error.to_string().into()))
 }
 
 /// Whether a method that is not removed can be charged today, by the business's calendar, at the gateway in use.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::attempt::{begin, is_usable, method_not_found};
+use super::attempt::{Sender, begin, is_usable, method_not_found};
 use super::{PaymentService, Ports};
 use crate::adapters::payment::{AttachError, AttachedMethod, MethodKind, MethodSource};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
@@ -133,7 +133,7 @@ async fn choose(tenant: &Tenant, ports: &Ports, method: &PaymentMethod) -> Outco
     payments::make_default(tenant, method.id).await?;
     subscriptions::forget_hard_declines(tenant).await?;
     for invoice in payments::overdue_invoices(tenant).await? {
-        match begin(tenant, ports, &invoice, None).await {
+        match begin(tenant, ports, &invoice, None, Sender::Job).await {
             Ok(_) => {}
             // What cannot be collected this way stays open and on its ladder; the choice of the method stands.
             Err(Failure::Refused(refusals)) => tracing::info!(invoice = %invoice.id, ?refusals, "the new default method was not tried"),

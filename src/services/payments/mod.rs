@@ -16,10 +16,10 @@ mod protocol;
 mod refunds;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
-pub use attempt::{begin_attempt, wait_for, wait_for_all};
+pub use attempt::{Sender, begin_attempt, wait_for, wait_for_all};
 pub use methods::AddPaymentMethod;
 pub use pay::{PaidInvoice, PayInvoice};
-pub use protocol::{gateway_spoke, run_job};
+pub use protocol::{BegunAttempt, gateway_spoke, run_job, send_begun};
 pub use refunds::begin_refunds;
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{LOOK_UP, Ports, ladder};
+use super::attempt::Sender;
+use super::{CHARGE, LOOK_UP, Ports, ladder};
 use crate::adapters::payment::{Action, ActionKind, Decline, Success};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
 use crate::error::{Error, Outcome};
@@ -42,8 +43,14 @@ pub(super) struct Standing {
 
 /// Writes `verdict` on the attempt that was taken as `taken`, with what follows from it: the invoice settled, or its failure
 /// reported, or the question that is to be asked again. Answers `None`, having written nothing, where somebody else has taken
-/// the attempt since, or settled it.
-pub(super) async fn conclude(ports: &Ports, scope: TenantScope, taken: &Payment, verdict: Verdict) -> Outcome<Option<Standing>> {
+/// the attempt since, or settled it. The job that waits in case a beginner is never heard of again is taken back with it.
+pub(super) async fn conclude(
+    ports: &Ports,
+    scope: TenantScope,
+    taken: &Payment,
+    verdict: Verdict,
+    sender: Sender,
+) -> Outcome<Option<Standing>> {
     let (id, fence, outside) = (taken.id, taken.fence, ports.clone());
     let write = move |tenant: Tenant| {
         let (ports, verdict) = (outside.clone(), verdict.clone());
@@ -53,6 +60,9 @@ pub(super) async fn conclude(ports: &Ports, scope: TenantScope, taken: &Payment,
             let held = payments::lock_payment(&tenant, id).await?;
             if held.fence != fence || !held.status.is_live() {
                 return Ok(None);
+            }
+            if sender == Sender::Beginner {
+                jobs::withdraw(&tenant, CHARGE, &id.to_string(), ports.now().into()).await?;
             }
             Box::pin(apply(&tenant, &ports, business, &held, verdict)).await.map(Some).map_err(Into::into)
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Begun, begin, in_progress, wait_for};
+use super::attempt::{Begun, Sender, begin, in_progress, wait_for};
 use super::outcome::{call_off, conclude, record};
 use super::protocol::{cancel, take_to_ask};
 use super::{PaymentService, Ports};
@@ -147,11 +147,10 @@ async fn begin_asked(
     if let Some(called_off) = called_off {
         end_called_off(tenant, ports, access, &called_off).await?;
     }
-    match begin(tenant, ports, &invoice, method).await? {
+    match begin(tenant, ports, &invoice, method, Sender::Job).await? {
         Begun::Attempt(payment) => {
-            let written = payments::lock_payment(tenant, payment).await?;
-            record(tenant, ports, &written, "payment.begun", &access.actor()).await?;
-            Ok(PaidInvoice { payment, invoice: invoice.id, replayed: false })
+            record(tenant, ports, &payment, "payment.begun", &access.actor()).await?;
+            Ok(PaidInvoice { payment: payment.id, invoice: invoice.id, replayed: false })
         }
         Begun::NoMethod => {
             let sentence = "Add a payment method that can be charged, or choose another one.";
@@ -196,7 +195,7 @@ async fn replace(ports: &Ports, scope: TenantScope, waiting: PaymentId) -> Outco
         // Not known: the question that is asked of the gateway anyway will tell.
         Verdict::Lost | Verdict::Waiting(_) => Ok(Replaced::No),
         verdict @ (Verdict::Succeeded(_) | Verdict::Failed(_)) => {
-            conclude(ports, scope, &taken, verdict).await?;
+            conclude(ports, scope, &taken, verdict, Sender::Job).await?;
             Ok(Replaced::Yes(None))
         }
     }

@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 
+use super::attempt::{Sender, sent};
 use super::outcome::{Standing, Verdict, call_off, conclude};
 use super::{CHARGE, LOOK_UP, Ports, REFUND, ladder, refunds};
 use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
-use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
+use crate::billing::lifecycle::PaymentStatus;
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::PaymentId;
 use crate::store::jobs::{Finish, Job};
@@ -26,9 +27,10 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
         return refunds::run(ports, scope, job).await;
     }
     let Some(payment) = PaymentId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no payment's id".to_owned())) };
+    let ports = ports.of_job(job);
     match job.kind.as_str() {
-        CHARGE => charge(ports, scope, payment).await,
-        LOOK_UP => look_up(ports, scope, payment).await,
+        CHARGE => charge(&ports, scope, payment).await,
+        LOOK_UP => look_up(&ports, scope, payment).await,
         other => Ok(Finish::Dead(format!("payments have no job of the kind {other}"))),
     }
 }
@@ -36,7 +38,37 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
 /// Hands an attempt to the gateway. One that was handed over before, by somebody who did not write down the answer, is handed
 /// over again with the same key, which charges once.
 async fn charge(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
-    let Some((taken, description)) = take_to_send(ports, scope, id).await? else { return Ok(Finish::Done) };
+    let Some((taken, number)) = take_to_send(ports, scope, id).await? else { return Ok(Finish::Done) };
+    send(ports, scope, &taken, number, Sender::Job).await?;
+    Ok(Finish::Done)
+}
+
+/// An attempt in the hands of who began it, and the number of its invoice.
+#[derive(Debug, Clone)]
+pub struct BegunAttempt {
+    /// The attempt, as it was written.
+    pub payment: Payment,
+    /// What its invoice is called.
+    pub number: Option<String>,
+}
+
+/// Hands attempts to the gateway, one after the other, and writes down what becomes of each: those that were begun by
+/// [`Sender::Beginner`] in a transaction that is committed by now. What a fault leaves undone is done by their jobs.
+///
+/// # Errors
+/// The database's fault.
+pub async fn send_begun(ports: &Ports, scope: TenantScope, begun: Vec<BegunAttempt>) -> Outcome<()> {
+    for BegunAttempt { payment, number } in begun {
+        send(ports, scope, &payment, number, Sender::Beginner).await?;
+    }
+    Ok(())
+}
+
+/// Hands an attempt that was taken to the gateway, and writes down what becomes of it.
+async fn send(ports: &Ports, scope: TenantScope, taken: &Payment, number: Option<String>, sender: Sender) -> Outcome<()> {
+    let id = taken.id;
+    // What the payer's statement is to say.
+    let description = number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
     let request =
         ChargeRequest { key: id.to_string(), amount: taken.amount()?, method_reference: taken.gateway_method.clone(), description };
     let verdict = match within(CALL_LIMIT, ports.gateway.charge(request), ChargeAnswer::Unknown).await {
@@ -53,13 +85,12 @@ async fn charge(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Fin
         }
     };
     // Where the outcome came too late, whoever took the attempt writes one.
-    conclude(ports, scope, &taken, verdict).await?;
-    Ok(Finish::Done)
+    conclude(ports, scope, taken, verdict, sender).await.map(drop)
 }
 
-/// Takes an attempt that is to be sent, or whose sender never told of an answer, and says what the payer's statement is to say.
+/// Takes an attempt that is to be sent, or whose sender never told of an answer, and answers what its invoice is called too.
 /// One whose invoice has been settled otherwise meanwhile is called off.
-async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Option<(Payment, String)>> {
+async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Option<(Payment, Option<String>)>> {
     let outside = ports.clone();
     let take = move |tenant: Tenant| {
         let ports = outside.clone();
@@ -77,13 +108,11 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
                     call_off(&tenant, &ports, &held, "system").await?;
                     return Ok(None);
                 }
-                let sent = held.status.apply(PaymentEvent::Sent).map_err(|error| Error::Corrupt(error.to_string().into()))?;
-                payments::take_as(&tenant, &held, sent, Instant::from(ports.now())).await?
+                payments::take_as(&tenant, &held, sent(held.status)?, Instant::from(ports.now())).await?
             } else {
                 payments::take(&tenant, &held).await?
             };
-            let description = invoice.number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
-            Ok(Some((taken, description)))
+            Ok(Some((taken, invoice.number)))
         }
     };
     ports.store.write(scope, take).await
@@ -106,7 +135,7 @@ async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Fi
     if matches!(verdict, Verdict::Lost) {
         tell_of_silence(ports, &taken);
     }
-    Ok(match conclude(ports, scope, &taken, verdict).await? {
+    Ok(match conclude(ports, scope, &taken, verdict, Sender::Job).await? {
         Some(standing) if standing.status.is_live() => again(ports, &standing),
         Some(_) => Finish::Done,
         None => Finish::Again(ports.now().saturating_add(OVERTAKEN).unwrap_or(jiff::Timestamp::MAX).into()),

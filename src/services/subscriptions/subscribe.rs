@@ -17,7 +17,7 @@ use crate::services::billing::{
 };
 use crate::services::coupons::redeem;
 use crate::services::idempotency;
-use crate::services::payments::begin_attempt;
+use crate::services::payments::{Sender, begin_attempt};
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::subscriptions::Subscription;
 use crate::store::{Snapshot, Tenant, payments, subscriptions};
@@ -252,9 +252,9 @@ async fn charge(
     if write_off_rest(tenant, ports, account, &mut invoice).await? {
         follow_up(tenant, ports, account, Some(standing.row.id)).await?;
     } else if invoice.amount_due_minor > 0 {
-        let begun = begin_attempt(tenant, ports, &invoice, method).await?;
+        let begun = begin_attempt(tenant, ports, &invoice, method, Sender::Job).await?;
         let missing = || UserError::at("paymentMethodId", UserErrorCode::PaymentMethodRequired, "Add a payment method that can be used.");
-        billed.payment = Some(begun.ok_or_else(missing)?);
+        billed.payment = Some(begun.ok_or_else(missing)?.id);
     }
     Ok(billed)
 }
