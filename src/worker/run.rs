@@ -21,7 +21,7 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 /// How long the loop waits after the store has failed.
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 /// How long a job that is over waits for others, so that they are finished, and as many claimed, in one transaction.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 /// The most rounds of [`Worker::run_due_jobs`].
 const MOST_ROUNDS: usize = 10_000;
 
