@@ -135,6 +135,7 @@ async fn multiply(database: &mut PgConnection, size: u32) {
         ("businesses", "'business_id', c.business", "true"),
         ("payment_methods", "'business_id', c.business, 'id', c.method", "true"),
         ("subscriptions", "'business_id', c.business, 'id', c.subscription, 'payment_method_id', null", "true"),
+        ("revenue_movements", "'business_id', c.business, 'id', gen_random_uuid(), 'subscription_id', c.subscription", "true"),
         ("periods", "'business_id', c.business, 'id', gen_random_uuid(), 'subscription_id', c.subscription, 'invoice_id', null", "true"),
         (
             "jobs",

@@ -143,6 +143,8 @@ kinds! {
     Refund, RefundId, "ref";
     /// An entry of the ledger.
     JournalEntry, JournalEntryId, "jrn";
+    /// A movement of recurring revenue; not shown at the API.
+    RevenueMovement, RevenueMovementId, "rmv";
     /// A side of an entry; not shown at the API.
     Posting, PostingId, "pst";
     /// An audit event.

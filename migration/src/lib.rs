@@ -32,6 +32,8 @@ mod m0024_two_factor;
 mod m0025_usage_retention;
 mod m0026_sign_in;
 mod m0027_support;
+mod m0030_drafts;
+mod m0031_revenue;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -68,6 +70,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_usage_retention::Migration),
             Box::new(m0026_sign_in::Migration),
             Box::new(m0027_support::Migration),
+            Box::new(m0030_drafts::Migration),
+            Box::new(m0031_revenue::Migration),
         ]
     }
 }

@@ -20,6 +20,7 @@
 //! | [`lifecycle`], [`dunning`] | states and the ladder of a payment that fails |
 //! | [`usage`] | usage periods, and what units past a plan's cost |
 //! | [`ledger`] | double entry |
+//! | [`revenue`] | recurring revenue and its movements |
 //! | [`quote`] | a scenario evaluated from start to end |
 #![deny(clippy::missing_docs_in_private_items, clippy::arithmetic_side_effects, clippy::as_conversions)]
 
@@ -61,6 +62,7 @@ pub mod lifecycle;
 pub mod period;
 pub mod proration;
 pub mod quote;
+pub mod revenue;
 pub mod tax;
 pub mod usage;
 mod zone;

@@ -69,6 +69,8 @@ pub struct Product {
     pub cancel_unused_time: Vec<UnusedTime>,
     /// How long payment of its subscriptions is waited for.
     pub dunning: DunningSettings,
+    /// The hours for late usage, in which an invoice of a renewal is a draft; zero for none.
+    pub grace_hours: u16,
 }
 
 /// A version of a plan, with its product.

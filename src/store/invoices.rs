@@ -83,11 +83,53 @@ pub async fn payable(tenant: &Tenant, subscription: SubscriptionId) -> Result<Ve
 /// The database's fault.
 pub async fn insert(tenant: &Tenant, row: Invoice, lines: Vec<InvoiceLine>, taxes: Vec<InvoiceTax>) -> Result<Invoice, Error> {
     tenant.insert_many::<invoice::Entity, _>(vec![row.clone().into_active_model().reset_all()]).await?;
+    insert_contents(tenant, lines, taxes).await?;
+    Ok(row)
+}
+
+/// The drafts of a subscription, the oldest first.
+///
+/// # Errors
+/// The database's fault.
+pub async fn drafts(tenant: &Tenant, subscription: SubscriptionId) -> Result<Vec<Invoice>, Error> {
+    let of_subscription = tenant.select::<invoice::Entity>().filter(invoice::Column::SubscriptionId.eq(subscription));
+    let drafts = of_subscription.filter(invoice::Column::Status.eq(InvoiceStatus::Draft));
+    drafts.order_by_asc(invoice::Column::CreatedAt).order_by_asc(invoice::Column::Id).all().await
+}
+
+/// Writes a draft anew, as it is issued, with its lines and taxes.
+///
+/// # Errors
+/// The database's fault.
+pub async fn replace(tenant: &Tenant, row: Invoice, lines: Vec<InvoiceLine>, taxes: Vec<InvoiceTax>) -> Result<Invoice, Error> {
+    delete_contents(tenant, row.id).await?;
+    save(tenant, &row).await?;
+    insert_contents(tenant, lines, taxes).await?;
+    Ok(row)
+}
+
+/// Deletes a draft with its lines and taxes. Nothing refers to it any more.
+///
+/// # Errors
+/// The database's fault.
+pub async fn delete_draft(tenant: &Tenant, id: InvoiceId) -> Result<(), Error> {
+    delete_contents(tenant, id).await?;
+    let this = Condition::all().add(invoice::Column::Id.eq(id)).add(invoice::Column::Status.eq(InvoiceStatus::Draft));
+    tenant.delete_where::<invoice::Entity>(this).await
+}
+
+/// Writes the lines and taxes of an invoice.
+async fn insert_contents(tenant: &Tenant, lines: Vec<InvoiceLine>, taxes: Vec<InvoiceTax>) -> Result<(), Error> {
     let lines = lines.into_iter().map(|line| line.into_active_model().reset_all()).collect();
     tenant.insert_many::<invoice_line::Entity, _>(lines).await?;
     let taxes = taxes.into_iter().map(|tax| tax.into_active_model().reset_all()).collect();
-    tenant.insert_many::<invoice_tax::Entity, _>(taxes).await?;
-    Ok(row)
+    tenant.insert_many::<invoice_tax::Entity, _>(taxes).await
+}
+
+/// Deletes the lines and taxes of a draft.
+async fn delete_contents(tenant: &Tenant, draft: InvoiceId) -> Result<(), Error> {
+    tenant.delete_where::<invoice_line::Entity>(Condition::all().add(invoice_line::Column::InvoiceId.eq(draft))).await?;
+    tenant.delete_where::<invoice_tax::Entity>(Condition::all().add(invoice_tax::Column::InvoiceId.eq(draft))).await
 }
 
 /// Writes every column of an invoice.

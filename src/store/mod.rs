@@ -27,6 +27,7 @@ pub mod payments;
 pub mod reads;
 pub mod refunds;
 pub mod retention;
+pub mod revenue;
 pub mod second_factors;
 pub mod sessions;
 pub mod sign_in_tries;

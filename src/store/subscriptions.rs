@@ -200,3 +200,28 @@ pub async fn take_pending_lines(tenant: &Tenant, subscription: SubscriptionId, i
     };
     tenant.update_where::<pending_line::Entity>(change).await.map(drop)
 }
+
+/// The lines that wait on a draft for its issue.
+///
+/// # Errors
+/// The database's fault.
+pub async fn draft_lines(tenant: &Tenant, draft: InvoiceId) -> Result<Vec<PendingLine>, Error> {
+    let on_it = tenant.select::<pending_line::Entity>().filter(pending_line::Column::InvoiceId.eq(draft));
+    on_it.order_by_asc(pending_line::Column::CreatedAt).order_by_asc(pending_line::Column::Id).all().await
+}
+
+/// Has the lines of a draft that is never issued wait for the subscription's next invoice, and its period stand without one.
+///
+/// # Errors
+/// The database's fault.
+pub async fn release_draft(tenant: &Tenant, draft: InvoiceId) -> Result<(), Error> {
+    let lines = |update: super::tenant::ScopedUpdate<pending_line::Entity>| {
+        let update = update.set(pending_line::Column::InvoiceId, Option::<InvoiceId>::None);
+        update.filter(pending_line::Column::InvoiceId.eq(draft))
+    };
+    tenant.update_where::<pending_line::Entity>(lines).await?;
+    let periods = |update: super::tenant::ScopedUpdate<period::Entity>| {
+        update.set(period::Column::InvoiceId, Option::<InvoiceId>::None).filter(period::Column::InvoiceId.eq(draft))
+    };
+    tenant.update_where::<period::Entity>(periods).await.map(drop)
+}

@@ -10,6 +10,7 @@ use crate::billing::invoice::LineKind;
 use crate::billing::ledger::{Account, EntryKind};
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, RefundStatus, SubscriptionStatus};
 use crate::billing::period::{Granularity, Interval};
+use crate::billing::revenue::MovementKind;
 use crate::billing::tax::TaxBehavior;
 use crate::ids::{Id, Kind};
 use crate::money::{Currency, Rate};
@@ -228,7 +229,8 @@ text_column!(
     PaymentStatus,
     RefundStatus,
     Account,
-    EntryKind
+    EntryKind,
+    MovementKind
 );
 
 closed_list! {

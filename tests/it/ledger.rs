@@ -111,6 +111,11 @@ async fn what_is_given_up_on_is_written_off_and_comes_back_with_its_payment(db: 
 /// What is done to a sound database, what undoes it, and the check that finds it.
 const CONTRADICTIONS: &[(&str, &str, &str)] = &[
     (
+        "update subscriptions set counted_annual_minor = counted_annual_minor + 1",
+        "update subscriptions set counted_annual_minor = counted_annual_minor - 1",
+        "recurring revenue",
+    ),
+    (
         "update postings set amount_minor = amount_minor + 1 where account = 'CASH'",
         "update postings set amount_minor = amount_minor - 1 where account = 'CASH'",
         "entries balance",

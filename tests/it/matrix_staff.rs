@@ -22,6 +22,8 @@ const REQUESTS: &[(&str, &str)] = &[
     ("node", "(id: $invoice) { id }"),
     ("nodes", "(ids: [$invoice]) { id }"),
     ("payments", " { nodes { id } }"),
+    ("revenue", "(from: \"2027-01-01\", to: \"2027-01-31\", currency: \"KES\") { start }"),
+    ("collections", "(currency: \"KES\") { retrying }"),
     ("plans", " { id }"),
     ("serviceKeys", " { id }"),
     ("staffUsers", " { id }"),

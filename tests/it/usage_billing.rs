@@ -10,7 +10,7 @@ use crate::world_usage::{Erp, counted, event, event_at, record};
 const NOW: &str = "2027-01-10T09:00:00Z";
 /// Midnight of 10 February in Nairobi.
 const RENEWAL: &str = "2027-02-09T21:00:00Z";
-const INVOICES: &str = "{ invoices(first: 100) { totalCount nodes { issuedAt subtotal { amount } tax { amount } total { amount } status
+const INVOICES: &str = "{ invoices(first: 100) { totalCount nodes { id number issuedAt amountDue { amount } subtotal { amount } tax { amount } total { amount } status
   lines { kind description quantity unitPrice amount { amount } period { start end } } } } }";
 
 both!(
@@ -25,13 +25,13 @@ both!(
 );
 
 /// The invoices, the newest first.
-async fn invoices(erp: &mut Erp) -> Vec<Value> {
+pub(crate) async fn invoices(erp: &mut Erp) -> Vec<Value> {
     sign_in_again(&mut erp.owner, "ann").await;
     erp.owner.data(INVOICES, json!({})).await["invoices"]["nodes"].as_array().unwrap().clone()
 }
 
 /// The kind, description, quantity, price of one and amount of each line.
-fn lines(invoice: &Value) -> Vec<[String; 5]> {
+pub(crate) fn lines(invoice: &Value) -> Vec<[String; 5]> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let told = |line: &Value| {
         [
@@ -46,7 +46,7 @@ fn lines(invoice: &Value) -> Vec<[String; 5]> {
 }
 
 /// As [`lines`], of texts.
-fn expected<const N: usize>(lines: [[&str; 5]; N]) -> Vec<[String; 5]> {
+pub(crate) fn expected<const N: usize>(lines: [[&str; 5]; N]) -> Vec<[String; 5]> {
     lines.map(|line| line.map(str::to_owned)).to_vec()
 }
 

@@ -122,6 +122,11 @@ impl Erp {
         self.world.working(self.owner.mutate("changePlan", input, "subscription { version }")).await;
     }
 
+    /// Has the ERP leave so many hours for late usage.
+    pub(crate) async fn leave_hours(&self, hours: u16) {
+        self.world.apply_catalogue(&catalogue().replacen(ERP, &format!("{ERP}grace_hours = {hours}\n"), 1)).await;
+    }
+
     /// Moves the clock, and has the worker do what is due.
     pub(crate) async fn pass_to(&self, now: &str) {
         self.world.clock.set(now.parse().unwrap());

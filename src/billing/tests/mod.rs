@@ -12,6 +12,7 @@ mod ledger;
 mod lifecycle;
 mod period;
 mod quote;
+mod revenue;
 mod usage;
 
 use jiff::Timestamp;

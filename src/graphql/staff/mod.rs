@@ -11,6 +11,7 @@ pub mod mails;
 pub mod money;
 pub mod node;
 pub mod plans;
+pub mod revenue;
 pub mod service_keys;
 pub mod subscriptions;
 pub mod support;
@@ -31,6 +32,7 @@ pub struct Query(
     businesses::BusinessQuery,
     money::MoneyQuery,
     ledger::LedgerQuery,
+    revenue::ReportQuery,
     plans::PlanQuery,
     coupons::CouponQuery,
     audit::AuditQuery,

@@ -102,7 +102,7 @@ pub(super) async fn overdue(
         standing.apply(SubscriptionEvent::PaymentOverdue)?;
         log(tenant, ports, account, standing, "past_due").await?;
     } else {
-        standing.save(tenant, account).await?;
+        standing.save(tenant, ports, account).await?;
     }
     let next = schedule_rung(tenant, ports, standing).await?;
     if let Some(mut row) = invoices::lock(tenant, invoice.id).await? {
@@ -162,7 +162,7 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, account: &mut Account,
     }
     let Some(step) = next_rung(&standing, started.get())? else { return Ok(()) };
     standing.row.dunning_taken = rung.saturating_add(1);
-    standing.save(tenant, account).await?;
+    standing.save(tenant, ports, account).await?;
     match (step.kind, standing.row.status) {
         (StepKind::Retry(_), _) => {
             if !retry(tenant, ports, account, &standing).await? {

@@ -40,7 +40,7 @@ pub async fn void_invoice(tenant: &Tenant, ports: &Ports, account: &mut Account,
     follow_up(tenant, ports, account, invoice.subscription_id).await?;
     // Read again: it may have gone on.
     match standing_of(tenant, invoice).await? {
-        Some(mut standing) => Ok(uncharge(tenant, account, &mut standing, invoice).await?),
+        Some(mut standing) => Ok(uncharge(tenant, ports, account, &mut standing, invoice).await?),
         None => Ok(()),
     }
 }
@@ -56,7 +56,7 @@ async fn standing_of(tenant: &Tenant, invoice: &Invoice) -> Result<Option<Standi
 /// Where the void invoice charged the running period, that is charged what was charged before it: what its first line took
 /// back, or nothing. Otherwise a later change would credit time that nobody is charged for. A change that was billed
 /// since then stands on this one, and leaves things as they are.
-async fn uncharge(tenant: &Tenant, account: &Account, standing: &mut Standing, invoice: &Invoice) -> Result<(), Error> {
+async fn uncharge(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut Standing, invoice: &Invoice) -> Result<(), Error> {
     let lines = invoices::lines(tenant, invoice.id).await?;
     let Some(first) = lines.iter().find(|line| line.period_id == Some(standing.period.id)) else { return Ok(()) };
     let others = charging(tenant, standing).await?;
@@ -70,7 +70,7 @@ async fn uncharge(tenant: &Tenant, account: &Account, standing: &mut Standing, i
         _ => None,
     };
     standing.set_charged(before);
-    standing.save(tenant, account).await
+    standing.save(tenant, ports, account).await
 }
 
 /// What a line is taxed at.

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::account::Account;
 use super::collect::{collect, write_off_later};
+use super::draft::issue_drafts;
 use super::issue::{bill, void};
 use super::metered::Metered;
 use super::renew::clear_pending_change;
@@ -37,6 +38,7 @@ pub async fn end(
     at: Timestamp,
     actor: &str,
 ) -> Result<Ended, Error> {
+    issue_drafts(tenant, ports, account, standing).await?;
     let metered = Metered::of(tenant, account, standing, at).await?;
     metered.note(tenant).await?;
     standing.apply(SubscriptionEvent::Canceled)?;

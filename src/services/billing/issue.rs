@@ -54,7 +54,7 @@ pub async fn bill(
     let mut drafts = waiting(tenant, account, subscription).await?;
     let some_waited = !drafts.is_empty();
     drafts.extend(own.iter().cloned());
-    let Some(invoice) = issue(tenant, ports, account, subscription, drafts).await? else {
+    let Some(invoice) = issue(tenant, ports, account, subscription, drafts, None).await? else {
         // Credits that outweigh what is charged now wait with it for an invoice that can carry them.
         let waits = own.iter().filter(|draft| draft.line.amount_minor != 0).map(|draft| draft.to_wait(ports, account, subscription));
         subscriptions::insert_pending_lines(tenant, waits.collect()).await?;
@@ -75,29 +75,45 @@ pub async fn waiting(tenant: &Tenant, account: &Account, subscription: Subscript
     rows.iter().map(|row| DraftLine::waited(row, account)).collect()
 }
 
-/// Issues an invoice of these lines. Without a line that is not zero there is none; one with nothing due is paid.
-async fn issue(
+/// The totals of an invoice of these lines, of which `credit_minor` of account credit pays. Without a line that is not zero there is
+/// none, nor where more is credited than charged.
+///
+/// # Errors
+/// [`Error::Corrupt`] past every limit.
+pub(super) fn totals_of(drafts: &[DraftLine], credit_minor: i64) -> Result<Option<Totals>, Error> {
+    if drafts.iter().all(|draft| draft.line.amount_minor == 0) {
+        return Ok(None);
+    }
+    let totals = totals(drafts.iter().map(|draft| draft.line).collect(), credit_minor).map_err(rule)?;
+    Ok((totals.total_minor >= 0).then_some(totals))
+}
+
+/// Issues an invoice of these lines, or the draft that stands for it. Without a line that is not zero there is none; one with nothing
+/// due is paid.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn issue(
     tenant: &Tenant,
     ports: &Ports,
     account: &mut Account,
     subscription: SubscriptionId,
     drafts: Vec<DraftLine>,
+    draft: Option<Invoice>,
 ) -> Result<Option<Invoice>, Error> {
-    if drafts.iter().all(|draft| draft.line.amount_minor == 0) {
-        return Ok(None);
-    }
-    let totals = totals(drafts.iter().map(|draft| draft.line).collect(), account.business.balance_minor).map_err(rule)?;
-    if totals.total_minor < 0 {
-        return Ok(None);
-    }
-    let id: InvoiceId = ports.ids.next();
+    let Some(totals) = totals_of(&drafts, account.business.balance_minor)? else { return Ok(None) };
+    let id: InvoiceId = draft.as_ref().map_or_else(|| ports.ids.next(), |draft| draft.id);
     let issued = (EntryKind::InvoiceIssued, id.uuid());
     enter(tenant, ports, account, issued, invoice_issued(totals.total_minor, totals.tax_minor)).await?;
     // From here to the commit nobody else is given a number of the series: what needs none stands before.
     let number = numbered(tenant, account, &account.seller()?.invoice_prefix, id.uuid()).await?;
-    let row = invoice_row(account, id, subscription, number, &totals)?;
+    let row = Invoice { number: Some(number), ..invoice_row(account, id, subscription, &totals)? };
     let lines = line_rows(ports, account, id, &drafts, &totals)?;
-    let invoice = invoices::insert(tenant, row, lines, tax_rows(ports, account, id, &totals)?).await?;
+    let taxes = tax_rows(ports, account, id, &totals)?;
+    let invoice = match draft {
+        Some(draft) => invoices::replace(tenant, Invoice { created_at: draft.created_at, ..row }, lines, taxes).await?,
+        None => invoices::insert(tenant, row, lines, taxes).await?,
+    };
     spend(tenant, ports, account, id, totals.credit_applied_minor).await?;
     let details = json!({
         "number": invoice.number, "currency": invoice.currency.code(), "total_minor": invoice.total_minor, "tax_minor": invoice.tax_minor,
@@ -135,8 +151,11 @@ fn facts(invoice: &Invoice) -> Result<InvoiceFacts, Error> {
     })
 }
 
-/// The invoice's own row. It never changes but in what is paid and credited.
-fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, number: String, totals: &Totals) -> Result<Invoice, Error> {
+/// The invoice's own row, still without a number. Once it is issued it never changes but in what is paid and credited.
+///
+/// # Errors
+/// [`Error::Corrupt`] before a catalogue was seeded, or past every limit.
+pub(super) fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, totals: &Totals) -> Result<Invoice, Error> {
     let (seller, business) = (account.seller()?, &account.business);
     let on_top = totals.taxes.iter().filter(|tax| tax.tax.behavior == TaxBehavior::Exclusive).map(|tax| tax.amount_minor);
     let is_settled = totals.amount_due_minor == 0;
@@ -144,7 +163,7 @@ fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, n
         business_id: business.business_id,
         id,
         subscription_id: Some(subscription),
-        number: Some(number),
+        number: None,
         status: if is_settled { InvoiceStatus::Paid } else { InvoiceStatus::Open },
         currency: business.currency,
         seller: json!({
@@ -175,11 +194,18 @@ fn invoice_row(account: &Account, id: InvoiceId, subscription: SubscriptionId, n
         paid_at: is_settled.then(|| account.instant()),
         voided_at: None,
         created_at: account.instant(),
+        draft_until: None,
+        draft_plan_id: None,
+        draft_plan_version: None,
+        draft_tax_behavior: None,
     })
 }
 
 /// The rows of its lines.
-fn line_rows(
+///
+/// # Errors
+/// [`Error::Corrupt`] for more lines than can be.
+pub(super) fn line_rows(
     ports: &Ports,
     account: &Account,
     invoice: InvoiceId,
@@ -210,7 +236,10 @@ fn line_rows(
 }
 
 /// The rows of its taxes.
-fn tax_rows(ports: &Ports, account: &Account, invoice: InvoiceId, totals: &Totals) -> Result<Vec<InvoiceTax>, Error> {
+///
+/// # Errors
+/// As [`line_rows`].
+pub(super) fn tax_rows(ports: &Ports, account: &Account, invoice: InvoiceId, totals: &Totals) -> Result<Vec<InvoiceTax>, Error> {
     let rows = totals.taxes.iter().enumerate().map(|(index, tax)| {
         Ok(InvoiceTax {
             business_id: account.business.business_id,

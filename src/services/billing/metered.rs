@@ -6,14 +6,15 @@ use rust_decimal::Decimal;
 
 use super::account::Account;
 use super::collect::collect;
-use super::issue::bill;
+use super::draft::{Boundary, bill_or_draft};
 use super::lines::DraftLine;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::Standing;
 use crate::billing::exact::Fraction;
 use crate::billing::invoice::{Line, LineKind};
-use crate::billing::lifecycle::SubscriptionStatus;
+use crate::billing::lifecycle::{InvoiceStatus, SubscriptionStatus};
+use crate::billing::tax::TaxBehavior;
 use crate::billing::usage::{Overage, late, past_included, priced, rate, usage_period};
 use crate::error::Error;
 use crate::ids::SubscriptionId;
@@ -36,6 +37,24 @@ pub struct Metered {
     counters: Vec<UsageCounter>,
 }
 
+/// By what usage is rated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rating {
+    /// The usage periods that began before then.
+    pub until: Timestamp,
+    /// The plan in force then.
+    pub plan: VersionKey,
+    /// Whether the prices of that plan include tax.
+    pub tax_behavior: TaxBehavior,
+}
+
+impl Rating {
+    /// By the plan of a subscription as it stands.
+    pub fn of(standing: &Standing, until: Timestamp) -> Self {
+        Self { until, plan: (standing.row.plan_id, standing.row.plan_version), tax_behavior: standing.row.tax_behavior }
+    }
+}
+
 impl Metered {
     /// What is to be billed of the usage periods that began before `until`, as things stand. `standing` is of the plan in force
     /// then.
@@ -43,11 +62,19 @@ impl Metered {
     /// # Errors
     /// The database's fault; [`Error::Corrupt`] past every limit.
     pub async fn of(tenant: &Tenant, account: &Account, standing: &Standing, until: Timestamp) -> Result<Self, Error> {
+        Self::rated(tenant, account, standing, &Rating::of(standing, until)).await
+    }
+
+    /// As [`Metered::of`], rated otherwise than by the plan of now.
+    ///
+    /// # Errors
+    /// As [`Metered::of`].
+    pub async fn rated(tenant: &Tenant, account: &Account, standing: &Standing, rating: &Rating) -> Result<Self, Error> {
+        let (until, in_force) = (rating.until, rating.plan);
         let mut counters = usage::unbilled(tenant, standing.row.id, until.into()).await?;
         if counters.is_empty() {
             return Ok(Self::default());
         }
-        let in_force = (standing.row.plan_id, standing.row.plan_version);
         let mut keys: Vec<VersionKey> = counters.iter().filter_map(remembered).chain([in_force]).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -61,7 +88,7 @@ impl Metered {
             if let Some((plan, feature)) = present.or_else(past) {
                 // A trial charges nothing.
                 if standing.row.trial_end.is_none_or(|ends| counter.period_start >= ends) {
-                    lines.extend(line(account, standing, counter, feature, until)?);
+                    lines.extend(line(account, rating, counter, feature)?);
                 }
                 (counter.plan_id, counter.plan_version) = (Some(plan.0), Some(plan.1));
             }
@@ -88,14 +115,8 @@ fn remembered(counter: &UsageCounter) -> Option<VersionKey> {
 }
 
 /// The line of a counter, if it costs something.
-fn line(
-    account: &Account,
-    standing: &Standing,
-    counter: &UsageCounter,
-    feature: &Feature,
-    until: Timestamp,
-) -> Result<Option<DraftLine>, Error> {
-    let Some(overage) = feature.overage.iter().find(|overage| overage.currency == standing.row.currency) else { return Ok(None) };
+fn line(account: &Account, rating: &Rating, counter: &UsageCounter, feature: &Feature) -> Result<Option<DraftLine>, Error> {
+    let Some(overage) = feature.overage.iter().find(|overage| overage.currency == account.business.currency) else { return Ok(None) };
     let included = feature.included.map(Rate::decimal);
     let past = past_included(counter.used.decimal(), included);
     let billed = counter.billed_used.map(|billed| past_included(billed.decimal(), included));
@@ -110,12 +131,12 @@ fn line(
     let line = Line {
         kind: LineKind::Usage,
         start: counter.period_start.get(),
-        end: counter.period_end.get().min(until),
+        end: counter.period_end.get().min(rating.until),
         fraction: Fraction::WHOLE,
         unit_price_minor: amount_minor,
         amount_minor,
         discount_minor: 0,
-        tax: account.tax(standing.row.tax_behavior),
+        tax: account.tax(rating.tax_behavior),
     };
     Ok(Some(draft(account, line, (feature, overage), past, billed)))
 }
@@ -180,11 +201,15 @@ pub(super) async fn bill_months(tenant: &Tenant, ports: &Ports, account: &mut Ac
     }
     let schedule = standing.schedule(account)?;
     let running = usage_period(&schedule, &standing.running()?, standing.period.billing_interval, account.at).map_err(rule)?;
-    let metered = Metered::of(tenant, account, &standing, running.start).await?;
-    metered.note(tenant).await?;
+    let rating = Rating::of(&standing, running.start);
+    let metered = Metered::rated(tenant, account, &standing, &rating).await?;
     if metered.lines.is_empty() {
-        return Ok(());
+        return metered.note(tenant).await;
     }
-    let Some(mut invoice) = bill(tenant, ports, account, id, metered.lines).await? else { return Ok(()) };
-    collect(tenant, ports, account, &mut standing, &mut invoice, None).await.map(drop)
+    match bill_or_draft(tenant, ports, account, &standing, Boundary { rating, own: Vec::new(), metered }).await? {
+        Some(mut invoice) if invoice.status != InvoiceStatus::Draft => {
+            collect(tenant, ports, account, &mut standing, &mut invoice, None).await.map(drop)
+        }
+        _ => Ok(()),
+    }
 }

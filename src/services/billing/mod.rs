@@ -15,6 +15,7 @@ pub mod account;
 mod collect;
 mod correct;
 pub mod credit;
+mod draft;
 mod end;
 mod issue;
 mod ledger;
@@ -23,12 +24,14 @@ mod metered;
 pub mod party;
 mod refund;
 mod renew;
+mod revenue;
 mod settle;
 mod standing;
 
 pub use account::Account;
 pub use collect::{DUNNING, WRITE_OFF, collect, write_off_later};
 pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void_invoice};
+pub use draft::{ISSUE_DRAFT, issue_drafts};
 pub use end::{Ended, end, expire};
 pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
@@ -41,7 +44,7 @@ pub use standing::{Change, RENEWAL, Standing, period_of, period_row, periods_lef
 /// The job that gives up on a first invoice that was never settled.
 pub const EXPIRE_INCOMPLETE: &str = "expire_incomplete";
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 5] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, WRITE_OFF, USAGE_PERIOD];
+pub const JOB_KINDS: [&str; 6] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, WRITE_OFF, USAGE_PERIOD, ISSUE_DRAFT];
 
 /// A rule that could not be evaluated: what is stored contradicts itself, or is past every limit.
 pub(crate) fn rule(error: RuleError) -> Error {
@@ -97,6 +100,10 @@ async fn run(tenant: &Tenant, ports: &Ports, account: &mut Account, kind: &str, 
         DUNNING => {
             let invoice = InvoiceId::parse(subject).ok_or_else(foreign)?;
             collect::climb(tenant, ports, account, invoice, number.parse().map_err(|_| foreign())?).await?;
+            Ok(Finish::Done)
+        }
+        ISSUE_DRAFT => {
+            draft::issue_due(tenant, ports, account, InvoiceId::parse(subject).ok_or_else(foreign)?).await?;
             Ok(Finish::Done)
         }
         USAGE_PERIOD => {

@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::account::Account;
 use super::collect::collect;
+use super::draft::{Boundary, bill_or_draft, issue_drafts};
 use super::end::end;
-use super::issue::{bill, waiting};
+use super::issue::waiting;
 use super::lines::{DraftLine, InvoicePreview};
-use super::metered::Metered;
+use super::metered::{Metered, Rating};
 use super::rule;
 use super::standing::{Change, Standing, version};
-use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
+use crate::billing::lifecycle::{InvoiceStatus, SubscriptionEvent, SubscriptionStatus};
 use crate::billing::period::{Period, Schedule};
 use crate::billing::proration::{PeriodPrice, recurring_line};
 use crate::error::Error;
@@ -51,12 +52,16 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
         return end(tenant, ports, account, standing, boundary.get(), "system").await.map(|ended| ended.payment);
     }
     let was = standing.row.status;
+    if standing.plan.product.grace_hours > 0 {
+        // Of the boundary before, where nobody came by since.
+        issue_drafts(tenant, ports, account, standing).await?;
+    }
     // By the plan that was in force at the end of the usage period. Without access nothing is billed, and it waits.
+    let rating = Rating::of(standing, boundary.get());
     let metered = match was {
         SubscriptionStatus::Suspended => Metered::default(),
-        _ => Metered::of(tenant, account, standing, boundary.get()).await?,
+        _ => Metered::rated(tenant, account, standing, &rating).await?,
     };
-    metered.note(tenant).await?;
     let change = take_pending_change(tenant, standing).await?;
     let (schedule, next) = following(account, standing)?;
     standing.set_schedule(&schedule);
@@ -69,7 +74,7 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
     if was == SubscriptionStatus::Suspended {
         // Nothing is billed without access; the rest of a period is, when access is back.
         standing.set_charged(None);
-        standing.save(tenant, account).await?;
+        standing.save(tenant, ports, account).await?;
         return Ok(None);
     }
     let price = standing.price(account);
@@ -78,10 +83,14 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
     if was == SubscriptionStatus::Trialing {
         standing.apply(SubscriptionEvent::TrialEnded)?;
     }
-    standing.save(tenant, account).await?;
-    let own: Vec<DraftLine> = renewal_line(standing, &next, &price)?.into_iter().chain(metered.lines).collect();
-    let Some(mut invoice) = bill(tenant, ports, account, standing.row.id, own).await? else { return Ok(None) };
+    standing.save(tenant, ports, account).await?;
+    let own = renewal_line(standing, &next, &price)?.into_iter().collect();
+    let billed = bill_or_draft(tenant, ports, account, standing, Boundary { rating, own, metered }).await?;
+    let Some(mut invoice) = billed else { return Ok(None) };
     subscriptions::set_period_invoice(tenant, standing.period.id, invoice.id).await?;
+    if invoice.status == InvoiceStatus::Draft {
+        return Ok(None);
+    }
     collect(tenant, ports, account, standing, &mut invoice, None).await
 }
 

@@ -151,7 +151,7 @@ async fn go_on(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: 
         }
         _ if open.is_empty() && standing.row.dunning_invoice_id.is_some() => {
             end_ladder(standing);
-            standing.save(tenant, account).await
+            standing.save(tenant, ports, account).await
         }
         _ => Ok(()),
     }
@@ -181,7 +181,7 @@ async fn charge_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, stan
     let line = resume(&standing.running()?, account.at, standing.row.granularity, None, &price).map_err(rule)?;
     standing.set_charged(Some(price));
     standing.spend_coupon()?;
-    standing.save(tenant, account).await?;
+    standing.save(tenant, ports, account).await?;
     let own: Vec<DraftLine> =
         line.map(|line| DraftLine::new(line, standing.plan.name.clone(), Some(standing.period.id))).into_iter().collect();
     match bill(tenant, ports, account, standing.row.id, own).await? {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::account::{Account, zone};
-use super::rule;
+use super::{revenue, rule};
 use crate::billing::discount::{Coupon, Discount};
 use crate::billing::lifecycle::{SubscriptionEvent, SubscriptionStatus};
 use crate::billing::period::{AnchorMode, Interval, Period, Schedule, Zone};
@@ -168,12 +168,13 @@ impl Standing {
         schedule(tenant, job).await.map(drop)
     }
 
-    /// Writes the row.
+    /// Writes the row, and how it moves what recurs where it does.
     ///
     /// # Errors
     /// The database's fault.
-    pub async fn save(&mut self, tenant: &Tenant, account: &Account) -> Result<(), Error> {
+    pub async fn save(&mut self, tenant: &Tenant, ports: &Ports, account: &Account) -> Result<(), Error> {
         self.row.updated_at = account.instant();
+        revenue::note(tenant, ports, account, self).await?;
         subscriptions::save(tenant, &self.row).await
     }
 
@@ -183,7 +184,7 @@ impl Standing {
     /// The database's fault.
     pub async fn changed(&mut self, tenant: &Tenant, ports: &Ports, account: &Account, change: Change<'_>) -> Result<(), Error> {
         self.row.version = self.row.version.saturating_add(1);
-        self.save(tenant, account).await?;
+        self.save(tenant, ports, account).await?;
         self.write_down(tenant, ports, change).await
     }
 

@@ -106,6 +106,8 @@ pub struct Product {
     pub cancel_unused_time: Vec<UnusedTime>,
     /// How long payment is waited for.
     pub dunning: DunningSettings,
+    /// The hours for late usage; zero for none.
+    pub grace_hours: u16,
 }
 
 /// A plan of a product.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::file::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS, Product};
 use super::file_reader::Section;
-use super::file_values::{choice, choices, code, day_of_month, days, flag, increasing_days, text};
+use super::file_values::{choice, choices, code, day_of_month, days, flag, grace_hours, increasing_days, text};
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::Proration;
 use crate::billing::dunning::DunningSettings;
@@ -37,6 +37,7 @@ fn read_product(mut section: Section<'_>, code: Option<String>) -> Option<Produc
     let downgrade_now = section.read("downgrade_now", flag).unwrap_or(false);
     let cancel_unused_time =
         section.read("cancel_unused_time", |value| choices(value, UNUSED_TIMES)).unwrap_or_else(|| vec![UnusedTime::None]);
+    let grace_hours = section.read("grace_hours", grace_hours).unwrap_or_default();
     let dunning = section.table("dunning").map_or_else(DunningSettings::default, read_dunning);
     section.finish();
     Some(Product {
@@ -49,6 +50,7 @@ fn read_product(mut section: Section<'_>, code: Option<String>) -> Option<Produc
         downgrade_now,
         cancel_unused_time,
         dunning,
+        grace_hours,
     })
 }
 

@@ -145,6 +145,8 @@ fn a_product_has_the_careful_defaults() {
         ([Proration::ProrateNow].as_slice(), [UnusedTime::None].as_slice())
     );
     assert_eq!(product.dunning, DunningSettings { retry_after_days: vec![1, 3, 5, 7], cancel_after_days: 30 });
+    let grace = |hours: u16| parse(&format!("{HEAD}{PRODUCT}grace_hours = {hours}\n")).unwrap().products[0].grace_hours;
+    assert_eq!((product.grace_hours, grace(0), grace(72)), (0, 0, 72));
     assert_eq!((file.seller.invoice_prefix.as_str(), file.seller.credit_note_prefix.as_str()), ("INV", "CN"));
 }
 
@@ -245,6 +247,7 @@ fn broken_products_and_tax_rates_are_told() {
         ("prorations = []", "`prorations` must not be empty."),
         ("prorations = ['none', 'none']", "`prorations` names something twice."),
         ("downgrade_now = 'yes'", "`downgrade_now` must be true or false, without quotes."),
+        ("grace_hours = 73", "`grace_hours` must be a whole number from 0 to 72, without quotes."),
         (
             "cancel_unused_time = ['cash']",
             "`cancel_unused_time` holds something else: each must be one of \"none\", \"credit\", \"refund\".",

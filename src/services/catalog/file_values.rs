@@ -13,6 +13,8 @@ use crate::money::{Currency, Money, MoneyError, Rate, parse_decimal};
 pub(super) const MAX_CODE_BYTES: usize = 60;
 /// The longest prefix of a document's number, in bytes.
 const MAX_PREFIX_BYTES: usize = 10;
+/// The most hours for late usage.
+const MAX_GRACE_HOURS: i64 = 72;
 /// The most days to wait for something.
 const MAX_DAYS: i64 = 365;
 /// The most things to wait for one after the other.
@@ -112,6 +114,12 @@ pub(super) fn whole(least: i64, most: i64) -> impl FnOnce(&DeValue<'_>) -> Parse
 pub(super) fn days(value: &DeValue<'_>) -> Parsed<u16> {
     let days = whole(1, MAX_DAYS)(value)?;
     u16::try_from(days).map_err(|_| "must be a number of days.".to_owned())
+}
+
+/// Hours for late usage; zero for none.
+pub(super) fn grace_hours(value: &DeValue<'_>) -> Parsed<u16> {
+    let hours = whole(0, MAX_GRACE_HOURS)(value)?;
+    u16::try_from(hours).map_err(|_| "must be a number of hours.".to_owned())
 }
 
 /// Days to wait for one thing after the other: at least one, each later than the one before it.

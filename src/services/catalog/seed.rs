@@ -145,6 +145,7 @@ fn product(written: &file::Product, id: ProductId, position: i32) -> Product {
         change_options: ChangeOptions { prorations: written.prorations.clone(), downgrade_now: written.downgrade_now },
         cancel_unused_time: written.cancel_unused_time.clone(),
         dunning: written.dunning.clone(),
+        grace_hours: written.grace_hours,
     }
 }
 

@@ -11,11 +11,11 @@ use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::{CreditNoteId, InvoiceId, PaymentId, PaymentMethodId, PlanId, RefundId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::access::{Access, Caller, Need, check_change};
-use crate::services::billing::{Account, Standing, bill_due_boundaries, rule};
+use crate::services::billing::{Account, Standing, bill_due_boundaries, issue_drafts, rule};
 use crate::services::idempotency::{Claim, Claimed, claim};
 use crate::services::payments::wait_for_all;
 use crate::services::staff::StaffAccess;
-use crate::store::{Tenant, TenantScope, subscriptions};
+use crate::store::{Tenant, TenantScope, invoices, subscriptions};
 
 mod cancel;
 mod change;
@@ -251,7 +251,7 @@ async fn begin(
     }
 }
 
-/// Locks a subscription and bills what is due on it.
+/// Locks a subscription and bills what is due on it, what is a draft too: whoever changes a subscription sees what it owes.
 async fn locked(tenant: &Tenant, ports: &Ports, account: &mut Account, id: Option<SubscriptionId>) -> Outcome<Standing> {
     let found = match id {
         Some(id) => Standing::lock(tenant, id).await?,
@@ -259,6 +259,7 @@ async fn locked(tenant: &Tenant, ports: &Ports, account: &mut Account, id: Optio
     };
     let mut standing = found.ok_or_else(no_such_subscription)?;
     bill_due_boundaries(tenant, ports, account, &mut standing).await?;
+    issue_drafts(tenant, ports, account, &mut standing).await?;
     Ok(standing)
 }
 
@@ -299,8 +300,9 @@ async fn settled(ports: &Ports, scope: TenantScope, billed: Billed) -> Outcome<B
     Ok(billed)
 }
 
-/// Whether boundaries of a live subscription are due: then they are billed before anything is previewed.
+/// Whether boundaries of a live subscription are due, or are billed by a draft: then they are billed before anything is previewed.
 async fn is_behind(tenant: &Tenant, id: SubscriptionId, now: jiff::Timestamp) -> Result<bool, Error> {
     let row = subscriptions::find(tenant, id).await?;
-    Ok(row.is_some_and(|row| row.status.is_live() && row.period_end.get() <= now))
+    let is_due = row.is_some_and(|row| row.status.is_live() && row.period_end.get() <= now);
+    Ok(is_due || !invoices::drafts(tenant, id).await?.is_empty())
 }

@@ -170,7 +170,7 @@ async fn write(
     let period = subscriptions::insert_period(tenant, period).await?;
     let mut standing = Standing { row, period, plan: sale.plan.plan.clone(), coupon };
     standing.set_charged(sale.charged);
-    standing.save(tenant, account).await?;
+    standing.save(tenant, ports, account).await?;
     standing.schedule_renewal(tenant, ports).await?;
     if standing.row.status == SubscriptionStatus::Incomplete {
         let (key, due_at) = (id.to_string(), given_up_at(account.at).into());
@@ -232,6 +232,7 @@ fn row(account: &Account, sale: &Sale, id: SubscriptionId, period: &subscription
         version: 1,
         created_at: account.instant(),
         updated_at: account.instant(),
+        counted_annual_minor: None,
     }
 }
 

@@ -95,6 +95,7 @@ pub(super) fn read_product(row: product::Model) -> Result<Product, Error> {
             retry_after_days: read_list(&row.retry_after_days, |day| day.parse().ok()).ok_or_else(|| foreign("retries"))?,
             cancel_after_days: u16::try_from(row.cancel_after_days).map_err(|_| foreign("days of suspension"))?,
         },
+        grace_hours: u16::try_from(row.grace_hours).map_err(|_| foreign("hours for late usage"))?,
         id: row.id,
         code: row.code,
         name: row.name,
@@ -131,6 +132,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH.into(),
             retry_after_days: "2,14".into(),
             cancel_after_days: 5,
+            grace_hours: 24,
         };
         let read = read_product(row.clone()).unwrap();
         assert_eq!(read.change_options.prorations, [Proration::None, Proration::ResetCycle]);

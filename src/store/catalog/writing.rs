@@ -95,6 +95,7 @@ pub async fn put_product(system: &System, product: &Product, at: Instant) -> Res
         cancel_unused_time: Set(names(product.cancel_unused_time.iter().map(|choice| choice.as_str()).collect())),
         retry_after_days: Set(product.dunning.retry_after_days.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
         cancel_after_days: Set(product.dunning.cancel_after_days.into()),
+        grace_hours: Set(product.grace_hours.into()),
         ..Default::default()
     };
     match found {

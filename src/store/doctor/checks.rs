@@ -221,6 +221,19 @@ pub const CHECKS: &[Check] = &[
                   or (count(e.id) = 1 and coalesce(sum(p.amount_minor), 0) <> r.amount_minor) order by 1, 3 limit 101",
     },
     Check {
+        name: "recurring revenue",
+        holds: "What a subscription counts for is the sum of its movements.",
+        sql: "select s.business_id, 'sub' as prefix, s.id,
+                     case when s.counted_annual_minor is null then 'it does not count' else 'it counts for ' || cast(s.counted_annual_minor as text)
+                       || ' minor units a year' end || ', and its movements come to '
+                       || cast(coalesce(cast(sum(m.annual_minor) as bigint), 0) as text) as note
+              from subscriptions s
+              left join revenue_movements m on m.business_id = s.business_id and m.subscription_id = s.id
+              group by s.business_id, s.id, s.counted_annual_minor
+              having coalesce(sum(m.annual_minor), 0) <> coalesce(s.counted_annual_minor, 0)
+                  or coalesce(sum(m.subscriptions), 0) <> (case when s.counted_annual_minor is null then 0 else 1 end) order by 1, 3 limit 101",
+    },
+    Check {
         name: "jobs",
         holds: "No work was given up.",
         sql: "select business_id, 'job' as prefix, id, kind || ' ' || job_key || ' was given up: ' || coalesce(last_error, 'without a word') as note

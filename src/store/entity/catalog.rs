@@ -26,6 +26,7 @@ pub mod product {
         pub created_at: Instant,
         pub retry_after_days: String,
         pub cancel_after_days: i32,
+        pub grace_hours: i32,
     }
 
     crate::store::entity::catalogue_entity!();

@@ -5,7 +5,8 @@ pub mod invoice {
     use sea_orm::entity::prelude::*;
 
     use crate::billing::lifecycle::InvoiceStatus;
-    use crate::ids::{BusinessId, InvoiceId, SubscriptionId};
+    use crate::billing::tax::TaxBehavior;
+    use crate::ids::{BusinessId, InvoiceId, PlanId, SubscriptionId};
     use crate::money::Currency;
     use crate::store::types::Instant;
 
@@ -39,6 +40,10 @@ pub mod invoice {
         pub paid_at: Option<Instant>,
         pub voided_at: Option<Instant>,
         pub created_at: Instant,
+        pub draft_until: Option<Instant>,
+        pub draft_plan_id: Option<PlanId>,
+        pub draft_plan_version: Option<i32>,
+        pub draft_tax_behavior: Option<TaxBehavior>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);

@@ -64,6 +64,7 @@ pub mod subscription {
         pub version: i32,
         pub created_at: Instant,
         pub updated_at: Instant,
+        pub counted_annual_minor: Option<i64>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);

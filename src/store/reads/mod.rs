@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod businesses;
+pub mod collections;
 pub mod invoices;
 pub mod ledger;
 pub mod payments;
