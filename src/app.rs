@@ -13,6 +13,7 @@ use crate::adapters::payment::PaymentGateway;
 use crate::adapters::payment::closed::ClosedGateway;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use crate::adapters::smtp::{SmtpMailer, SmtpServer};
+use crate::adapters::webhook::{Reach, SystemLookup, WebhookClient};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Mode, Network, Settings};
 use crate::error::{Cause, Error};
@@ -84,6 +85,7 @@ impl App {
             master: keys.master,
             gateway,
             mailer: mailer(settings, &clock)?,
+            webhooks: WebhookClient::new(reach(settings), Arc::new(SystemLookup))?,
             app_url: settings.mail.app_url.clone(),
             support_email: settings.mail.support.clone(),
             refresh_lifetime: settings.sessions.refresh_lifetime(),
@@ -177,6 +179,11 @@ async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option
     let action_url = format!("{}/gateways/sandbox/actions", settings.public_url);
     let options = SandboxOptions { action_url, hold_after_commit: settings.sandbox_hold, ..SandboxOptions::default() };
     Ok(Some(SandboxGateway::open(&settings.data_dir, Arc::clone(clock), options).await?))
+}
+
+/// How far webhooks go.
+const fn reach(settings: &Settings) -> Reach {
+    if settings.webhooks_to_loopback { Reach::PublicAndLoopback } else { Reach::Public }
 }
 
 /// Mail: by the server that the settings name, or as files in the data directory.

@@ -90,6 +90,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// What a request may take.
     pub limits: Limits,
+    /// Sandbox alone: whether webhooks may go to this machine too, unencrypted as well.
+    pub webhooks_to_loopback: bool,
     /// Sandbox alone: how long the sandbox gateway waits between taking money and answering.
     pub sandbox_hold: Option<Duration>,
     /// Origins (`https://app.example.com`) whose pages may call the API.

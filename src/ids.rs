@@ -113,6 +113,10 @@ kinds! {
     Ticket, TicketId, "tkt";
     /// A message of a ticket.
     TicketMessage, TicketMessageId, "tkm";
+    /// Where a business wants to be told of events.
+    WebhookEndpoint, WebhookEndpointId, "whk";
+    /// An event that an endpoint is told of.
+    WebhookDelivery, WebhookDeliveryId, "dlv";
     /// A product of the platform.
     Product, ProductId, "prd";
     /// A plan of a product (all of its versions).

@@ -151,7 +151,9 @@
 //! - **Coupon**: what takes something off the charged periods of a subscription, for some of them or for ever.
 //! - **Credit note**: a numbered document that takes back part of an invoice.
 //! - **Consumer**: who is told of events: the notifications, in the application and by mail.
+//! - **Delivery**: an event that an endpoint of webhooks is told of, attempt by attempt.
 //! - **Dunning**: the ladder of a subscription that is not paid: retries, suspension, cancellation.
+//! - **Endpoint**: a URL where a business wants to be told of events.
 //! - **Fence**: a number that grows whenever somebody takes a job or payment in hand; whoever has an older one may write nothing.
 //! - **Idempotency key**: the client's name for an order: sent again, it acts once.
 //! - **Lane**: jobs of one name that are done in their order: one waits for those before it.

@@ -1,4 +1,4 @@
-//! The seams to the outside: payment gateways, mail.
+//! The seams to the outside: payment gateways, mail, webhooks.
 //!
 //! An adapter speaks to one peer, bounds every call in time, and answers in the closed words of its port. It knows
 //! nothing of our rows and must never be called inside a database transaction.
@@ -6,3 +6,4 @@
 pub mod mail;
 pub mod payment;
 pub mod smtp;
+pub mod webhook;

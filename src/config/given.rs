@@ -78,6 +78,10 @@ given! {
     /// Proxies whose X-Forwarded-For is believed, as addresses or networks like 10.0.0.0/8, separated by commas [default: 127.0.0.0/8,::1]
     #[arg(long, global = true, env = "EVOLVE_TRUSTED_PROXIES", value_name = "NETWORKS", help_heading = SERVER)]
     trusted_proxies: Listed,
+    /// Sandbox alone: let webhooks go to this machine too, by http:// as well, to try them out
+    #[arg(long, global = true, env = "EVOLVE_WEBHOOKS_TO_LOOPBACK", value_name = "BOOL", help_heading = SERVER,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    webhooks_to_loopback: bool,
     /// Sandbox alone: let the sandbox gateway wait between taking money and answering, to try out what a crash leaves
     #[arg(long, global = true, env = "EVOLVE_SANDBOX_HOLD_SECONDS", value_name = "SECONDS", help_heading = SERVER)]
     sandbox_hold_seconds: u32,

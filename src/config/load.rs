@@ -116,6 +116,7 @@ impl Settings {
                 request_seconds: given.request_seconds.unwrap_or(10),
                 connections: given.connections.unwrap_or(1_024),
             },
+            webhooks_to_loopback: given.webhooks_to_loopback.unwrap_or(false),
             sandbox_hold: given.sandbox_hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             cors_origins: given.cors_origins.unwrap_or_default().0,
             trusted_proxies: given.trusted_proxies.map_or_else(|| THIS_MACHINE.map(str::to_owned).to_vec(), |proxies| proxies.0),

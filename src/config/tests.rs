@@ -154,13 +154,14 @@ fn a_production_that_is_complete_is_accepted() {
 
 #[test]
 fn production_says_all_that_it_lacks_at_once() {
-    let weak = "mode = 'production'\nargon2_memory_kib = 8\nargon2_iterations = 1\ncors_origins = ['http://a.example']";
+    let weak = "mode = 'production'\nargon2_memory_kib = 8\nargon2_iterations = 1\ncors_origins = ['http://a.example']\nwebhooks_to_loopback = true";
     assert_eq!(
         problems(from_file(weak)),
         [
             "EVOLVE_MASTER_KEY is missing: production needs it, or EVOLVE_MASTER_KEY_FILE with the path of a file that holds it.",
             "EVOLVE_TOKEN_KEY is missing: production needs it, or EVOLVE_TOKEN_KEY_FILE with the path of a file that holds it.",
             "EVOLVE_CURSOR_KEY is missing: production needs it, or EVOLVE_CURSOR_KEY_FILE with the path of a file that holds it.",
+            "EVOLVE_WEBHOOKS_TO_LOOPBACK is for a sandbox: production sends webhooks to the public internet alone.",
             "EVOLVE_PUBLIC_URL must begin with https:// in production.",
             "EVOLVE_SMTP_HOST is missing: production needs a mail server.",
             "EVOLVE_MAIL_FROM is missing: production needs an address of yours, e.g. billing@example.com.",

@@ -114,6 +114,10 @@ impl Settings {
                 problems.push(format!("{name} is missing: production needs it, or {name}_FILE with the path of a file that holds it."));
             }
         }
+        if self.webhooks_to_loopback {
+            problems
+                .push("EVOLVE_WEBHOOKS_TO_LOOPBACK is for a sandbox: production sends webhooks to the public internet alone.".to_owned());
+        }
         if !self.public_url.starts_with("https://") {
             problems.push("EVOLVE_PUBLIC_URL must begin with https:// in production.".to_owned());
         }

@@ -13,7 +13,7 @@ use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{
     BusinessId, CouponId, CreditNoteId, InvoiceId, JournalEntryId, PaymentId, PaymentMethodId, PlanId, ProductId, StaffId, SubscriptionId,
-    TestClockId, TicketId, UserId,
+    TestClockId, TicketId, UserId, WebhookEndpointId,
 };
 use crate::money::Currency;
 use crate::services::catalog::cheapest_first;
@@ -31,6 +31,7 @@ use crate::store::reads::payments::{self, Payment, PaymentMethod};
 use crate::store::reads::refunds::{self, Refund};
 use crate::store::reads::subscriptions::{self, Subscription};
 use crate::store::reads::support::{self, Ticket, TicketMessage};
+use crate::store::reads::webhooks::{self, Delivery, Endpoint};
 use crate::store::staff::{self, StaffView};
 use crate::store::tenant::Catalogue;
 use crate::store::test_clocks::{self, TestClock};
@@ -149,6 +150,12 @@ pub struct Loaders {
     pub tickets: Loader<Of<TicketId>, Ticket>,
     /// Pages of a ticket's messages.
     pub ticket_messages: Pages<Of<TicketId>, TicketMessage>,
+    /// Endpoints of webhooks by id.
+    pub webhook_endpoints: Loader<Of<WebhookEndpointId>, Endpoint>,
+    /// Pages of an endpoint's deliveries.
+    pub webhook_deliveries: Pages<Of<WebhookEndpointId>, Delivery>,
+    /// How many deliveries an endpoint has.
+    pub webhook_delivery_counts: Loader<Of<WebhookEndpointId>, u64>,
     /// Pages of a subscription's invoices.
     pub subscription_invoices: Pages<Of<SubscriptionId>, Invoice>,
     /// Pages of a business's invoices.
@@ -317,6 +324,9 @@ impl Loaders {
             business_invitation_counts: of_reader!(snapshot, invitations_rows::counts),
             tickets: of_reader!(snapshot, support::by_ids),
             ticket_messages: pages!(snapshot, support::message_pages),
+            webhook_endpoints: of_reader!(snapshot, webhooks::by_ids),
+            webhook_deliveries: pages!(snapshot, webhooks::delivery_pages),
+            webhook_delivery_counts: of_reader!(snapshot, webhooks::delivery_counts),
             users: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
                     let found = customers::users(&snapshot.reader().await?, ids).await?;

@@ -12,3 +12,4 @@ pub mod otp;
 pub mod password;
 pub mod random;
 pub mod token;
+pub mod webhook_secret;

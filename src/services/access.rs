@@ -91,6 +91,10 @@ pub enum Need {
     OwnAccount,
     /// To read what was done and by whom.
     ReadAudit,
+    /// To read where events are sent, and what was.
+    ReadWebhooks,
+    /// To change where events are sent, and to have them sent again.
+    ChangeWebhooks,
     /// To change people and keys.
     Manage,
     /// Erasure, export, making owners.
@@ -113,7 +117,9 @@ impl Need {
         match self {
             Self::Read | Self::ReadUsage | Self::WriteToSupport | Self::OwnAccount => true,
             Self::ReadMoney | Self::ChangeMoney => matches!(role, Role::Billing | Role::Admin | Role::Owner),
-            Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::Manage => matches!(role, Role::Admin | Role::Owner),
+            Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::ReadWebhooks | Self::ChangeWebhooks | Self::Manage => {
+                matches!(role, Role::Admin | Role::Owner)
+            }
             Self::Own => matches!(role, Role::Owner),
         }
     }
@@ -121,12 +127,13 @@ impl Need {
     /// Whether a key of these scopes may; no key may what is a person's own.
     const fn allows_scopes(self, scopes: Scopes) -> bool {
         match self {
-            Self::Read | Self::ReadMoney | Self::ReadAudit => scopes.has(ApiScope::Read),
+            Self::Read | Self::ReadMoney | Self::ReadAudit | Self::ReadWebhooks => scopes.has(ApiScope::Read),
             Self::ReadUsage => scopes.has(ApiScope::Read) || scopes.has(ApiScope::AccessRead),
             Self::RecordUsage => scopes.has(ApiScope::UsageWrite),
             Self::ChangeMoney => scopes.has(ApiScope::BillingWrite),
             Self::WriteToSupport => scopes.has(ApiScope::SupportWrite),
             Self::ChangeProfile => scopes.has(ApiScope::ProfileWrite),
+            Self::ChangeWebhooks => scopes.has(ApiScope::WebhookWrite),
             Self::OwnAccount | Self::Manage | Self::Own => false,
         }
     }

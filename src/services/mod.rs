@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
+use crate::adapters::webhook::WebhookClient;
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::ids::{SharedIdGen, TestClockId};
@@ -43,6 +44,7 @@ pub mod support;
 pub mod test_clocks;
 mod throttle;
 pub mod usage;
+pub mod webhooks;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]
@@ -77,6 +79,8 @@ pub struct Parts {
     pub gateway: Arc<dyn PaymentGateway>,
     /// Outgoing mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Outgoing webhooks.
+    pub webhooks: WebhookClient,
     /// Where links in mails lead: the application's address, without a slash at the end.
     pub app_url: String,
     /// Where the platform's support is told of tickets; without one nobody is mailed.
@@ -120,7 +124,20 @@ impl Ports {
     #[must_use]
     pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
         let Parts {
-            store, previews, ids, rng, passwords, tokens, master, mailer, app_url, support_email, refresh_lifetime, sandbox, ..
+            store,
+            previews,
+            ids,
+            rng,
+            passwords,
+            tokens,
+            master,
+            mailer,
+            webhooks,
+            app_url,
+            support_email,
+            refresh_lifetime,
+            sandbox,
+            ..
         } = &*self.inner;
         Self::new(Parts {
             store: store.clone(),
@@ -133,6 +150,7 @@ impl Ports {
             master: master.clone(),
             gateway,
             mailer: Arc::clone(mailer),
+            webhooks: webhooks.clone(),
             app_url: app_url.clone(),
             support_email: support_email.clone(),
             refresh_lifetime: *refresh_lifetime,

@@ -125,6 +125,29 @@ pub async fn withdraw(tenant: &Tenant, kind: &str, key: &str, now: Instant) -> R
     Ok(())
 }
 
+/// Makes the jobs of a lane due now that wait for a later time.
+///
+/// # Errors
+/// The database's fault.
+pub async fn hasten_lane(tenant: &Tenant, lane: &str, now: Instant) -> Result<(), Error> {
+    let those =
+        Condition::all().add(job::Column::Lane.eq(lane)).add(job::Column::Status.eq(JobStatus::Ready)).add(job::Column::DueAt.gt(now));
+    let due = |update: super::tenant::ScopedUpdate<job::Entity>| {
+        update.set(job::Column::DueAt, now).set(job::Column::UpdatedAt, now).filter(those)
+    };
+    tenant.update_where::<job::Entity>(due).await?;
+    Ok(())
+}
+
+/// Whether a job of a kind and key is not over.
+///
+/// # Errors
+/// The database's fault.
+pub async fn is_waiting(tenant: &Tenant, kind: &str, key: &str) -> Result<bool, Error> {
+    let this = tenant.select::<job::Entity>().filter(job::Column::Kind.eq(kind)).filter(job::Column::JobKey.eq(key));
+    Ok(this.filter(job::Column::Status.eq(JobStatus::Ready)).one().await?.is_some())
+}
+
 /// Claims up to `most` jobs that are due by real time and not leased, the longest due first, until `lease_until`. Two
 /// claimers never get the same job: PostgreSQL skips rows that another has locked, SQLite has one writer.
 ///

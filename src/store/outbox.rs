@@ -6,21 +6,22 @@ use std::collections::HashMap;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QuerySelect as _};
 
-use super::Tenant;
 use super::entity::outbox::event;
+use super::{Tenant, webhooks};
 use crate::error::Error;
 use crate::ids::EventId;
 
 pub use super::entity::outbox::event::Model as StoredEvent;
 
 /// Writes an event in its aggregate's next place, whatever the row says, and answers it: places count from 1. The business is
-/// locked by this transaction, so that places are committed in their order.
+/// locked by this transaction, so that places are committed in their order. Answers too how many webhooks the business has that
+/// are switched on: most have none, and should not be asked for it.
 ///
 /// # Errors
 /// [`Error::UniqueViolation`] where its place is taken.
-pub async fn insert_next(tenant: &Tenant, row: StoredEvent) -> Result<i64, Error> {
-    let aggregate = row.aggregate.clone();
-    tenant.insert_next(row.into_active_model().reset_all(), event::Column::Sequence, event::Column::Aggregate.eq(aggregate)).await
+pub async fn insert_next(tenant: &Tenant, row: StoredEvent) -> Result<(i64, i64), Error> {
+    let (of_aggregate, webhooks) = (event::Column::Aggregate.eq(row.aggregate.clone()), webhooks::number_enabled(tenant.business()));
+    tenant.insert_next_and_tell(row.into_active_model().reset_all(), event::Column::Sequence, of_aggregate, webhooks).await
 }
 
 /// The place of the last event of each of these aggregates that has one, counted from 1. Nobody but this transaction adds to

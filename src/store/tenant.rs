@@ -174,7 +174,22 @@ impl Tenant {
     }
 
     /// Inserts a row whose `place` is one more than the last of this business's rows that `series` selects; answers the place.
-    pub(crate) async fn insert_next<E, A>(&self, mut row: A, place: E::Column, series: SimpleExpr) -> Result<i64, Error>
+    pub(crate) async fn insert_next<E, A>(&self, row: A, place: E::Column, series: SimpleExpr) -> Result<i64, Error>
+    where
+        E: TenantEntity,
+        A: ActiveModelTrait<Entity = E> + Send,
+    {
+        Ok(self.insert_next_and_tell(row, place, series, Expr::col(place)).await?.0)
+    }
+
+    /// As [`Tenant::insert_next`], and answers a number besides, in the same statement.
+    pub(crate) async fn insert_next_and_tell<E, A>(
+        &self,
+        mut row: A,
+        place: E::Column,
+        series: SimpleExpr,
+        number: SimpleExpr,
+    ) -> Result<(i64, i64), Error>
     where
         E: TenantEntity,
         A: ActiveModelTrait<Entity = E> + Send,
@@ -197,9 +212,9 @@ impl Tenant {
             }
         }
         insert.into_table(E::default()).columns(columns).values(values).map_err(|error| DbErr::Custom(error.to_string()))?;
-        insert.returning_col(place);
+        insert.returning(Query::returning().exprs([Expr::col(place), number]));
         let written = self.reader.transaction.query_one(&insert).await?.ok_or(DbErr::RecordNotInserted)?;
-        Ok(written.try_get_by_index(0)?)
+        Ok((written.try_get_by_index(0)?, written.try_get_by_index(1)?))
     }
 
     /// Inserts a row unless one with the same key is there; answers whether it was inserted.

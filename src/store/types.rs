@@ -284,6 +284,15 @@ closed_list! {
         /// Over.
         Closed = "CLOSED",
     }
+    /// Where a delivery of an event to an endpoint stands.
+    DeliveryStatus {
+        /// Waiting for its turn, or to be tried again.
+        Pending = "PENDING",
+        /// The receiver has it.
+        Delivered = "DELIVERED",
+        /// Given up.
+        Failed = "FAILED",
+    }
     /// How much a ticket of support presses.
     TicketPriority {
         /// It can wait.

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
-use crate::services::Ports;
 use crate::services::usage::retention::{Swept, sweep};
+use crate::services::{Ports, webhooks};
 
 /// How long from one sweep to the next.
 const EVERY: Duration = Duration::from_hours(1);
@@ -30,16 +30,29 @@ impl Sweeper {
 
     /// Sweeps at once, and then every hour. What fails is logged, and tried again by the next sweep.
     pub async fn run(self) {
-        while let Some(swept) = self.shutdown.run_until_cancelled(sweep(&self.ports, self.keep_usage)).await {
-            match swept {
+        let both = async || (sweep(&self.ports, self.keep_usage).await, webhooks::retention::sweep(&self.ports).await);
+        while let Some((usage, deliveries)) = self.shutdown.run_until_cancelled(both()).await {
+            match usage {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "removed what was kept long enough"),
-                Err(Failure::Fault(error)) => tracing::error!(error = &error as &dyn std::error::Error, "a sweep failed"),
-                Err(Failure::Refused(refusals)) => tracing::error!(?refusals, "a sweep was refused"),
+                Err(failure) => tell(failure),
+            }
+            match deliveries {
+                Ok(0) => {}
+                Ok(deliveries) => tracing::info!(deliveries, "removed deliveries of webhooks that were kept long enough"),
+                Err(failure) => tell(failure),
             }
             if self.shutdown.run_until_cancelled(self.ports.clock.sleep(EVERY)).await.is_none() {
                 return;
             }
         }
+    }
+}
+
+/// Logs why a sweep was not done.
+fn tell(failure: Failure) {
+    match failure {
+        Failure::Fault(error) => tracing::error!(error = &error as &dyn std::error::Error, "a sweep failed"),
+        Failure::Refused(refusals) => tracing::error!(?refusals, "a sweep was refused"),
     }
 }

@@ -50,6 +50,26 @@ const TRIALS: &[Trial] = &[
         document: "mutation($id: ID!) { closeSupportTicket(input: { ticketId: $id }) { ticket { id } userErrors { code message field } } }",
     },
     Trial {
+        argument: "UpdateWebhookEndpointInput.endpointId",
+        prefixes: &["whk"],
+        document: "mutation($id: ID!) { updateWebhookEndpoint(input: { endpointId: $id, enabled: false }) { endpoint { id } userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "RotateWebhookSecretInput.endpointId",
+        prefixes: &["whk"],
+        document: "mutation($id: ID!) { rotateWebhookSecret(input: { endpointId: $id }) { secret userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "ResendWebhookDeliveryInput.deliveryId",
+        prefixes: &["dlv"],
+        document: "mutation($id: ID!) { resendWebhookDelivery(input: { deliveryId: $id }) { delivery { id } userErrors { code message field } } }",
+    },
+    Trial {
+        argument: "DeleteWebhookEndpointInput.endpointId",
+        prefixes: &["whk"],
+        document: "mutation($id: ID!) { deleteWebhookEndpoint(input: { endpointId: $id }) { deletedId userErrors { code message field } } }",
+    },
+    Trial {
         argument: "PaymentFilter.invoiceId",
         prefixes: &["inv"],
         document: "query($id: ID!) { payments(filter: { invoiceId: $id }) { totalCount nodes { id } } }",
@@ -181,6 +201,8 @@ async fn walk(world: &World) {
     a.ids.push(invited["invitation"]["id"].as_str().unwrap().to_owned());
     let (ticket, message) = a.asked_support().await;
     a.ids.extend([ticket, message]);
+    let (endpoint, delivery) = a.hooked(world).await;
+    a.ids.extend([endpoint, delivery]);
     let b = Life::lived(world, &server, "ben").await;
     assert_eq!(every_id_argument(), listed(), "each id argument of the schema is tried, or listed as no tenant's");
 

@@ -37,6 +37,8 @@ const REQUESTS: &[(&str, &str)] = &[
     ("supportTickets", " { nodes { id } }"),
     ("usage", "(product: \"erp\") { period { start } metrics { used history { quantity } feature { overage { model } } } }"),
     ("viewer", " { business { id } }"),
+    ("webhookEndpoints", " { id }"),
+    ("webhookEventTypes", ""),
     ("acceptInvitation", "(input: { token: \"none\", password: \"none\" }) { userErrors { code } }"),
     ("addPaymentMethod", "(input: { source: { sandbox: DECLINES } }) { userErrors { code } }"),
     ("beginTwoFactor", "(input: { password: \"wrong\" }) { userErrors { code } }"),
@@ -54,6 +56,8 @@ const REQUESTS: &[(&str, &str)] = &[
         "(input: { businessName: \"\", businessEmail: \"a@example.com\", industry: \"\", companySize: SIZE_1, country: \"KE\", postalCode: \"\" }) { userErrors { code } }",
     ),
     ("createApiKey", "(input: { name: \"\", scopes: [] }) { userErrors { code } }"),
+    ("createWebhookEndpoint", "(input: { url: \"http://hooks.example.com\", events: [] }) { userErrors { code } }"),
+    ("deleteWebhookEndpoint", "(input: { endpointId: \"whk_none\" }) { userErrors { code } }"),
     ("inviteMember", "(input: { email: \"ann@example.com\", role: MEMBER }) { userErrors { code } }"),
     ("markNotificationsRead", "(input: { ids: [\"ntf_none\"] }) { userErrors { code } }"),
     ("openSupportTicket", "(input: { subject: \"\", body: \"\" }) { userErrors { code } }"),
@@ -70,10 +74,12 @@ const REQUESTS: &[(&str, &str)] = &[
     ("replyToSupportTicket", "(input: { ticketId: \"tkt_none\", body: \"\" }) { userErrors { code } }"),
     ("requestPasswordReset", "(input: { email: \"nobody@example.com\" }) { userErrors { code } }"),
     ("resendConfirmation", "(input: { email: \"nobody@example.com\" }) { userErrors { code } }"),
+    ("resendWebhookDelivery", "(input: { deliveryId: \"dlv_none\" }) { userErrors { code } }"),
     ("resetPassword", "(input: { token: \"none\", password: \"none\" }) { userErrors { code } }"),
     ("revokeApiKey", "(input: { apiKeyId: \"key_none\" }) { userErrors { code } }"),
     ("revokeInvitation", "(input: { invitationId: \"ivt_none\" }) { userErrors { code } }"),
     ("revokeSession", "(input: { sessionId: \"ses_none\" }) { userErrors { code } }"),
+    ("rotateWebhookSecret", "(input: { endpointId: \"whk_none\" }) { userErrors { code } }"),
     ("setAutoRenewal", "(input: { subscriptionId: \"sub_none\", autoRenewal: true }) { userErrors { code } }"),
     ("setDefaultPaymentMethod", "(input: { paymentMethodId: \"pm_none\" }) { userErrors { code } }"),
     ("setNotificationPreference", "(input: { kind: \"none\", channel: EMAIL, enabled: true }) { userErrors { code } }"),
@@ -84,6 +90,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("updateMember", "(input: { memberId: \"mem_none\", role: MEMBER }) { userErrors { code } }"),
     ("updateProfile", "(input: {}) { userErrors { code } }"),
     ("updateUser", "(input: { locale: \"?\" }) { userErrors { code } }"),
+    ("updateWebhookEndpoint", "(input: { endpointId: \"whk_none\" }) { userErrors { code } }"),
 ];
 
 /// Each is one of the business's own, but for what is public; a person's own is the owner's.
@@ -107,6 +114,8 @@ const OBJECTS: &[(&str, &str)] = &[
     ("User", "node(id: $user) { ... on User { ? } }"),
     ("UserSession", "node(id: $session) { ... on UserSession { ? } }"),
     ("Viewer", "viewer { ? }"),
+    ("WebhookDelivery", "node(id: $delivery) { ... on WebhookDelivery { ? } }"),
+    ("WebhookEndpoint", "node(id: $endpoint) { ... on WebhookEndpoint { ? } }"),
 ];
 
 both!(the_matrix_of_who_may_do_what_is_as_it_was_agreed);

@@ -258,6 +258,7 @@ async fn a_thousand_events_take_as_many_statements_as_one(db: TestDatabase) {
     assert_eq!(counted(&erp.record(many("many", 1_000, "1")).await), (1_000, 0));
     let all = told();
     assert_eq!(all.len(), few.len(), "three events:\n{}\n\na thousand:\n{}", few.join("\n"), all.join("\n"));
-    assert!(all.len() <= 20, "{}:\n{}", all.len(), all.join("\n"));
+    // One of them asks for webhooks, since thresholds were reached.
+    assert!(all.len() <= 21, "{}:\n{}", all.len(), all.join("\n"));
     assert_eq!(erp.world.count("usage_events", "1 = 1").await, 1_008);
 }

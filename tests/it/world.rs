@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evolve_business::adapters::mail::{FileMailer, MailAddress};
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
+use evolve_business::adapters::webhook::{Reach, SystemLookup, WebhookClient};
 use evolve_business::clock::{ManualClock, SharedClock};
 use evolve_business::ids::{SharedIdGen, SystemIds};
 use evolve_business::security::keys::Keys;
@@ -58,6 +59,7 @@ impl World {
             previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),
+            webhooks: WebhookClient::new(Reach::PublicAndLoopback, Arc::new(SystemLookup)).unwrap(),
             app_url: "https://app.evolve.test".to_owned(),
             support_email: Some("support@evolve.test".to_owned()),
             refresh_lifetime: Duration::from_hours(30 * 24),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use evolve_business::ids::BusinessId;
+use evolve_business::store::TenantScope;
 use evolve_business::worker::{Worker, WorkerSettings};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use crate::client::{Client, Server};
 use crate::world::World;
 use crate::world_keys::make_key;
+use crate::world_mail::{changed_to, subscription};
 
 /// What a business's own ids are called here, by their prefixes.
 const NAMES: &[(&str, &str)] = &[
@@ -141,6 +143,19 @@ impl Life {
         (text(&opened["ticket"]["id"]), text(&opened["ticket"]["messages"]["nodes"][0]["id"]))
     }
 
+    /// Names an endpoint of webhooks where nobody listens, and has something happen; answers the ids of the endpoint and of what is to be
+    /// delivered there.
+    pub(crate) async fn hooked(&self, world: &World) -> (String, String) {
+        let input = json!({ "url": "http://127.0.0.1:9/", "events": ["subscription.plan_changed"] });
+        self.client.mutate("createWebhookEndpoint", input, "endpoint { id }").await;
+        let scope = TenantScope::proved(BusinessId::parse(&self.business).unwrap());
+        world.emit(scope, vec![changed_to(&subscription(), "Plus")]).await;
+        let shown = self.client.data("{ webhookEndpoints { id deliveries { nodes { id } } } }", json!({})).await;
+        let endpoint = &shown["webhookEndpoints"][0];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&endpoint["id"]), text(&endpoint["deliveries"]["nodes"][0]["id"]))
+    }
+
     /// An id of each kind of thing, by what it is called: the business's own, a credit note among them, and what is sold.
     pub(crate) async fn named_ids(&self, world: &World) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::from([("note", self.credited(world).await), ("plan", self.dearer_plan.clone())]);
@@ -149,6 +164,8 @@ impl Life {
         ids.insert("invitation", invited["invitation"]["id"].as_str().unwrap().to_owned());
         let (ticket, message) = self.asked_support().await;
         ids.extend([("ticket", ticket), ("message", message)]);
+        let (endpoint, delivery) = self.hooked(world).await;
+        ids.extend([("endpoint", endpoint), ("delivery", delivery)]);
         let products = self.client.data("{ products { id } }", json!({})).await;
         ids.insert("product", products["products"][0]["id"].as_str().unwrap().to_owned());
         for (name, prefix) in NAMES {

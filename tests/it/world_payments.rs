@@ -217,6 +217,7 @@ impl World {
             previews: parts.previews.clone(),
             gateway,
             mailer: parts.mailer.clone(),
+            webhooks: parts.webhooks.clone(),
             app_url: parts.app_url.clone(),
             support_email: parts.support_email.clone(),
             refresh_lifetime: parts.refresh_lifetime,

@@ -104,6 +104,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/staff/tickets.rs", "a ticket that staff answer, which tells whose it is"),
     ("src/services/throttle.rs", "tries to sign in are counted before anybody is known"),
     ("src/services/usage/retention.rs", "what was kept long enough goes, whosever it is"),
+    ("src/services/webhooks/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/test_clocks.rs", "test clocks belong to the sandbox as a whole"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];

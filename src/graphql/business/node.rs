@@ -15,13 +15,15 @@ use super::profile::{Business, Member};
 use super::refunds::Refund;
 use super::subscriptions::Subscription;
 use super::support::{SupportTicket, TicketMessage};
+use super::webhooks::{WebhookDelivery, WebhookEndpoint};
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
     ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
+    PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId, WebhookDeliveryId, WebhookEndpointId,
 };
 use crate::services::access::Need;
+use crate::store::Tenant;
 use crate::store::reads::{audit, invoices, payments, refunds, subscriptions};
 
 /// The most ids that `nodes` takes.
@@ -65,6 +67,10 @@ pub enum Node {
     SupportTicket(SupportTicket),
     /// Something that was said in a ticket.
     TicketMessage(TicketMessage),
+    /// Where the business wants to be told of events.
+    WebhookEndpoint(WebhookEndpoint),
+    /// An event that an endpoint is told of.
+    WebhookDelivery(WebhookDelivery),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -146,23 +152,39 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
         let found = if access.allows(Need::ReadAudit) { audit::by_id(&tenant, id).await? } else { None };
         return Ok(found.map(AuditEvent::new).map(Node::AuditEvent));
     }
-    if !access.allows(Need::ReadMoney) {
-        return Ok(None);
+    if let Some(found) = find_webhook(request, id).await? {
+        return Ok(Some(found));
     }
+    if access.allows(Need::ReadMoney) { find_money(&tenant, id).await } else { Ok(None) }
+}
+
+/// An endpoint or a delivery, for those who may see them.
+async fn find_webhook(request: &RequestContext, id: &str) -> Result<Option<Node>, Error> {
+    if let Some(id) = WebhookEndpointId::parse(id) {
+        return Ok(WebhookEndpoint::by_id(request, id).await?.map(Node::WebhookEndpoint));
+    }
+    match WebhookDeliveryId::parse(id) {
+        Some(id) => Ok(WebhookDelivery::by_id(request, id).await?.map(Node::WebhookDelivery)),
+        None => Ok(None),
+    }
+}
+
+/// What is billed and paid, for those who may see all of money.
+async fn find_money(tenant: &Tenant, id: &str) -> Result<Option<Node>, Error> {
     if let Some(id) = InvoiceId::parse(id) {
-        return Ok(invoices::by_id(&tenant, id).await?.map(Invoice::new).map(Node::Invoice));
+        return Ok(invoices::by_id(tenant, id).await?.map(Invoice::new).map(Node::Invoice));
     }
     if let Some(id) = CreditNoteId::parse(id) {
-        return Ok(invoices::credit_note_by_id(&tenant, id).await?.map(CreditNote::new).map(Node::CreditNote));
+        return Ok(invoices::credit_note_by_id(tenant, id).await?.map(CreditNote::new).map(Node::CreditNote));
     }
     if let Some(id) = PaymentId::parse(id) {
-        return Ok(payments::by_id(&tenant, id).await?.map(Payment::new).map(Node::Payment));
+        return Ok(payments::by_id(tenant, id).await?.map(Payment::new).map(Node::Payment));
     }
     if let Some(id) = RefundId::parse(id) {
-        return Ok(refunds::by_id(&tenant, id).await?.map(Refund::new).map(Node::Refund));
+        return Ok(refunds::by_id(tenant, id).await?.map(Refund::new).map(Node::Refund));
     }
     if let Some(id) = PaymentMethodId::parse(id) {
-        return Ok(payments::method_by_id(&tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));
+        return Ok(payments::method_by_id(tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));
     }
     Ok(None)
 }
@@ -181,6 +203,9 @@ pub(super) async fn subject_of(request: &RequestContext, subject: &str) -> Resul
     }
     if let Some(id) = TicketId::parse(subject) {
         return Ok(SupportTicket::load(request, (business, id)).await?.map(Node::SupportTicket));
+    }
+    if let Some(id) = WebhookEndpointId::parse(subject) {
+        return Ok(WebhookEndpoint::load(request, (business, id)).await?.map(Node::WebhookEndpoint));
     }
     match InvoiceId::parse(subject) {
         Some(id) if request.access().await?.allows(Need::ReadMoney) => {

@@ -137,6 +137,20 @@ impl TicketWhat {
     }
 }
 
+/// An endpoint of webhooks that was switched off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WebhookFacts {
+    /// The endpoint.
+    pub endpoint_id: String,
+    /// Its host; the rest of a URL may hold secrets.
+    pub host: String,
+    /// As `WebhookEndpoint.disabledReason` says it.
+    pub reason: String,
+    /// When.
+    pub at: String,
+}
+
 /// How much is used of a feature when a threshold is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -241,6 +255,8 @@ pub enum Event {
     Ticket(TicketWhat, TicketFacts),
     /// `usage.threshold_reached`: once for each threshold of a feature and usage period.
     UsageThresholdReached(UsageFacts),
+    /// `webhook_endpoint.disabled`: by us, and not by somebody of the business.
+    WebhookDisabled(WebhookFacts),
 }
 
 impl Event {
@@ -255,6 +271,7 @@ impl Event {
             Self::PaymentFailed(_) => "payment.failed",
             Self::Ticket(what, _) => what.name(),
             Self::UsageThresholdReached(_) => "usage.threshold_reached",
+            Self::WebhookDisabled(_) => "webhook_endpoint.disabled",
         }
     }
 
@@ -268,7 +285,8 @@ impl Event {
             | Self::PaymentSucceeded(_)
             | Self::PaymentFailed(_)
             | Self::Ticket(..)
-            | Self::UsageThresholdReached(_) => 1,
+            | Self::UsageThresholdReached(_)
+            | Self::WebhookDisabled(_) => 1,
         }
     }
 
@@ -281,6 +299,7 @@ impl Event {
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => facts.payment_id.clone(),
             Self::Ticket(_, facts) => facts.ticket_id.clone(),
             Self::UsageThresholdReached(facts) => facts.subscription_id.clone(),
+            Self::WebhookDisabled(facts) => facts.endpoint_id.clone(),
         }
     }
 
@@ -296,6 +315,7 @@ impl Event {
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => serde_json::to_string(facts),
             Self::Ticket(_, facts) => serde_json::to_string(facts),
             Self::UsageThresholdReached(facts) => serde_json::to_string(facts),
+            Self::WebhookDisabled(facts) => serde_json::to_string(facts),
         };
         written.map_err(|_| Error::Corrupt("an event cannot be written".into()))
     }
@@ -322,6 +342,7 @@ impl Event {
             "payment.succeeded" => Ok(Self::PaymentSucceeded(facts(payload)?)),
             "payment.failed" => Ok(Self::PaymentFailed(facts(payload)?)),
             "usage.threshold_reached" => Ok(Self::UsageThresholdReached(facts(payload)?)),
+            "webhook_endpoint.disabled" => Ok(Self::WebhookDisabled(facts(payload)?)),
             _ => Err(unknown()),
         }
     }
@@ -390,6 +411,12 @@ impl Event {
             Self::PaymentFailed(failed),
             Self::UsageThresholdReached(usage),
         ]);
+        samples.push(Self::WebhookDisabled(WebhookFacts {
+            endpoint_id: text("whk_01k2x3y4z5e8f9g0h1j2k3m4nd"),
+            host: text("hooks.example.com"),
+            reason: text("410"),
+            at: text("2027-02-20T09:00:00Z"),
+        }));
         samples.extend(TicketWhat::ALL.into_iter().map(|(what, _)| Self::Ticket(what, sample_ticket(what))));
         samples
     }
@@ -454,7 +481,7 @@ mod tests {
     fn no_two_events_have_one_name() {
         let names: Vec<&str> = Event::samples().iter().map(Event::name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
-        assert_eq!(names.len(), 23);
+        assert_eq!(names.len(), 24);
     }
 
     #[test]

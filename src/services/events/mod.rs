@@ -6,6 +6,7 @@
 use crate::error::Error;
 use crate::ids::EventId;
 use crate::services::Ports;
+use crate::services::webhooks::fan_out::{self, Sender};
 use crate::store::jobs::{self, Lane, NewJob};
 use crate::store::outbox::{self, StoredEvent};
 use crate::store::{Instant, Tenant};
@@ -14,6 +15,7 @@ mod catalogue;
 
 pub use catalogue::{
     Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat, UsageFacts,
+    WebhookFacts,
 };
 
 /// Who is told of events: the kind of the job that brings one, and which events it wants.
@@ -25,21 +27,25 @@ pub struct Consumer {
     pub wants: fn(&str) -> bool,
 }
 
-/// Every consumer. A further channel (webhooks, live updates) is a further one.
+/// Every consumer. A further channel (live updates) is a further one. Webhooks are none: most businesses have none, and should
+/// not have a job for each event that nobody takes.
 const CONSUMERS: &[Consumer] = &[super::notifications::TELL];
 
 /// The most events that are written in one statement.
 const MOST_AT_ONCE: usize = 500;
 
-/// Writes an event, and a delivery for each consumer that wants it. The business's row is locked by this transaction, or
+/// Writes an event, and a delivery for each consumer and each webhook that wants it. The business's row is locked by this transaction, or
 /// made by it: that keeps the events of an aggregate in their order.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<(), Error> {
     let mut row = row(tenant, ports, event)?;
-    row.sequence = outbox::insert_next(tenant, row.clone()).await?;
-    deliver(tenant, ports, &[row]).await
+    let (sequence, webhooks) = outbox::insert_next(tenant, row.clone()).await?;
+    row.sequence = sequence;
+    let rows = [row];
+    let senders = if webhooks == 0 { Vec::new() } else { fan_out::write(tenant, ports, &rows).await? };
+    deliver(tenant, ports, &rows, &senders).await
 }
 
 /// As [`emit`], in as many statements for many events as for two. Who emits without the business's lock holds what the events
@@ -54,7 +60,7 @@ pub async fn emit_all(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Resul
     Ok(())
 }
 
-/// Writes events with their deliveries: three statements.
+/// Writes events with their deliveries: four statements, and three more for a business with webhooks.
 async fn emit_part(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(), Error> {
     let mut aggregates: Vec<String> = events.iter().map(Event::aggregate).collect();
     aggregates.sort_unstable();
@@ -68,8 +74,9 @@ async fn emit_part(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(
         row.sequence = *sequence;
         rows.push(row);
     }
-    deliver(tenant, ports, &rows).await?;
-    outbox::insert_all(tenant, rows).await
+    outbox::insert_all(tenant, rows.clone()).await?;
+    let senders = fan_out::write(tenant, ports, &rows).await?;
+    deliver(tenant, ports, &rows, &senders).await
 }
 
 /// The row of an event, without its place.
@@ -86,8 +93,8 @@ fn row(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<StoredEvent, Err
     })
 }
 
-/// Writes a delivery of each event for each consumer that wants it.
-async fn deliver(tenant: &Tenant, ports: &Ports, rows: &[StoredEvent]) -> Result<(), Error> {
+/// Writes a job for each event and each consumer that wants it, and those that send webhooks.
+async fn deliver(tenant: &Tenant, ports: &Ports, rows: &[StoredEvent], senders: &[Sender]) -> Result<(), Error> {
     // People are told in real time.
     let at_once = Instant::from(ports.real_now());
     let wanted =
@@ -98,7 +105,8 @@ async fn deliver(tenant: &Tenant, ports: &Ports, rows: &[StoredEvent]) -> Result
         let job = NewJob { id: ports.ids.next(), kind, key, due_at: at_once, clock: None, now: at_once };
         (job, Lane { name: lane, position: *position })
     });
-    jobs::schedule_all_in(tenant, &deliveries.collect::<Vec<_>>()).await
+    let senders = senders.iter().map(|sender| sender.job(ports, at_once));
+    jobs::schedule_all_in(tenant, &deliveries.chain(senders).collect::<Vec<_>>()).await
 }
 
 /// The event that a job of a consumer brings.

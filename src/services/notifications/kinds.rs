@@ -7,6 +7,8 @@ use crate::store::types::{Channel, Role};
 
 /// Those who deal with money.
 const MONEY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
+/// Those who manage the business.
+const MANAGERS: &[Role] = &[Role::Owner, Role::Admin];
 /// Whoever is in the business.
 const EVERYBODY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing, Role::Member];
 /// The owners alone.
@@ -44,6 +46,7 @@ pub const KINDS: &[Kind] = &[
     Kind { to_support: true, ..Kind::in_app("support_ticket.opened", &[]) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.replied", &[]) },
     Kind { by_mail: true, ..Kind::in_app("usage.threshold_reached", MONEY) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("webhook_endpoint.disabled", MANAGERS) },
 ];
 
 impl Kind {
@@ -97,6 +100,7 @@ pub(super) fn path(event: &Event) -> String {
         Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::Ticket(_, facts) => format!("/support/{}", facts.ticket_id),
+        Event::WebhookDisabled(facts) => format!("/webhooks/{}", facts.endpoint_id),
     }
 }
 

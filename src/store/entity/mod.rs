@@ -55,4 +55,5 @@ pub(crate) mod subscriptions;
 pub(crate) mod support;
 pub(crate) mod test_clocks;
 pub(crate) mod usage;
+pub(crate) mod webhooks;
 pub(crate) mod work;
