@@ -113,6 +113,10 @@ kinds! {
     Ticket, TicketId, "tkt";
     /// A message of a ticket.
     TicketMessage, TicketMessageId, "tkm";
+    /// What a business submitted to be verified; not shown at the API.
+    Verification, VerificationId, "vrf";
+    /// A document of a verification.
+    Document, DocumentId, "doc";
     /// A product of the platform.
     Product, ProductId, "prd";
     /// A plan of a product (all of its versions).

@@ -32,6 +32,7 @@ mod m0024_two_factor;
 mod m0025_usage_retention;
 mod m0026_sign_in;
 mod m0027_support;
+mod m0028_verification;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_usage_retention::Migration),
             Box::new(m0026_sign_in::Migration),
             Box::new(m0027_support::Migration),
+            Box::new(m0028_verification::Migration),
         ]
     }
 }

@@ -89,6 +89,8 @@ pub enum Need {
     ChangeProfile,
     /// To be a person: one's own sessions and password.
     OwnAccount,
+    /// To download the documents that the business has submitted.
+    ReadDocuments,
     /// To read what was done and by whom.
     ReadAudit,
     /// To change people and keys.
@@ -113,7 +115,9 @@ impl Need {
         match self {
             Self::Read | Self::ReadUsage | Self::WriteToSupport | Self::OwnAccount => true,
             Self::ReadMoney | Self::ChangeMoney => matches!(role, Role::Billing | Role::Admin | Role::Owner),
-            Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::Manage => matches!(role, Role::Admin | Role::Owner),
+            Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::ReadDocuments | Self::Manage => {
+                matches!(role, Role::Admin | Role::Owner)
+            }
             Self::Own => matches!(role, Role::Owner),
         }
     }
@@ -127,7 +131,7 @@ impl Need {
             Self::ChangeMoney => scopes.has(ApiScope::BillingWrite),
             Self::WriteToSupport => scopes.has(ApiScope::SupportWrite),
             Self::ChangeProfile => scopes.has(ApiScope::ProfileWrite),
-            Self::OwnAccount | Self::Manage | Self::Own => false,
+            Self::OwnAccount | Self::ReadDocuments | Self::Manage | Self::Own => false,
         }
     }
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::adapters::documents::Documents;
 use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
+use crate::adapters::scanner::Scanner;
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::ids::{SharedIdGen, TestClockId};
@@ -42,6 +44,7 @@ pub mod support;
 pub mod test_clocks;
 mod throttle;
 pub mod usage;
+pub mod verification;
 
 /// What services need of the outside, built once by the composition root and shared.
 #[derive(Clone)]
@@ -74,6 +77,12 @@ pub struct Parts {
     pub gateway: Arc<dyn PaymentGateway>,
     /// Outgoing mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Where files are kept.
+    pub documents: Documents,
+    /// What looks for malware in files, where there is something.
+    pub scanner: Option<Arc<dyn Scanner>>,
+    /// Where clients reach the server, without a slash at the end: links to files lead there.
+    pub public_url: String,
     /// Where links in mails lead: the application's address, without a slash at the end.
     pub app_url: String,
     /// Where the platform's support is told of tickets; without one nobody is mailed.
@@ -108,7 +117,22 @@ impl Ports {
     #[must_use]
     pub fn at_another_time(&self, clock: SharedClock, gateway: Arc<dyn PaymentGateway>) -> Self {
         let Parts {
-            store, previews, ids, rng, passwords, tokens, master, mailer, app_url, support_email, refresh_lifetime, sandbox, ..
+            store,
+            previews,
+            ids,
+            rng,
+            passwords,
+            tokens,
+            master,
+            mailer,
+            documents,
+            scanner,
+            public_url,
+            app_url,
+            support_email,
+            refresh_lifetime,
+            sandbox,
+            ..
         } = &*self.inner;
         Self::new(Parts {
             store: store.clone(),
@@ -121,6 +145,9 @@ impl Ports {
             master: master.clone(),
             gateway,
             mailer: Arc::clone(mailer),
+            documents: documents.clone(),
+            scanner: scanner.clone(),
+            public_url: public_url.clone(),
             app_url: app_url.clone(),
             support_email: support_email.clone(),
             refresh_lifetime: *refresh_lifetime,

@@ -40,6 +40,7 @@ pub mod test_clocks;
 pub mod transaction;
 pub mod types;
 pub mod usage;
+pub mod verification;
 pub mod work;
 
 pub use connection::{Store, StoreOptions};

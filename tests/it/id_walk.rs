@@ -180,7 +180,7 @@ async fn walk(world: &World) {
     let invited = a.client.mutate("inviteMember", input, "invitation { id }").await;
     a.ids.push(invited["invitation"]["id"].as_str().unwrap().to_owned());
     let (ticket, message) = a.asked_support().await;
-    a.ids.extend([ticket, message]);
+    a.ids.extend([ticket, message, a.submitted().await]);
     let b = Life::lived(world, &server, "ben").await;
     assert_eq!(every_id_argument(), listed(), "each id argument of the schema is tried, or listed as no tenant's");
 

@@ -36,6 +36,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("supportTicket", "(id: $ticket) { id }"),
     ("supportTickets", " { nodes { id } }"),
     ("usage", "(product: \"erp\") { period { start } metrics { used history { quantity } feature { overage { model } } } }"),
+    ("verification", " { status documents { id } }"),
     ("viewer", " { business { id } }"),
     ("acceptInvitation", "(input: { token: \"none\", password: \"none\" }) { userErrors { code } }"),
     ("addPaymentMethod", "(input: { source: { sandbox: DECLINES } }) { userErrors { code } }"),
@@ -79,6 +80,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("setNotificationPreference", "(input: { kind: \"none\", channel: EMAIL, enabled: true }) { userErrors { code } }"),
     ("signIn", "(input: { email: \"nobody@example.com\", password: \"wrong\" }) { userErrors { code } }"),
     ("signOut", "(input: {}) { userErrors { code } }"),
+    ("submitVerification", "(input: { registrationNumber: \"\", documents: [] }) { userErrors { code } }"),
     ("subscribe", "(input: { planId: \"pln_none\", interval: MONTHLY, idempotencyKey: \"m\" }) { userErrors { code } }"),
     ("switchBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
     ("updateMember", "(input: { memberId: \"mem_none\", role: MEMBER }) { userErrors { code } }"),
@@ -106,6 +108,8 @@ const OBJECTS: &[(&str, &str)] = &[
     ("TicketMessage", "node(id: $message) { ... on TicketMessage { ? } }"),
     ("User", "node(id: $user) { ... on User { ? } }"),
     ("UserSession", "node(id: $session) { ... on UserSession { ? } }"),
+    ("Verification", "verification { ? }"),
+    ("VerificationDocument", "node(id: $document) { ... on VerificationDocument { ? } }"),
     ("Viewer", "viewer { ? }"),
 ];
 

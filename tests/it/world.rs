@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evolve_business::adapters::documents::Documents;
 use evolve_business::adapters::mail::{FileMailer, MailAddress};
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::clock::{ManualClock, SharedClock};
@@ -58,6 +59,9 @@ impl World {
             previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),
+            documents: Documents::in_folder(database.dir.path()).unwrap(),
+            scanner: None,
+            public_url: "https://api.evolve.test".to_owned(),
             app_url: "https://app.evolve.test".to_owned(),
             support_email: Some("support@evolve.test".to_owned()),
             refresh_lifetime: Duration::from_hours(30 * 24),

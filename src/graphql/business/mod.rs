@@ -22,6 +22,7 @@ pub mod subscriptions;
 pub mod support;
 pub mod two_factor;
 pub mod usage;
+pub mod verification;
 
 use async_graphql::MergedObject;
 
@@ -42,6 +43,7 @@ pub struct Query(
     usage::UsageQuery,
     notifications::NotificationQuery,
     support::SupportQuery,
+    verification::VerificationQuery,
     audit::AuditQuery,
 );
 
@@ -60,6 +62,7 @@ pub struct Mutation(
     usage::UsageMutation,
     notifications::NotificationMutation,
     support::SupportMutation,
+    verification::VerificationMutation,
 );
 
 /// The business schema.

@@ -15,11 +15,12 @@ use super::profile::{Business, Member};
 use super::refunds::Refund;
 use super::subscriptions::Subscription;
 use super::support::{SupportTicket, TicketMessage};
+use super::verification::VerificationDocument;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
+    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, DocumentId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId,
+    PaymentMethodId, PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
 };
 use crate::services::access::Need;
 use crate::store::reads::{audit, invoices, payments, refunds, subscriptions};
@@ -65,6 +66,8 @@ pub enum Node {
     SupportTicket(SupportTicket),
     /// Something that was said in a ticket.
     TicketMessage(TicketMessage),
+    /// A document that the business submitted.
+    VerificationDocument(VerificationDocument),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -135,6 +138,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     }
     if let Some(id) = TicketMessageId::parse(id) {
         return Ok(TicketMessage::by_id(request, id).await?.map(Node::TicketMessage));
+    }
+    if let Some(id) = DocumentId::parse(id) {
+        return Ok(VerificationDocument::by_id(request, id).await?.map(Node::VerificationDocument));
     }
     if let Some(id) = InvitationId::parse(id) {
         return Ok(if access.allows(Need::Manage) { Invitation::by_id(request, id).await?.map(Node::Invitation) } else { None });

@@ -23,10 +23,11 @@ use crate::graphql::business::profile::{Business, Member};
 use crate::graphql::business::refunds::Refund;
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::business::support::{SupportTicket, TicketMessage};
+use crate::graphql::business::verification::VerificationDocument;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CouponId, CreditNoteId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId, UserId,
+    AuditEventId, BusinessId, CouponId, CreditNoteId, DocumentId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId,
+    PaymentMethodId, PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId, UserId,
 };
 use crate::services::staff::Right;
 use crate::store::reads::{audit, invoices, ledger, payments, refunds, subscriptions};
@@ -79,6 +80,8 @@ pub enum StaffNode {
     SupportTicket(SupportTicket),
     /// Something that was said in a ticket.
     TicketMessage(TicketMessage),
+    /// A document that a business submitted.
+    VerificationDocument(VerificationDocument),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -128,6 +131,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = TicketMessageId::parse(id) {
         return Ok(TicketMessage::by_id(request, id).await?.map(StaffNode::TicketMessage));
+    }
+    if let Some(id) = DocumentId::parse(id) {
+        return Ok(VerificationDocument::by_id(request, id).await?.map(StaffNode::VerificationDocument));
     }
     if let Some(id) = ProductId::parse(id) {
         return Ok(Product::by_id(request, id).await?.map(StaffNode::Product));

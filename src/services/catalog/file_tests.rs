@@ -209,7 +209,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_their_lines() {
         "line 6: `country` \"UK\" is no country of ISO 3166-1 alpha-2.",
         "line 7: `time_zone` \"africa/nairobi\" is no time zone of the IANA database.",
         "line 8: `phone` is not known here; known are name, tax_id, address_line, city, postal_code, country, time_zone, invoice_prefix, credit_note_prefix.",
-        "line 9: `sellers` is not known here; known are platform, seller, tax_rates, products, plans.",
+        "line 9: `sellers` is not known here; known are platform, seller, tax_rates, products, plans, verification.",
     ];
     assert_eq!(problems(text), expected);
     assert_eq!(problems(""), ["line 1: `platform` is missing.", "line 1: `seller` is missing."]);

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::verification::{VerificationFacts, VerificationWhat};
 use crate::error::Error;
 
 /// What a registration tells.
@@ -239,6 +240,8 @@ pub enum Event {
     PaymentFailed(PaymentFacts),
     /// `support_ticket.…`.
     Ticket(TicketWhat, TicketFacts),
+    /// `verification.…`.
+    Verification(VerificationWhat, VerificationFacts),
     /// `usage.threshold_reached`: once for each threshold of a feature and usage period.
     UsageThresholdReached(UsageFacts),
 }
@@ -254,6 +257,7 @@ impl Event {
             Self::PaymentSucceeded(_) => "payment.succeeded",
             Self::PaymentFailed(_) => "payment.failed",
             Self::Ticket(what, _) => what.name(),
+            Self::Verification(what, _) => what.name(),
             Self::UsageThresholdReached(_) => "usage.threshold_reached",
         }
     }
@@ -268,6 +272,7 @@ impl Event {
             | Self::PaymentSucceeded(_)
             | Self::PaymentFailed(_)
             | Self::Ticket(..)
+            | Self::Verification(..)
             | Self::UsageThresholdReached(_) => 1,
         }
     }
@@ -280,6 +285,7 @@ impl Event {
             Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => facts.invoice_id.clone(),
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => facts.payment_id.clone(),
             Self::Ticket(_, facts) => facts.ticket_id.clone(),
+            Self::Verification(_, facts) => facts.business_id.clone(),
             Self::UsageThresholdReached(facts) => facts.subscription_id.clone(),
         }
     }
@@ -295,6 +301,7 @@ impl Event {
             Self::InvoiceIssued(facts) | Self::InvoicePaid(facts) => serde_json::to_string(facts),
             Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => serde_json::to_string(facts),
             Self::Ticket(_, facts) => serde_json::to_string(facts),
+            Self::Verification(_, facts) => serde_json::to_string(facts),
             Self::UsageThresholdReached(facts) => serde_json::to_string(facts),
         };
         written.map_err(|_| Error::Corrupt("an event cannot be written".into()))
@@ -314,6 +321,9 @@ impl Event {
         }
         if let Some((what, _)) = TicketWhat::ALL.into_iter().find(|(_, known)| *known == name) {
             return Ok(Self::Ticket(what, facts(payload)?));
+        }
+        if let Some((what, _)) = VerificationWhat::ALL.into_iter().find(|(_, known)| *known == name) {
+            return Ok(Self::Verification(what, facts(payload)?));
         }
         match name {
             "business.registered" => Ok(Self::BusinessRegistered(facts(payload)?)),
@@ -391,6 +401,7 @@ impl Event {
             Self::UsageThresholdReached(usage),
         ]);
         samples.extend(TicketWhat::ALL.into_iter().map(|(what, _)| Self::Ticket(what, sample_ticket(what))));
+        samples.extend(VerificationWhat::ALL.into_iter().map(|(what, _)| Self::Verification(what, what.sample())));
         samples
     }
 }
@@ -454,7 +465,7 @@ mod tests {
     fn no_two_events_have_one_name() {
         let names: Vec<&str> = Event::samples().iter().map(Event::name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
-        assert_eq!(names.len(), 23);
+        assert_eq!(names.len(), 28);
     }
 
     #[test]

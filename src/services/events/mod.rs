@@ -11,6 +11,9 @@ use crate::store::outbox::{self, StoredEvent};
 use crate::store::{Instant, Tenant};
 
 mod catalogue;
+mod verification;
+
+pub use verification::{VerificationFacts, VerificationWhat};
 
 pub use catalogue::{
     Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat, UsageFacts,

@@ -9,6 +9,8 @@ use crate::store::types::{Channel, Role};
 const MONEY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
 /// Whoever is in the business.
 const EVERYBODY: &[Role] = &[Role::Owner, Role::Admin, Role::Billing, Role::Member];
+/// Those who manage the business.
+const MANAGERS: &[Role] = &[Role::Owner, Role::Admin];
 /// The owners alone.
 const OWNERS: &[Role] = &[Role::Owner];
 
@@ -44,6 +46,10 @@ pub const KINDS: &[Kind] = &[
     Kind { to_support: true, ..Kind::in_app("support_ticket.opened", &[]) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.replied", &[]) },
     Kind { by_mail: true, ..Kind::in_app("usage.threshold_reached", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app("verification.approved", MANAGERS) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("verification.expired", MANAGERS) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("verification.needs_information", MANAGERS) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("verification.rejected", MANAGERS) },
 ];
 
 impl Kind {
@@ -97,6 +103,7 @@ pub(super) fn path(event: &Event) -> String {
         Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::Ticket(_, facts) => format!("/support/{}", facts.ticket_id),
+        Event::Verification(..) => "/verification".to_owned(),
     }
 }
 

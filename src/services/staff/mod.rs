@@ -12,6 +12,7 @@ mod sessions;
 mod suspensions;
 mod tax;
 mod tickets;
+mod verifications;
 
 pub use super::sessions::AuthTokens;
 pub use accounts::NewStaff;
@@ -21,6 +22,7 @@ pub use roles::Right;
 pub use sessions::{SignIn, SignedIn};
 pub use suspensions::Suspend;
 pub use tax::SetTaxExempt;
+pub use verifications::ReviewVerification;
 
 use super::Ports;
 use super::access::Caller;

@@ -54,4 +54,5 @@ pub(crate) mod subscriptions;
 pub(crate) mod support;
 pub(crate) mod test_clocks;
 pub(crate) mod usage;
+pub(crate) mod verification;
 pub(crate) mod work;

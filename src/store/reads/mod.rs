@@ -8,6 +8,7 @@ pub mod payments;
 pub mod refunds;
 pub mod subscriptions;
 pub mod support;
+pub mod verification;
 
 use std::collections::HashMap;
 use std::hash::Hash;
