@@ -139,6 +139,7 @@ async fn a_business_is_verified_by_its_documents_until_its_approval_runs_out(db:
     assert_eq!(approved["expiresAt"], "2029-03-31T21:00:00Z", "{approved:#}");
     world.pass(SignedDuration::from_hours(24 * 61)).await;
     assert_eq!(status().await, "EXPIRED");
+    assert_eq!(world.examine().await, [""; 0]);
 }
 
 /// The SHA-256 of bytes, in hexadecimal digits.
@@ -194,6 +195,7 @@ async fn what_staff_decide_is_told_and_decides_what_is_asked_for_next(db: TestDa
     let names = world.read_texts("select name from events where name like 'verification.%' order by sequence").await;
     assert_eq!(names, ["submitted", "needs_information", "submitted", "rejected"].map(|what| format!("verification.{what}")));
     assert_eq!(ann.submitted().await["status"], "PENDING");
+    assert_eq!(world.examine().await, [""; 0]);
 }
 
 async fn what_cannot_be_decided_is_refused_and_changes_nothing(db: TestDatabase) {

@@ -8,7 +8,7 @@ use crate::money::{Currency, Money, Rate};
 use crate::store::catalog::{Overage, OverageModel, Tier};
 use crate::store::types::FeatureKind;
 
-const DEMO: &str = include_str!("../../../catalogue/demo.toml");
+pub(super) const DEMO: &str = include_str!("../../../catalogue/demo.toml");
 
 fn currency(code: &str) -> Currency {
     Currency::from_code(code).unwrap()
@@ -19,7 +19,7 @@ fn money(text: &str, code: &str) -> Money {
 }
 
 /// What a file without a mistake begins with: 9 lines.
-const HEAD: &str = "\
+pub(super) const HEAD: &str = "\
 [platform]
 currency = 'USD'
 [seller]
@@ -42,7 +42,7 @@ description = 'D'
 prices = [{ interval = 'monthly', currency = 'KES', amount = '10.00', tax = 'exclusive' }]
 ";
 
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     parse(text).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
