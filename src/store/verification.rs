@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, QueryOrder as _};
 
-use super::entity::verification::{document, rule, verification};
+use super::entity::verification::{document, rule, submission};
 use super::tenant::Catalogue;
 use super::{Reader, System, Tenant};
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::ids::{BusinessId, DocumentId};
 
 pub use super::entity::verification::document::Model as Document;
 pub use super::entity::verification::rule::Model as Rule;
-pub use super::entity::verification::verification::Model as Verification;
+pub use super::entity::verification::submission::Model as Verification;
 
 /// The country of the rule for all that have none of their own.
 pub const EVERYWHERE: &str = "*";
@@ -45,7 +45,7 @@ pub async fn put_rules(system: &System, given: &[Rule]) -> Result<bool, Error> {
 /// # Errors
 /// The database's fault.
 pub async fn find(tenant: &Tenant) -> Result<Option<Verification>, Error> {
-    tenant.select::<verification::Entity>().one().await
+    tenant.select::<submission::Entity>().one().await
 }
 
 /// Writes what is submitted for the first time.
@@ -61,7 +61,7 @@ pub async fn insert(tenant: &Tenant, row: Verification) -> Result<(), Error> {
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: Verification) -> Result<(), Error> {
-    tenant.save::<verification::Entity, _>(row.into_active_model().reset_all()).await
+    tenant.save::<submission::Entity, _>(row.into_active_model().reset_all()).await
 }
 
 /// This business's documents, the newest first.
@@ -110,7 +110,7 @@ pub async fn stored_bytes(tenant: &Tenant) -> Result<i64, Error> {
 /// # Errors
 /// The database's fault.
 pub async fn of_businesses(reader: &Reader, ids: &[BusinessId]) -> Result<HashMap<BusinessId, Verification>, Error> {
-    let rows = reader.select_of_businesses::<verification::Entity>(ids).all().await?;
+    let rows = reader.select_of_businesses::<submission::Entity>(ids).all().await?;
     Ok(rows.into_iter().map(|row| (row.business_id, row)).collect())
 }
 

@@ -127,7 +127,8 @@ async fn a_business_is_verified_by_its_documents_until_its_approval_runs_out(db:
     let after = ann.data("{ verification { status expiresAt } subscriptions { nodes { status } } }", json!({})).await;
     assert_eq!(after["verification"]["status"], "EXPIRED");
     assert_eq!(after["subscriptions"]["nodes"], json!([{ "status": "ACTIVE" }]));
-    assert_eq!(world.subjects_to("ann@example.com").pop().unwrap(), "The verification of ann Traders has run out");
+    // Among the mails of two years' invoices.
+    assert!(world.subjects_to("ann@example.com").contains(&"The verification of ann Traders has run out".to_owned()));
     let actions = world.read_texts("select action from audit_events where action like 'verification.%' order by sequence").await;
     assert_eq!(actions, ["submitted", "approved", "expired"].map(|what| format!("verification.{what}")));
 

@@ -133,14 +133,8 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = NotificationId::parse(id) {
         return Ok(Notification::by_id(request, id).await?.map(Node::Notification));
     }
-    if let Some(id) = TicketId::parse(id) {
-        return Ok(SupportTicket::by_id(request, id).await?.map(Node::SupportTicket));
-    }
-    if let Some(id) = TicketMessageId::parse(id) {
-        return Ok(TicketMessage::by_id(request, id).await?.map(Node::TicketMessage));
-    }
-    if let Some(id) = DocumentId::parse(id) {
-        return Ok(VerificationDocument::by_id(request, id).await?.map(Node::VerificationDocument));
+    if let Some(found) = sent_in(request, id).await? {
+        return Ok(Some(found));
     }
     if let Some(id) = InvitationId::parse(id) {
         return Ok(if access.allows(Need::Manage) { Invitation::by_id(request, id).await?.map(Node::Invitation) } else { None });
@@ -171,6 +165,18 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
         return Ok(payments::method_by_id(&tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));
     }
     Ok(None)
+}
+
+/// The ticket, message or document of an id: what the business has sent in.
+async fn sent_in(request: &RequestContext, id: &str) -> Result<Option<Node>, Error> {
+    if let Some(id) = TicketId::parse(id) {
+        return Ok(SupportTicket::by_id(request, id).await?.map(Node::SupportTicket));
+    }
+    if let Some(id) = TicketMessageId::parse(id) {
+        return Ok(TicketMessage::by_id(request, id).await?.map(Node::TicketMessage));
+    }
+    let Some(id) = DocumentId::parse(id) else { return Ok(None) };
+    Ok(VerificationDocument::by_id(request, id).await?.map(Node::VerificationDocument))
 }
 
 /// What a notification is about, read together for a whole list of them.

@@ -126,14 +126,8 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     if let Some(id) = StaffId::parse(id) {
         return Ok(StaffUser::by_id(request, id).await?.map(StaffNode::StaffUser));
     }
-    if let Some(id) = TicketId::parse(id) {
-        return Ok(SupportTicket::by_id(request, id).await?.map(StaffNode::SupportTicket));
-    }
-    if let Some(id) = TicketMessageId::parse(id) {
-        return Ok(TicketMessage::by_id(request, id).await?.map(StaffNode::TicketMessage));
-    }
-    if let Some(id) = DocumentId::parse(id) {
-        return Ok(VerificationDocument::by_id(request, id).await?.map(StaffNode::VerificationDocument));
+    if let Some(found) = sent_in(request, id).await? {
+        return Ok(Some(found));
     }
     if let Some(id) = ProductId::parse(id) {
         return Ok(Product::by_id(request, id).await?.map(StaffNode::Product));
@@ -189,4 +183,16 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
         return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));
     }
     Ok(None)
+}
+
+/// The ticket, message or document of an id: what a business has sent in.
+async fn sent_in(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, Error> {
+    if let Some(id) = TicketId::parse(id) {
+        return Ok(SupportTicket::by_id(request, id).await?.map(StaffNode::SupportTicket));
+    }
+    if let Some(id) = TicketMessageId::parse(id) {
+        return Ok(TicketMessage::by_id(request, id).await?.map(StaffNode::TicketMessage));
+    }
+    let Some(id) = DocumentId::parse(id) else { return Ok(None) };
+    Ok(VerificationDocument::by_id(request, id).await?.map(StaffNode::VerificationDocument))
 }

@@ -64,7 +64,7 @@ mod tests {
             seed = seed.wrapping_mul(48_271) % 0x7fff_ffff;
             usize::try_from(seed).unwrap() % below
         };
-        let mut seen = std::collections::BTreeSet::new();
+        let mut reached = std::collections::BTreeSet::new();
         for _ in 0..200 {
             let mut walk = vec![Unverified];
             for _ in 0..100 {
@@ -72,7 +72,7 @@ mod tests {
                 walk.extend(after(last, TURNS[next(TURNS.len())]));
             }
             for pair in walk.windows(2) {
-                seen.insert(pair[1].as_str());
+                reached.insert(pair[1].as_str());
                 match pair[1] {
                     Unverified => panic!("nothing goes back to the beginning"),
                     Pending => assert!(!matches!(pair[0], Pending | Approved)),
@@ -82,6 +82,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen.len(), 5, "the walks went everywhere: {seen:?}");
+        assert_eq!(reached.len(), 5, "the walks went everywhere: {reached:?}");
     }
 }

@@ -19,7 +19,7 @@ pub mod rule {
 }
 
 /// `verifications`.
-pub mod verification {
+pub mod submission {
     use sea_orm::entity::prelude::*;
 
     use crate::ids::{BusinessId, VerificationId};
