@@ -8,10 +8,12 @@ use http::HeaderValue;
 use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
+use crate::adapters::documents::Documents;
 use crate::adapters::mail::{FileMailer, MailAddress, Mailer};
 use crate::adapters::payment::PaymentGateway;
 use crate::adapters::payment::closed::ClosedGateway;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
+use crate::adapters::scanner::{Clamd, Scanner};
 use crate::adapters::smtp::{SmtpMailer, SmtpServer};
 use crate::adapters::webhook::{Reach, SystemLookup, WebhookClient};
 use crate::clock::{SharedClock, SystemClock};
@@ -85,6 +87,9 @@ impl App {
             master: keys.master,
             gateway,
             mailer: mailer(settings, &clock)?,
+            documents: documents(settings)?,
+            scanner: settings.files.clamd.clone().map(|address| Arc::new(Clamd::at(address)) as Arc<dyn Scanner>),
+            public_url: settings.public_url.clone(),
             webhooks: WebhookClient::new(reach(settings), Arc::new(SystemLookup))?,
             app_url: settings.mail.app_url.clone(),
             support_email: settings.mail.support.clone(),
@@ -179,6 +184,11 @@ async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option
     let action_url = format!("{}/gateways/sandbox/actions", settings.public_url);
     let options = SandboxOptions { action_url, hold_after_commit: settings.sandbox_hold, ..SandboxOptions::default() };
     Ok(Some(SandboxGateway::open(&settings.data_dir, Arc::clone(clock), options).await?))
+}
+
+/// Files: in the bucket that the settings name, or in the data directory.
+fn documents(settings: &Settings) -> Result<Documents, Cause> {
+    settings.files.s3.as_ref().map_or_else(|| Documents::in_folder(&settings.data_dir), Documents::in_bucket)
 }
 
 /// How far webhooks go.

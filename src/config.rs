@@ -84,6 +84,8 @@ pub struct Settings {
     pub keys: KeySettings,
     /// Mail.
     pub mail: MailSettings,
+    /// Files that customers upload.
+    pub files: FileSettings,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
     /// What a password's hash costs.
@@ -139,6 +141,30 @@ pub struct SmtpSettings {
     pub login: Option<(String, SecretString)>,
     /// A file of certificates to trust.
     pub ca_file: Option<PathBuf>,
+}
+
+/// Files that customers upload.
+#[derive(Debug, Clone, Default)]
+pub struct FileSettings {
+    /// The bucket; without one they are kept in the data directory.
+    pub s3: Option<S3Settings>,
+    /// Where `clamd` listens (`HOST:PORT`); without one nothing is scanned.
+    pub clamd: Option<String>,
+}
+
+/// A bucket of a service that speaks S3.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    /// Its name.
+    pub bucket: String,
+    /// Its region.
+    pub region: String,
+    /// The service's address; without one Amazon's.
+    pub endpoint: Option<String>,
+    /// Who signs.
+    pub access_key_id: String,
+    /// With what.
+    pub secret_access_key: SecretString,
 }
 
 /// Logs.

@@ -113,6 +113,10 @@ kinds! {
     Ticket, TicketId, "tkt";
     /// A message of a ticket.
     TicketMessage, TicketMessageId, "tkm";
+    /// What a business submitted to be verified; not shown at the API.
+    Verification, VerificationId, "vrf";
+    /// A document of a verification.
+    Document, DocumentId, "doc";
     /// Where a business wants to be told of events.
     WebhookEndpoint, WebhookEndpointId, "whk";
     /// An event that an endpoint is told of.

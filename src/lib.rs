@@ -6,7 +6,7 @@
 //! ```text
 //! main → cli → app → http → graphql → services → billing            (pure rules)
 //!                  ↘ worker ───────↗           ↘ store → store::entity (private)
-//!                                              ↘ adapters            (gateways, mail)
+//!                                              ↘ adapters            (gateways, mail, files)
 //! leaves anyone may use: ids, clock, error, config (types only), money
 //! ```
 //!
@@ -115,6 +115,11 @@
 //!     `a_quantity_reaches_each_threshold_once_however_it_comes_there`
 //! 40. Events of usage go in their time, what they come to stays, and a part of a table is out of everybody's reach.
 //!     tests: `events_go_in_their_time_and_what_they_come_to_stays`, `parts_are_out_of_reach`
+//! 41. A file that a customer uploads lies nowhere as it is, opens in its own place alone, and is handed out by a link in its time.
+//!     tests: `nothing_plain_of_a_file_lies_anywhere`, `a_sealed_file_opens_in_its_own_place_alone`,
+//!     `a_link_is_good_for_a_quarter_of_an_hour_and_for_one_file`, `a_file_that_was_stored_and_never_taken_is_removed`
+//! 42. A verification is approved after it was submitted and scanned, and no file in which something was found is handed out.
+//!     tests: `on_any_walk_an_approval_follows_a_submission_and_only_an_approval_runs_out`, `what_the_scanner_finds_is_never_handed_out`
 //!
 //! # Global by design
 //!
@@ -130,8 +135,8 @@
 //! - `service_keys`: keys of the platform's own products; for the system alone.
 //! - `account_tokens`, `account_requests`: links in mails are found by their hash before anybody is known, and requests for
 //!   them are counted by address, known or not; for the system alone.
-//! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`: the catalogue, which
-//!   everybody reads and the system alone writes.
+//! - `products`, `plans`, `plan_versions`, `plan_prices`, `plan_features`, `tax_rates`, `sellers`, `verification_rules`: the
+//!   catalogue, which everybody reads and the system alone writes.
 //! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
 //!   its redemption, and may change nothing else of a coupon.
 //! - `usage_retention`: since when all events of usage are kept, which one sweep decides for everybody; for the system alone.
@@ -164,6 +169,7 @@
 //! - **Outbox**: the events of a business, each written in the transaction that it tells of.
 //! - **Period**: the time that one charge pays for, from its start up to, not including, its end.
 //! - **Proration**: crediting the unused and charging the remaining part of a period.
+//! - **Quarantine**: where a document is until the scanner and staff have accepted it.
 //! - **Reader**: what reads rows: one business's as its tenant, or every business's as the system.
 //! - **Refund**: an attempt to pay a part of a payment back, on a credit note.
 //! - **Refusal**: what a person can put right: a `userErrors` entry, after which nothing was changed.

@@ -11,7 +11,14 @@ const SCHEMA: &str = include_str!("../schema.graphql");
 const STAFF_SCHEMA: &str = include_str!("../schema.staff.graphql");
 
 /// The keys and the password that the environment gives and no flag does, since flags can be read by all.
-const KEYS: [&str; 5] = ["EVOLVE_MASTER_KEY", "EVOLVE_TOKEN_KEY", "EVOLVE_TOKEN_KEY_PREVIOUS", "EVOLVE_CURSOR_KEY", "EVOLVE_SMTP_PASSWORD"];
+const KEYS: [&str; 6] = [
+    "EVOLVE_MASTER_KEY",
+    "EVOLVE_TOKEN_KEY",
+    "EVOLVE_TOKEN_KEY_PREVIOUS",
+    "EVOLVE_CURSOR_KEY",
+    "EVOLVE_SMTP_PASSWORD",
+    "EVOLVE_S3_SECRET_ACCESS_KEY",
+];
 
 /// The text of the section with that title, down to the next of its kind.
 fn section(title: &str) -> &'static str {

@@ -32,6 +32,7 @@ mod m0024_two_factor;
 mod m0025_usage_retention;
 mod m0026_sign_in;
 mod m0027_support;
+mod m0028_verification;
 mod m0029_webhooks;
 mod m0030_drafts;
 mod m0031_revenue;
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_usage_retention::Migration),
             Box::new(m0026_sign_in::Migration),
             Box::new(m0027_support::Migration),
+            Box::new(m0028_verification::Migration),
             Box::new(m0029_webhooks::Migration),
             Box::new(m0030_drafts::Migration),
             Box::new(m0031_revenue::Migration),

@@ -1,9 +1,12 @@
-//! The seams to the outside: payment gateways, mail, webhooks.
+//! The seams to the outside: payment gateways, mail, webhooks, files, the scanner of files.
 //!
 //! An adapter speaks to one peer, bounds every call in time, and answers in the closed words of its port. It knows
 //! nothing of our rows and must never be called inside a database transaction.
 
+mod bucket_client;
+pub mod documents;
 pub mod mail;
 pub mod payment;
+pub mod scanner;
 pub mod smtp;
 pub mod webhook;

@@ -13,6 +13,7 @@ const SERVER: &str = "Server";
 const DATABASE: &str = "Database";
 const KEYS: &str = "Keys and passwords";
 const MAIL: &str = "Mail";
+const FILES: &str = "Files";
 const LIMITS: &str = "Limits";
 const LOGS: &str = "Logs";
 
@@ -59,7 +60,7 @@ given! {
     /// Where clients reach the server [default: http:// and the address it listens on]
     #[arg(long, global = true, env = "EVOLVE_PUBLIC_URL", value_name = "URL", help_heading = SERVER)]
     public_url: String,
-    /// Keep files here: the embedded database, a sandbox's keys and mails [default: ./data]
+    /// Keep files here: the embedded database, documents, a sandbox's keys and mails [default: ./data]
     #[arg(long, global = true, env = "EVOLVE_DATA_DIR", value_name = "PATH", help_heading = SERVER)]
     data_dir: PathBuf,
     /// Leave work by the clock (renewals, payments, mails) to `worker` processes
@@ -171,6 +172,27 @@ given! {
     /// Where links in mails lead: the application's address [default: the public URL]
     #[arg(long, global = true, env = "EVOLVE_APP_URL", value_name = "URL", help_heading = MAIL)]
     app_url: String,
+
+    /// The bucket (S3) for the documents that customers upload [default: none, they are kept in <data-dir>/documents]
+    #[arg(long, global = true, env = "EVOLVE_S3_BUCKET", value_name = "NAME", help_heading = FILES)]
+    s3_bucket: String,
+    /// The region of the bucket [default: us-east-1]
+    #[arg(long, global = true, env = "EVOLVE_S3_REGION", value_name = "REGION", help_heading = FILES)]
+    s3_region: String,
+    /// Where a service other than Amazon's is reached [default: Amazon's address for the region]
+    #[arg(long, global = true, env = "EVOLVE_S3_ENDPOINT", value_name = "URL", help_heading = FILES)]
+    s3_endpoint: String,
+    /// Who signs requests to the bucket
+    #[arg(long, global = true, env = "EVOLVE_S3_ACCESS_KEY_ID", value_name = "ID", help_heading = FILES)]
+    s3_access_key_id: String,
+    #[arg(skip)]
+    s3_secret_access_key: SecretString,
+    /// A file with the secret key for that
+    #[arg(long, global = true, env = "EVOLVE_S3_SECRET_ACCESS_KEY_FILE", value_name = "PATH", help_heading = FILES)]
+    s3_secret_access_key_file: PathBuf,
+    /// Where clamd listens on TCP, which scans documents before staff may accept them [default: nothing is scanned]
+    #[arg(long, global = true, env = "EVOLVE_CLAMD", value_name = "HOST:PORT", help_heading = FILES)]
+    clamd: String,
 
     /// The longest body of a request [default: 1048576]
     #[arg(long, global = true, env = "EVOLVE_BODY_BYTES", value_name = "BYTES", help_heading = LIMITS)]

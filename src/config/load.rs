@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    DatabaseSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
-    SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
+    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
+    S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
 };
 
 /// The file that is read when none is named.
@@ -61,14 +61,15 @@ impl Settings {
         let mut problems = Vec::new();
         let keys = keys_of(&given, &mut problems);
         let smtp = smtp_of(&given, &mut problems);
-        let settings = Self::with_defaults(given, keys, smtp);
+        let files = FileSettings { s3: s3_of(&given, &mut problems), clamd: given.clamd.clone() };
+        let settings = Self::with_defaults(given, keys, smtp, files);
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
         if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
     }
 
-    fn with_defaults(given: Given, keys: KeySettings, smtp: Option<SmtpSettings>) -> Self {
+    fn with_defaults(given: Given, keys: KeySettings, smtp: Option<SmtpSettings>, files: FileSettings) -> Self {
         let listen = given.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("./data"));
         let url = given.database_url.unwrap_or_else(|| SecretString::from(sqlite_url(&data_dir.join("evolve.db"))));
@@ -82,6 +83,7 @@ impl Settings {
                 support: given.support_email,
                 app_url: given.app_url.map_or_else(|| public_url.clone(), |url| url.trim_end_matches('/').to_owned()),
             },
+            files,
             public_url,
             data_dir,
             database: DatabaseSettings {
@@ -139,6 +141,7 @@ pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Give
         token_key_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS"),
         cursor_key: of("EVOLVE_CURSOR_KEY"),
         smtp_password: of("EVOLVE_SMTP_PASSWORD"),
+        s3_secret_access_key: of("EVOLVE_S3_SECRET_ACCESS_KEY"),
         ..Given::default()
     }
 }
@@ -160,21 +163,7 @@ fn keys_of(given: &Given, problems: &mut Vec<String>) -> KeySettings {
 
 /// The mail server, where there is one; a password without a user or a server is a mistake worth a word.
 fn smtp_of(given: &Given, problems: &mut Vec<String>) -> Option<SmtpSettings> {
-    let password = match (&given.smtp_password, &given.smtp_password_file) {
-        (Some(_), Some(_)) => {
-            problems.push("EVOLVE_SMTP_PASSWORD and EVOLVE_SMTP_PASSWORD_FILE are both given: leave one out.".to_owned());
-            None
-        }
-        (Some(password), None) => Some(password.clone()),
-        (None, Some(path)) => match read(path) {
-            Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => {
-                problems.push(format!("EVOLVE_SMTP_PASSWORD_FILE names {}, which cannot be read: {error}.", path.display()));
-                None
-            }
-        },
-        (None, None) => None,
-    };
+    let password = secret_of("EVOLVE_SMTP_PASSWORD", given.smtp_password.as_ref(), given.smtp_password_file.as_deref(), problems);
     let login = match (given.smtp_user.clone(), password) {
         (Some(user), Some(password)) => Some((user, password)),
         (None, None) => None,
@@ -195,6 +184,51 @@ fn smtp_of(given: &Given, problems: &mut Vec<String>) -> Option<SmtpSettings> {
     };
     let host = given.smtp_host.clone()?;
     Some(SmtpSettings { host, port: given.smtp_port.unwrap_or(port), tls, login, ca_file: given.smtp_ca_file.clone() })
+}
+
+/// A secret that is given by itself or in a file.
+fn secret_of(name: &str, text: Option<&SecretString>, file: Option<&Path>, problems: &mut Vec<String>) -> Option<SecretString> {
+    match (text, file) {
+        (Some(_), Some(_)) => {
+            problems.push(format!("{name} and {name}_FILE are both given: leave one out."));
+            None
+        }
+        (Some(secret), None) => Some(secret.clone()),
+        (None, Some(path)) => match read(path) {
+            Ok(text) => Some(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(error) => {
+                problems.push(format!("{name}_FILE names {}, which cannot be read: {error}.", path.display()));
+                None
+            }
+        },
+        (None, None) => None,
+    }
+}
+
+/// The bucket, where one is named; what belongs to a bucket that is not is a mistake worth a word.
+fn s3_of(given: &Given, problems: &mut Vec<String>) -> Option<S3Settings> {
+    const SECRET: &str = "EVOLVE_S3_SECRET_ACCESS_KEY";
+    let secret = secret_of(SECRET, given.s3_secret_access_key.as_ref(), given.s3_secret_access_key_file.as_deref(), problems);
+    let Some(bucket) = given.s3_bucket.clone() else {
+        let others = [&given.s3_region, &given.s3_endpoint, &given.s3_access_key_id];
+        if secret.is_some() || others.into_iter().any(Option::is_some) {
+            problems.push("EVOLVE_S3_BUCKET is missing: the other settings of S3 are for nothing.".to_owned());
+        }
+        return None;
+    };
+    if given.s3_access_key_id.is_none() {
+        problems.push("EVOLVE_S3_ACCESS_KEY_ID is missing: EVOLVE_S3_BUCKET needs it.".to_owned());
+    }
+    if secret.is_none() {
+        problems.push(format!("{SECRET} is missing: EVOLVE_S3_BUCKET needs it, or {SECRET}_FILE with the path of a file that holds it."));
+    }
+    Some(S3Settings {
+        bucket,
+        region: given.s3_region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+        endpoint: given.s3_endpoint.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+        access_key_id: given.s3_access_key_id.clone()?,
+        secret_access_key: secret?,
+    })
 }
 
 fn key_of(name: &str, text: Option<&SecretString>, file: Option<&Path>) -> Result<Option<KeyMaterial>, String> {

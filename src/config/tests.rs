@@ -321,3 +321,35 @@ fn debug_shows_no_secret() {
         assert!(!shown.contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn files_are_in_the_data_directory_or_in_a_bucket_that_is_wholly_named() {
+    let of = |file: &str| Settings::resolve(from_file(file)).unwrap().files;
+    let default = of("");
+    assert!(default.s3.is_none() && default.clamd.is_none());
+    let whole = "s3_bucket = 'papers'\ns3_access_key_id = 'id'\ns3_secret_access_key = 'key'";
+    let s3 = of(&format!("{whole}\ns3_endpoint = 'https://s3.example.com/'\nclamd = 'clamd.internal:3310'")).s3.unwrap();
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.endpoint.as_deref()), ("papers", "us-east-1", Some("https://s3.example.com")));
+    assert!(!format!("{s3:?}").contains("\"key\""), "{s3:?}");
+    for (file, expected) in [
+        ("s3_region = 'eu-west-1'", "EVOLVE_S3_BUCKET is missing: the other settings of S3 are for nothing."),
+        ("s3_secret_access_key = 'key'", "EVOLVE_S3_BUCKET is missing: the other settings of S3 are for nothing."),
+        ("s3_bucket = 'papers'\ns3_secret_access_key = 'key'", "EVOLVE_S3_ACCESS_KEY_ID is missing: EVOLVE_S3_BUCKET needs it."),
+        (
+            "s3_bucket = 'papers'\ns3_access_key_id = 'id'",
+            "EVOLVE_S3_SECRET_ACCESS_KEY is missing: EVOLVE_S3_BUCKET needs it, or EVOLVE_S3_SECRET_ACCESS_KEY_FILE with the path of a file that holds it.",
+        ),
+        (&whole.replace("papers", "a/b"), "EVOLVE_S3_BUCKET is \"a/b\" and must be a bucket's name."),
+        (
+            &format!("{whole}\ns3_endpoint = 's3.example.com'"),
+            "EVOLVE_S3_ENDPOINT is \"s3.example.com\" and must be like https://s3.example.com.",
+        ),
+        ("clamd = 'localhost'", "EVOLVE_CLAMD is \"localhost\" and must be like clamd.internal:3310."),
+        ("clamd = 'unix:/run/clamd'", "EVOLVE_CLAMD is \"unix:/run/clamd\" and must be like clamd.internal:3310."),
+        ("clamd = ':3310'", "EVOLVE_CLAMD is \":3310\" and must be like clamd.internal:3310."),
+    ] {
+        assert_eq!(problems(from_file(file)), [expected], "{file}");
+    }
+    let plain = problems(from_file(&format!("{whole}\ns3_endpoint = 'http://s3.example.com'")).or(production()));
+    assert_eq!(plain, ["EVOLVE_S3_ENDPOINT must begin with https:// in production."]);
+}

@@ -24,6 +24,7 @@ impl Settings {
         self.check_urls(&mut problems);
         self.check_keys_differ(&mut problems);
         self.check_mail(&mut problems);
+        self.check_files(&mut problems);
         if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
             problems.push(format!("EVOLVE_LOG is no filter: {error}."));
         }
@@ -93,6 +94,30 @@ impl Settings {
         }
         if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
             problems.push("EVOLVE_SMTP_TLS is none, which is for a server on this machine alone: choose implicit or starttls.".to_owned());
+        }
+    }
+
+    fn check_files(&self, problems: &mut Vec<String>) {
+        if let Some(clamd) = &self.files.clamd {
+            let is_address = clamd.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty()
+                    && !host.contains(|c: char| c.is_whitespace() || c == '/')
+                    && port.parse::<u16>().is_ok_and(|port| port > 0)
+            });
+            if !is_address {
+                problems.push(format!("EVOLVE_CLAMD is {clamd:?} and must be like clamd.internal:3310."));
+            }
+        }
+        let Some(s3) = &self.files.s3 else { return };
+        if s3.bucket.is_empty() || s3.bucket.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))) {
+            problems.push(format!("EVOLVE_S3_BUCKET is {:?} and must be a bucket's name.", s3.bucket));
+        }
+        if let Some(endpoint) = &s3.endpoint {
+            if !is_origin(endpoint) {
+                problems.push(format!("EVOLVE_S3_ENDPOINT is {endpoint:?} and must be like https://s3.example.com."));
+            } else if self.mode == Mode::Production && !endpoint.starts_with("https://") {
+                problems.push("EVOLVE_S3_ENDPOINT must begin with https:// in production.".to_owned());
+            }
         }
     }
 

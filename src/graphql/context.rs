@@ -7,6 +7,7 @@ use async_graphql::{Context, Guard, Result};
 use tokio::sync::OnceCell;
 
 use super::loaders::Loaders;
+use super::uploads::Uploads;
 use crate::error::Error;
 use crate::ids::BusinessId;
 use crate::security::cursor::CursorKey;
@@ -40,6 +41,8 @@ pub struct RequestContext {
     pub user_agent: Option<String>,
     /// The address of the network that the request comes from, where it is known.
     pub address: Option<IpAddr>,
+    /// The files that came with it.
+    pub uploads: Uploads,
     /// Seals paging cursors.
     pub cursors: Arc<CursorKey>,
     /// The view; a mutation replaces it, so that its payload shows what it did.
@@ -52,13 +55,19 @@ impl RequestContext {
     /// A context with a view that is not opened yet.
     pub fn new(ports: Ports, caller: Caller, cursors: Arc<CursorKey>, user_agent: Option<String>) -> Self {
         let view = Mutex::new(new_view(&ports, caller));
-        Self { ports, caller, user_agent, address: None, cursors, view, replays: Mutex::new(Vec::new()) }
+        Self { ports, caller, user_agent, address: None, uploads: Uploads::default(), cursors, view, replays: Mutex::new(Vec::new()) }
     }
 
     /// The same, of a request that comes from there.
     #[must_use]
     pub fn coming_from(self, address: Option<IpAddr>) -> Self {
         Self { address, ..self }
+    }
+
+    /// The same, of a request with which files came.
+    #[must_use]
+    pub fn bringing(self, uploads: Uploads) -> Self {
+        Self { uploads, ..self }
     }
 
     /// The present view.
@@ -155,7 +164,9 @@ impl RequestContext {
     /// [`Error::Unauthenticated`] or [`Error::Forbidden`].
     pub async fn require(&self, need: Need) -> Result<(), Error> {
         match (self.view().caller, need) {
-            (Caller::Staff { .. }, Need::Read | Need::ReadMoney | Need::ReadAudit) => self.staff_access().await.map(drop),
+            (Caller::Staff { .. }, Need::Read | Need::ReadMoney | Need::ReadDocuments | Need::ReadAudit) => {
+                self.staff_access().await.map(drop)
+            }
             (Caller::Staff { .. }, _) => Err(Error::Forbidden),
             (Caller::Anonymous | Caller::User { .. } | Caller::Key { .. } | Caller::Service { .. }, _) => {
                 self.access().await?.require(need)

@@ -35,6 +35,7 @@ use crate::store::reads::webhooks::{self, Delivery, Endpoint};
 use crate::store::staff::{self, StaffView};
 use crate::store::tenant::Catalogue;
 use crate::store::test_clocks::{self, TestClock};
+use crate::store::verification::{self, Document, Rule, Verification};
 use crate::store::{Reader, Snapshot};
 
 /// How often a loader lets the others go first before it reads. A request is one task, so the fields that are ready
@@ -148,6 +149,12 @@ pub struct Loaders {
     pub subscriptions: Loader<Of<SubscriptionId>, Subscription>,
     /// Tickets of support by id.
     pub tickets: Loader<Of<TicketId>, Ticket>,
+    /// What businesses submitted to be verified.
+    pub verifications: Loader<BusinessId, Verification>,
+    /// The documents of a business's verification, the newest first.
+    pub verification_documents: Loader<BusinessId, Vec<Document>>,
+    /// What the countries ask for.
+    pub verification_rules: Loader<(), Arc<[Rule]>>,
     /// Pages of a ticket's messages.
     pub ticket_messages: Pages<Of<TicketId>, TicketMessage>,
     /// Endpoints of webhooks by id.
@@ -323,6 +330,9 @@ impl Loaders {
             business_invitations: pages!(snapshot, invitations_rows::pages),
             business_invitation_counts: of_reader!(snapshot, invitations_rows::counts),
             tickets: of_reader!(snapshot, support::by_ids),
+            verifications: of_reader!(snapshot, verification::of_businesses),
+            verification_documents: of_reader!(snapshot, verification::documents_of_businesses),
+            verification_rules: only!(snapshot, verification_rules),
             ticket_messages: pages!(snapshot, support::message_pages),
             webhook_endpoints: of_reader!(snapshot, webhooks::by_ids),
             webhook_deliveries: pages!(snapshot, webhooks::delivery_pages),
@@ -366,6 +376,10 @@ async fn offer(snapshot: &Snapshot) -> Result<Option<Arc<Vec<PlanView>>>, Error>
 
 async fn platform_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {
     Ok(catalog::seller(&snapshot.catalogue().await?).await?.map(|seller| seller.platform_currency))
+}
+
+async fn verification_rules(snapshot: &Snapshot) -> Result<Option<Arc<[Rule]>>, Error> {
+    Ok(Some(verification::rules(&snapshot.catalogue().await?).await?.into()))
 }
 
 async fn business_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {

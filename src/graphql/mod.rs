@@ -11,3 +11,4 @@ pub mod root_fields;
 pub mod scalars;
 pub mod schema;
 pub mod staff;
+pub mod uploads;

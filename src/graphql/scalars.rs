@@ -13,6 +13,8 @@ use crate::store::types::{Day, Instant};
 const MAX_EMAIL_CHARS: usize = 254;
 /// The most characters of a URL.
 const MAX_URL_CHARS: usize = 2_048;
+/// The most characters of the key of a file.
+const MAX_UPLOAD_CHARS: usize = 64;
 
 /// Reads a scalar's text.
 type Read<T> = fn(&str) -> Result<T, String>;
@@ -87,6 +89,11 @@ text_scalar!(
 text_scalar!(
     /// An absolute URL.
     Url, "URL", String, read_url, String::clone
+);
+
+text_scalar!(
+    /// A file of a multipart request (graphql-multipart-request-spec).
+    Upload, "Upload", String, read_upload, String::clone
 );
 
 impl From<Rate> for Decimal {
@@ -234,6 +241,14 @@ pub fn read_url(text: &str) -> Result<String, String> {
     if absolute && plain(text, MAX_URL_CHARS) { Ok(text.to_owned()) } else { Err("A URL is absolute, with http or https.".to_owned()) }
 }
 
+/// Reads an [`Upload`]: the key of a part of the request.
+///
+/// # Errors
+/// One sentence.
+pub fn read_upload(text: &str) -> Result<String, String> {
+    if plain(text, MAX_UPLOAD_CHARS) { Ok(text.to_owned()) } else { Err("An Upload is a file of a multipart request.".to_owned()) }
+}
+
 /// What the front door asks of each scalar, by name: the very functions that read it.
 pub const CHECKS: &[(&str, crate::graphql::front_door::ScalarCheck)] = &[
     ("DateTime", |value| checked(value, read_date_time)),
@@ -245,6 +260,7 @@ pub const CHECKS: &[(&str, crate::graphql::front_door::ScalarCheck)] = &[
     ("TimeZone", |value| checked(value, read_time_zone)),
     ("EmailAddress", |value| checked(value, read_email)),
     ("URL", |value| checked(value, read_url)),
+    ("Upload", |value| checked(value, read_upload)),
     // Whatever JSON there is.
     ("JSON", |_| Ok(())),
 ];

@@ -16,6 +16,7 @@ use crate::graphql::context::RequestContext;
 use crate::graphql::front_door::Admitted;
 use crate::graphql::root_fields::root_fields;
 use crate::graphql::schema;
+use crate::graphql::uploads::Uploads;
 use crate::security::cursor::CursorKey;
 use crate::services::Ports;
 use crate::services::access::{Caller, service_key_may};
@@ -37,6 +38,17 @@ pub struct BusinessExecutor {
 }
 
 impl Executor for BusinessExecutor {
+    const TAKES_FILES: bool = true;
+
+    async fn may_upload(&self, parts: &Parts) -> Result<(), Error> {
+        let customers = CustomerService::new(self.ports.clone());
+        match guard::caller(&customers, &self.keys, &parts.headers).await? {
+            Caller::Anonymous => Err(Error::Unauthenticated),
+            Caller::User { .. } | Caller::Key { .. } => Ok(()),
+            Caller::Service { .. } | Caller::Staff { .. } => Err(Error::Forbidden),
+        }
+    }
+
     async fn execute(&self, parts: &Parts, mut admitted: Admitted) -> Result<Response, Error> {
         let customers = CustomerService::new(self.ports.clone());
         let caller = guard::caller(&customers, &self.keys, &parts.headers).await?;
@@ -46,7 +58,9 @@ impl Executor for BusinessExecutor {
                 return Ok(Response::from_errors(refused));
             }
         }
-        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address: client_address(parts, &self.proxies) };
+        let uploads = parts.extensions.get::<Uploads>().cloned().unwrap_or_default();
+        let address = client_address(parts, &self.proxies);
+        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads };
         Ok(run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
     }
 }
@@ -72,6 +86,8 @@ pub(super) struct Sender {
     pub(super) user_agent: Option<String>,
     /// The address of the network that the request comes from.
     pub(super) address: Option<IpAddr>,
+    /// The files that came with it.
+    pub(super) uploads: Uploads,
 }
 
 /// Runs an admitted operation for its caller.
@@ -82,8 +98,9 @@ pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static>(
     sender: Sender,
     admitted: Admitted,
 ) -> Response {
-    let Sender { caller, user_agent, address } = sender;
-    let context = Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent).coming_from(address));
+    let Sender { caller, user_agent, address, uploads } = sender;
+    let context =
+        Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent).coming_from(address).bringing(uploads));
     let mut response = schema.execute(admitted.request.data(Arc::clone(&context))).await;
     let replays = context.replays();
     if !replays.is_empty() {

@@ -24,6 +24,7 @@
 
 mod answer;
 pub(crate) mod media;
+pub(crate) mod upload;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -35,10 +36,11 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method as HttpMethod, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
 use crate::graphql::front_door::{Admitted, FrontDoor, GraphqlRequest, Method};
@@ -47,8 +49,23 @@ use crate::http::server::BodyTimedOut;
 use answer::Asked;
 use media::Media;
 
+/// How many requests with files are read and run at once.
+const UPLOADS_AT_ONCE: usize = 4;
+/// How long a request with files that finds no place is told to wait.
+const UPLOADS_AGAIN: Duration = Duration::from_secs(5);
+/// How long an operation with files may take: they are sealed, and stored elsewhere.
+const UPLOAD_TIME: Duration = Duration::from_mins(1);
+
 /// Runs what the front door let in.
 pub trait Executor: Send + Sync + 'static {
+    /// Whether requests may bring files.
+    const TAKES_FILES: bool = false;
+
+    /// Whether whoever `parts` name may send files: asked before the body is read. Their operation is still refused or not by itself.
+    fn may_upload(&self, _parts: &Parts) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Err(Error::Forbidden) }
+    }
+
     /// Runs an operation for the caller that `parts` (headers, extensions) name.
     ///
     /// An `Err` stops the request as a whole: [`Error::Unauthenticated`] where a token was sent that is not good,
@@ -76,11 +93,13 @@ struct Shared<E> {
     door: Arc<FrontDoor>,
     executor: E,
     settings: Settings,
+    /// The places of requests with files.
+    uploads: Semaphore,
 }
 
 /// The handler of a GraphQL path.
 pub fn handler<E: Executor, S: Clone + Send + Sync + 'static>(door: Arc<FrontDoor>, executor: E, settings: Settings) -> MethodRouter<S> {
-    let shared = Arc::new(Shared { door, executor, settings });
+    let shared = Arc::new(Shared { door, executor, settings, uploads: Semaphore::new(UPLOADS_AT_ONCE) });
     any(move |request: http::Request<Body>| {
         let shared = Arc::clone(&shared);
         async move { shared.answer(request).await }
@@ -96,6 +115,8 @@ struct Unreadable {
 const fn unreadable(status: StatusCode, message: &'static str) -> Unreadable {
     Unreadable { status, message }
 }
+
+const TOO_LARGE: Unreadable = unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than the server takes.");
 
 const NOT_A_REQUEST: Unreadable = unreadable(
     StatusCode::BAD_REQUEST,
@@ -113,6 +134,9 @@ impl<E: Executor> Shared<E> {
             let message = "Answers are application/graphql-response+json or application/json, in UTF-8.";
             return asked.malformed(StatusCode::NOT_ACCEPTABLE, message);
         }
+        if E::TAKES_FILES && parts.method == HttpMethod::POST && media::is_form(&parts.headers) {
+            return self.upload(asked, parts, body).await;
+        }
         let (method, read) = match parts.method {
             HttpMethod::GET => (Method::Get, from_query(&parts.uri)),
             HttpMethod::POST => (Method::Post, self.read_body(&parts.headers, body).await),
@@ -126,7 +150,41 @@ impl<E: Executor> Shared<E> {
             Ok(admitted) => admitted,
             Err(refusal) => return asked.refused(&refusal),
         };
-        match tokio::time::timeout(self.settings.time_limit, self.executor.execute(&parts, admitted)).await {
+        self.run(asked, &parts, admitted, self.settings.time_limit).await
+    }
+
+    /// Answers a request that brings files: who sends them and what for is looked at before any of them is read.
+    async fn upload(&self, asked: Asked<'_>, mut parts: Parts, body: Body) -> Response {
+        if parts.headers.get(upload::PREFLIGHT).is_none_or(HeaderValue::is_empty) {
+            return asked.malformed(StatusCode::BAD_REQUEST, "A multipart request needs the header GraphQL-Require-Preflight: 1.");
+        }
+        if let Err(fault) = self.executor.may_upload(&parts).await {
+            return asked.stopped(&fault);
+        }
+        let Ok(_place) = self.uploads.try_acquire() else {
+            return asked.stopped(&Error::RateLimited { retry_after: UPLOADS_AGAIN });
+        };
+        if announced(&parts.headers).is_some_and(|length| length > upload::body_limit(self.settings.max_body_bytes)) {
+            return asked.malformed(TOO_LARGE.status, TOO_LARGE.message);
+        }
+        let (request, form) = match upload::Form::open(&parts.headers, body, self.settings.max_body_bytes).await {
+            Ok(opened) => opened,
+            Err(failed) => return asked.malformed(failed.status, failed.message),
+        };
+        let admitted = match self.door.admit(request, Method::Post) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return asked.refused(&refusal),
+        };
+        match form.files().await {
+            Ok(files) => drop(parts.extensions.insert(files)),
+            Err(failed) => return asked.malformed(failed.status, failed.message),
+        }
+        self.run(asked, &parts, admitted, UPLOAD_TIME).await
+    }
+
+    /// Runs what was let in, within `limit`.
+    async fn run(&self, asked: Asked<'_>, parts: &Parts, admitted: Admitted, limit: Duration) -> Response {
+        match tokio::time::timeout(limit, self.executor.execute(parts, admitted)).await {
             Ok(Ok(response)) => asked.executed(&response),
             Ok(Err(fault)) => asked.stopped(&fault),
             Err(_elapsed) => asked.stopped(&Error::Timeout),
@@ -152,20 +210,23 @@ impl<E: Executor> Shared<E> {
 
     async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
         let limit = self.settings.max_body_bytes;
-        let too_large = unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than the server takes.");
-        let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large);
+        if announced(headers).is_some_and(|length| length > limit) {
+            return Err(TOO_LARGE);
         }
         match Limited::new(body, limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if caused_by::<LengthLimitError>(&*error) => Err(too_large),
+            Err(error) if caused_by::<LengthLimitError>(&*error) => Err(TOO_LARGE),
             Err(error) if caused_by::<BodyTimedOut>(&*error) => {
                 Err(unreadable(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."))
             }
             Err(_) => Err(unreadable(StatusCode::BAD_REQUEST, "The body ended early.")),
         }
     }
+}
+
+/// How many bytes a body is said to have.
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
 }
 
 /// Whether `error` is a `T`, or stands for one.

@@ -2,6 +2,7 @@
 
 pub mod business;
 mod client_address;
+pub mod files;
 pub mod graphiql;
 pub mod graphql;
 pub mod guard;

@@ -9,8 +9,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
+use super::graphql::upload::PREFLIGHT;
 use super::staff::StaffExecutor;
-use super::{graphiql, graphql, health, request_id, sandbox_action, server};
+use super::{files, graphiql, graphql, health, request_id, sandbox_action, server};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
@@ -53,7 +54,7 @@ pub fn router(routes: Routes) -> Router {
         .route(BUSINESS_PATH, graphql::handler(door, executor, limits))
         .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
         .layer(cors(cors_origins));
-    let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready));
+    let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
     if let Some(gateway) = sandbox {
         all = all.merge(sandbox_action::router(gateway, ports.clone()));
     }
@@ -65,7 +66,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER, HeaderName::from_static(PREFLIGHT)])
         .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate")])
         .max_age(std::time::Duration::from_hours(1))
 }

@@ -34,6 +34,7 @@ use tower::ServiceExt;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Code, Error};
+use crate::http::graphql::media::is_form;
 use crate::http::request_id::{self, RequestId};
 use crate::ids::SharedIdGen;
 
@@ -48,6 +49,8 @@ pub struct ServerLimits {
     pub body_timeout: Duration,
     /// How long a connection may stay without a request in flight. Reading an answer counts as such a stay.
     pub idle_timeout: Duration,
+    /// The same as [`ServerLimits::body_timeout`] for a body that brings files.
+    pub upload_timeout: Duration,
     /// How long requests in flight may take after the shutdown signal.
     pub drain_timeout: Duration,
     /// Requests at a time on one HTTP/2 connection.
@@ -60,6 +63,7 @@ impl Default for ServerLimits {
             max_connections: 1_024,
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(20),
+            upload_timeout: Duration::from_mins(3),
             idle_timeout: Duration::from_mins(2),
             drain_timeout: Duration::from_secs(15),
             max_streams: 64,
@@ -170,10 +174,11 @@ impl Server {
         }
         let activity = Arc::new(Activity::new());
         let service = {
-            let (activity, router, body_timeout) = (Arc::clone(&activity), self.router.clone(), self.limits.body_timeout);
+            let (activity, router, limits) = (Arc::clone(&activity), self.router.clone(), self.limits);
             service_fn(move |request: http::Request<Incoming>| {
                 let busy = Activity::begin(&activity);
-                let mut request = request.map(|body| TimedBody::wrap(body, body_timeout));
+                let timeout = if is_form(request.headers()) { limits.upload_timeout } else { limits.body_timeout };
+                let mut request = request.map(|body| TimedBody::wrap(body, timeout));
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(slot.clone());
                 let answer = router.clone().oneshot(request);

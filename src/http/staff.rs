@@ -13,6 +13,7 @@ use crate::config::Network;
 use crate::error::Error;
 use crate::graphql::front_door::Admitted;
 use crate::graphql::staff::Schema;
+use crate::graphql::uploads::Uploads;
 use crate::security::cursor::CursorKey;
 use crate::services::Ports;
 use crate::services::staff::StaffService;
@@ -33,7 +34,8 @@ impl Executor for StaffExecutor {
     async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
         let staff = StaffService::new(self.ports.clone());
         let caller = guard::staff_caller(&staff, &parts.headers)?;
-        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address: client_address(parts, &self.proxies) };
+        let address = client_address(parts, &self.proxies);
+        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads: Uploads::default() };
         Ok(business::run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
     }
 }

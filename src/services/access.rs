@@ -89,6 +89,8 @@ pub enum Need {
     ChangeProfile,
     /// To be a person: one's own sessions and password.
     OwnAccount,
+    /// To download the documents that the business has submitted.
+    ReadDocuments,
     /// To read what was done and by whom.
     ReadAudit,
     /// To read where events are sent, and what was.
@@ -117,7 +119,13 @@ impl Need {
         match self {
             Self::Read | Self::ReadUsage | Self::WriteToSupport | Self::OwnAccount => true,
             Self::ReadMoney | Self::ChangeMoney => matches!(role, Role::Billing | Role::Admin | Role::Owner),
-            Self::ChangeProfile | Self::RecordUsage | Self::ReadAudit | Self::ReadWebhooks | Self::ChangeWebhooks | Self::Manage => {
+            Self::ChangeProfile
+            | Self::RecordUsage
+            | Self::ReadAudit
+            | Self::ReadDocuments
+            | Self::ReadWebhooks
+            | Self::ChangeWebhooks
+            | Self::Manage => {
                 matches!(role, Role::Admin | Role::Owner)
             }
             Self::Own => matches!(role, Role::Owner),
@@ -134,7 +142,7 @@ impl Need {
             Self::WriteToSupport => scopes.has(ApiScope::SupportWrite),
             Self::ChangeProfile => scopes.has(ApiScope::ProfileWrite),
             Self::ChangeWebhooks => scopes.has(ApiScope::WebhookWrite),
-            Self::OwnAccount | Self::Manage | Self::Own => false,
+            Self::OwnAccount | Self::ReadDocuments | Self::Manage | Self::Own => false,
         }
     }
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::adapters::documents::Documents;
 use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
+use crate::adapters::scanner::Scanner;
 use crate::adapters::webhook::WebhookClient;
 use crate::clock::SharedClock;
 use crate::error::Error;
@@ -44,6 +46,7 @@ pub mod support;
 pub mod test_clocks;
 mod throttle;
 pub mod usage;
+pub mod verification;
 pub mod webhooks;
 
 /// What services need of the outside, built once by the composition root and shared.
@@ -79,6 +82,12 @@ pub struct Parts {
     pub gateway: Arc<dyn PaymentGateway>,
     /// Outgoing mail.
     pub mailer: Arc<dyn Mailer>,
+    /// Where files are kept.
+    pub documents: Documents,
+    /// What looks for malware in files, where there is something.
+    pub scanner: Option<Arc<dyn Scanner>>,
+    /// Where clients reach the server, without a slash at the end: links to files lead there.
+    pub public_url: String,
     /// Outgoing webhooks.
     pub webhooks: WebhookClient,
     /// Where links in mails lead: the application's address, without a slash at the end.
@@ -132,6 +141,9 @@ impl Ports {
             tokens,
             master,
             mailer,
+            documents,
+            scanner,
+            public_url,
             webhooks,
             app_url,
             support_email,
@@ -150,6 +162,9 @@ impl Ports {
             master: master.clone(),
             gateway,
             mailer: Arc::clone(mailer),
+            documents: documents.clone(),
+            scanner: scanner.clone(),
+            public_url: public_url.clone(),
             webhooks: webhooks.clone(),
             app_url: app_url.clone(),
             support_email: support_email.clone(),

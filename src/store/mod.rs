@@ -41,6 +41,7 @@ pub mod test_clocks;
 pub mod transaction;
 pub mod types;
 pub mod usage;
+pub mod verification;
 pub mod webhooks;
 pub mod work;
 

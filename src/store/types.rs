@@ -208,6 +208,41 @@ impl FromIterator<ApiScope> for Scopes {
     }
 }
 
+/// Kinds of documents, each once, in the order of the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DocumentKinds(Vec<DocumentKind>);
+
+impl DocumentKinds {
+    /// Whether it is among them.
+    pub fn has(&self, kind: DocumentKind) -> bool {
+        self.0.contains(&kind)
+    }
+
+    /// Each, in the order of the list.
+    pub fn iter(&self) -> impl Iterator<Item = DocumentKind> {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<DocumentKind> for DocumentKinds {
+    fn from_iter<I: IntoIterator<Item = DocumentKind>>(kinds: I) -> Self {
+        let given: Vec<DocumentKind> = kinds.into_iter().collect();
+        Self(DocumentKind::ALL.iter().copied().filter(|kind| given.contains(kind)).collect())
+    }
+}
+
+/// Their names, with a space between them.
+#[expect(clippy::needless_pass_by_value, reason = "the columns' macro hands over what is written")]
+fn kinds_to_column(kinds: DocumentKinds) -> String {
+    kinds.iter().map(DocumentKind::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// What [`kinds_to_column`] wrote; a name that is not of the list makes it none.
+#[expect(clippy::needless_pass_by_value, reason = "the columns' macro hands over what was read")]
+fn kinds_from_column(raw: String) -> Option<DocumentKinds> {
+    raw.split_whitespace().map(DocumentKind::parse).collect()
+}
+
 /// Their names, with a space between them.
 fn scopes_to_column(scopes: Scopes) -> String {
     scopes.iter().map(ApiScope::as_str).collect::<Vec<_>>().join(" ")
@@ -218,6 +253,8 @@ fn scopes_to_column(scopes: Scopes) -> String {
 fn scopes_from_column(raw: String) -> Option<Scopes> {
     raw.split_whitespace().map(ApiScope::parse).collect()
 }
+
+column_value!([] DocumentKinds, String, ArrayType::String, ColumnType::String(StringLen::None), kinds_to_column, kinds_from_column);
 
 text_column!(
     Interval,
@@ -333,6 +370,41 @@ closed_list! {
         Rejected = "REJECTED",
         /// An approval that ran out.
         Expired = "EXPIRED",
+    }
+    /// What a document of a verification shows.
+    DocumentKind {
+        /// That the business was founded.
+        CertificateOfIncorporation = "CERTIFICATE_OF_INCORPORATION",
+        /// That the tax office knows it.
+        TaxCertificate = "TAX_CERTIFICATE",
+        /// That it may trade.
+        BusinessPermit = "BUSINESS_PERMIT",
+        /// Who directs it.
+        DirectorId = "DIRECTOR_ID",
+        /// Where it is.
+        ProofOfAddress = "PROOF_OF_ADDRESS",
+        /// That it may take savings.
+        SaccoLicence = "SACCO_LICENCE",
+    }
+    /// What is thought of a document.
+    DocumentStatus {
+        /// Nobody has accepted it yet.
+        Quarantined = "QUARANTINED",
+        /// It was accepted.
+        Accepted = "ACCEPTED",
+        /// It does not suffice.
+        Rejected = "REJECTED",
+    }
+    /// What the scanner says of a file.
+    ScanStatus {
+        /// Nothing yet.
+        Waiting = "WAITING",
+        /// It found nothing.
+        Clean = "CLEAN",
+        /// It found something.
+        Infected = "INFECTED",
+        /// There is no scanner.
+        NotScanned = "NOT_SCANNED",
     }
     /// What kind of thing a feature of a plan is.
     FeatureKind {

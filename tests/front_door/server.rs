@@ -24,6 +24,7 @@ const QUICK: ServerLimits = ServerLimits {
     max_connections: 16,
     header_timeout: Duration::from_millis(300),
     body_timeout: Duration::from_millis(300),
+    upload_timeout: Duration::from_millis(300),
     idle_timeout: Duration::from_millis(800),
     drain_timeout: Duration::from_millis(900),
     max_streams: 16,

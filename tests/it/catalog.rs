@@ -38,6 +38,7 @@ async fn seeding_the_demo_puts_its_products_plans_and_seller_on_sale(db: TestDat
     let expected = Applied {
         seller_changed: true,
         tax_rates_written: 4,
+        verification_changed: true,
         products_written: 3,
         plans_created: 9,
         versions_created: 0,

@@ -79,20 +79,26 @@ impl Client {
 
     /// The same, as the request of this id.
     pub(crate) async fn raw_as(&self, request_id: &str, query: &str, variables: &Value) -> (u16, String) {
-        let mut request = self
-            .http
-            .post(&self.url)
-            .timeout(Duration::from_secs(30))
-            .header("accept", "application/graphql-response+json")
-            .header("x-request-id", request_id);
+        let request = self.posting().timeout(Duration::from_secs(30)).header("x-request-id", request_id);
+        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// A request by POST that says who asks.
+    pub(crate) fn posting(&self) -> reqwest::RequestBuilder {
+        let mut request = self.http.post(&self.url).header("accept", "application/graphql-response+json");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         if let Some(business) = &self.about {
             request = request.header("evolve-business", business);
         }
-        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        request
+    }
+
+    /// Where the server is.
+    pub(crate) fn server(&self) -> &str {
+        self.url.split_once("/graphql").unwrap().0.trim_end_matches("/staff")
     }
 
     /// The answer to a document, errors and all.

@@ -37,7 +37,8 @@ async fn serve(world: &World, ports: Ports, settings: graphql::Settings) -> Stri
 
 /// The same ports, with a hasher that has no room.
 fn too_busy(ports: &Ports) -> Ports {
-    let Parts { store, clock, ids, rng, tokens, master, previews, gateway, mailer, webhooks, refresh_lifetime, sandbox, .. } = &**ports;
+    let Parts { store, clock, ids, rng, tokens, master, previews, gateway, mailer, webhooks, documents, refresh_lifetime, sandbox, .. } =
+        &**ports;
     Ports::new(Parts {
         store: store.clone(),
         clock: clock.clone(),
@@ -49,6 +50,9 @@ fn too_busy(ports: &Ports) -> Ports {
         previews: previews.clone(),
         gateway: Arc::clone(gateway),
         mailer: Arc::clone(mailer),
+        documents: documents.clone(),
+        scanner: None,
+        public_url: "https://api.evolve.test".to_owned(),
         webhooks: webhooks.clone(),
         app_url: "https://app.evolve.test".to_owned(),
         support_email: None,

@@ -200,7 +200,7 @@ async fn walk(world: &World) {
     let invited = a.client.mutate("inviteMember", input, "invitation { id }").await;
     a.ids.push(invited["invitation"]["id"].as_str().unwrap().to_owned());
     let (ticket, message) = a.asked_support().await;
-    a.ids.extend([ticket, message]);
+    a.ids.extend([ticket, message, a.submitted().await]);
     let (endpoint, delivery) = a.hooked(world).await;
     a.ids.extend([endpoint, delivery]);
     let b = Life::lived(world, &server, "ben").await;

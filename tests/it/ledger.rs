@@ -193,6 +193,7 @@ const CONTRADICTIONS: &[(&str, &str, &str)] = &[
         "update periods set ends_at = (select n.starts_at from periods n where n.number = 2) where number = 1",
         "periods",
     ),
+    ("update businesses set verification_status = 'APPROVED'", "update businesses set verification_status = 'UNVERIFIED'", "verifications"),
     ("update subscriptions set period_number = 1", "update subscriptions set period_number = 2", "running periods"),
     (
         "update jobs set status = 'DEAD' where kind = 'renewal' and status = 'READY'",

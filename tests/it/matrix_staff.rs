@@ -31,6 +31,8 @@ const REQUESTS: &[(&str, &str)] = &[
     ("subscriptions", " { nodes { id } }"),
     ("supportTickets", " { nodes { id } }"),
     ("testClocks", " { id }"),
+    ("verificationQueue", " { nodes { id } }"),
+    ("reviewVerification", "(input: { businessId: \"biz_none\", decision: APPROVE }) { userErrors { code } }"),
     ("replyToSupportTicket", "(input: { ticketId: \"tkt_none\", body: \"\" }) { userErrors { code } }"),
     ("archivePlan", "(input: { planId: \"pln_none\" }) { userErrors { code } }"),
     (
@@ -91,6 +93,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("TestClock", "node(id: $clock) { ... on TestClock { ? } }"),
     ("TicketMessage", "node(id: $message) { ... on TicketMessage { ? } }"),
     ("User", "node(id: $user) { ... on User { ? } }"),
+    ("VerificationDocument", "node(id: $document) { ... on VerificationDocument { ? } }"),
 ];
 
 both!(the_matrix_of_what_staff_may_do_is_as_it_was_agreed);

@@ -10,8 +10,8 @@ use evolve_business::ids::{IdGen as _, JobId, SystemIds};
 use evolve_business::money::{Currency, MAX_MINOR, Rate};
 use evolve_business::store::jobs::{self, NewJob};
 use evolve_business::store::types::{
-    CompanySize, CreditNoteReason, CreditReason, Day, FeatureKind, Instant, JobStatus, PaymentMethodKind, PeriodKind, Role, UsageAction,
-    VerificationStatus,
+    CompanySize, CreditNoteReason, CreditReason, Day, DocumentKind, DocumentStatus, FeatureKind, Instant, JobStatus, PaymentMethodKind,
+    PeriodKind, Role, ScanStatus, UsageAction, VerificationStatus,
 };
 use sea_orm::{TryGetable, Value};
 
@@ -163,6 +163,7 @@ macro_rules! each_list {
 async fn every_closed_list_comes_back(db: TestDatabase) {
     each_list!(&db, Interval, Granularity, TaxBehavior, LineKind, SubscriptionStatus, InvoiceStatus, PaymentStatus, Role, CompanySize);
     each_list!(&db, VerificationStatus, FeatureKind, PaymentMethodKind, JobStatus, PeriodKind, CreditNoteReason, CreditReason);
+    each_list!(&db, DocumentKind, DocumentStatus, ScanStatus);
     let currencies = ["EUR", "JPY", "KES", "KWD", "UGX", "USD"].map(|code| Currency::from_code(code).unwrap());
     assert_eq!(through(&db, ("text", "text"), &currencies).await, currencies);
 }
@@ -215,6 +216,9 @@ async fn the_tables_take_the_names_of_the_closed_lists_and_no_others() {
             ("credit_entries", "reason", names(CreditReason::ALL, CreditReason::as_str)),
             ("payment_methods", "kind", names(PaymentMethodKind::ALL, PaymentMethodKind::as_str)),
             ("payments", "status", names(PaymentStatus::ALL, PaymentStatus::as_str)),
+            ("verification_documents", "kind", names(DocumentKind::ALL, DocumentKind::as_str)),
+            ("verification_documents", "status", names(DocumentStatus::ALL, DocumentStatus::as_str)),
+            ("verification_documents", "scan", names(ScanStatus::ALL, ScanStatus::as_str)),
             ("jobs", "status", names(JobStatus::ALL, JobStatus::as_str)),
         ];
         for (table, column, names) in columns {

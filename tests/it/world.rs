@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evolve_business::adapters::documents::Documents;
 use evolve_business::adapters::mail::{FileMailer, MailAddress};
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::webhook::{Reach, SystemLookup, WebhookClient};
@@ -59,6 +60,9 @@ impl World {
             previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),
+            documents: Documents::in_folder(database.dir.path()).unwrap(),
+            scanner: None,
+            public_url: "https://api.evolve.test".to_owned(),
             webhooks: WebhookClient::new(Reach::PublicAndLoopback, Arc::new(SystemLookup)).unwrap(),
             app_url: "https://app.evolve.test".to_owned(),
             support_email: Some("support@evolve.test".to_owned()),

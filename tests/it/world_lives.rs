@@ -163,7 +163,7 @@ impl Life {
         let invited = self.client.mutate("inviteMember", input, "invitation { id }").await;
         ids.insert("invitation", invited["invitation"]["id"].as_str().unwrap().to_owned());
         let (ticket, message) = self.asked_support().await;
-        ids.extend([("ticket", ticket), ("message", message)]);
+        ids.extend([("ticket", ticket), ("message", message), ("document", self.submitted().await)]);
         let (endpoint, delivery) = self.hooked(world).await;
         ids.extend([("endpoint", endpoint), ("delivery", delivery)]);
         let products = self.client.data("{ products { id } }", json!({})).await;

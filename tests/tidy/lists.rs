@@ -68,6 +68,7 @@ pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
     ("src/services/keys/sign_in.rs", "a key that was found by its hash, and the business that a product's key asks about"),
     ("src/services/staff/mod.rs", "the business that a member of staff reads or acts on, audited"),
+    ("src/services/verification/links.rs", "the business of a file whose signed link was shown"),
     ("src/worker/dispatch.rs", "the business of a job's claimed row"),
 ];
 
@@ -102,6 +103,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/subscriptions/for_business.rs", "a subscription that staff change or cancel, whose business it tells"),
     ("src/services/staff/suspensions.rs", "a business that staff suspend or restore"),
     ("src/services/staff/tickets.rs", "a ticket that staff answer, which tells whose it is"),
+    ("src/services/staff/verifications.rs", "a business whose submission staff review"),
     ("src/services/throttle.rs", "tries to sign in are counted before anybody is known"),
     ("src/services/usage/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/webhooks/retention.rs", "what was kept long enough goes, whosever it is"),

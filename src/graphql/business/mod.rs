@@ -22,6 +22,7 @@ pub mod subscriptions;
 pub mod support;
 pub mod two_factor;
 pub mod usage;
+pub mod verification;
 pub mod webhooks;
 
 use async_graphql::MergedObject;
@@ -43,6 +44,7 @@ pub struct Query(
     usage::UsageQuery,
     notifications::NotificationQuery,
     support::SupportQuery,
+    verification::VerificationQuery,
     webhooks::WebhookQuery,
     audit::AuditQuery,
 );
@@ -62,6 +64,7 @@ pub struct Mutation(
     usage::UsageMutation,
     notifications::NotificationMutation,
     support::SupportMutation,
+    verification::VerificationMutation,
     webhooks::WebhookMutation,
 );
 

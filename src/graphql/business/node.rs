@@ -15,12 +15,14 @@ use super::profile::{Business, Member};
 use super::refunds::Refund;
 use super::subscriptions::Subscription;
 use super::support::{SupportTicket, TicketMessage};
+use super::verification::VerificationDocument;
 use super::webhooks::{WebhookDelivery, WebhookEndpoint};
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId, WebhookDeliveryId, WebhookEndpointId,
+    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, DocumentId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId,
+    PaymentMethodId, PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 use crate::services::access::Need;
 use crate::store::Tenant;
@@ -67,6 +69,8 @@ pub enum Node {
     SupportTicket(SupportTicket),
     /// Something that was said in a ticket.
     TicketMessage(TicketMessage),
+    /// A document that the business submitted.
+    VerificationDocument(VerificationDocument),
     /// Where the business wants to be told of events.
     WebhookEndpoint(WebhookEndpoint),
     /// An event that an endpoint is told of.
@@ -136,11 +140,8 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = NotificationId::parse(id) {
         return Ok(Notification::by_id(request, id).await?.map(Node::Notification));
     }
-    if let Some(id) = TicketId::parse(id) {
-        return Ok(SupportTicket::by_id(request, id).await?.map(Node::SupportTicket));
-    }
-    if let Some(id) = TicketMessageId::parse(id) {
-        return Ok(TicketMessage::by_id(request, id).await?.map(Node::TicketMessage));
+    if let Some(found) = sent_in(request, id).await? {
+        return Ok(Some(found));
     }
     if let Some(id) = InvitationId::parse(id) {
         return Ok(if access.allows(Need::Manage) { Invitation::by_id(request, id).await?.map(Node::Invitation) } else { None });
@@ -187,6 +188,18 @@ async fn find_money(tenant: &Tenant, id: &str) -> Result<Option<Node>, Error> {
         return Ok(payments::method_by_id(tenant, id).await?.map(PaymentMethod::new).map(Node::PaymentMethod));
     }
     Ok(None)
+}
+
+/// The ticket, message or document of an id: what the business has sent in.
+async fn sent_in(request: &RequestContext, id: &str) -> Result<Option<Node>, Error> {
+    if let Some(id) = TicketId::parse(id) {
+        return Ok(SupportTicket::by_id(request, id).await?.map(Node::SupportTicket));
+    }
+    if let Some(id) = TicketMessageId::parse(id) {
+        return Ok(TicketMessage::by_id(request, id).await?.map(Node::TicketMessage));
+    }
+    let Some(id) = DocumentId::parse(id) else { return Ok(None) };
+    Ok(VerificationDocument::by_id(request, id).await?.map(Node::VerificationDocument))
 }
 
 /// What a notification is about, read together for a whole list of them.

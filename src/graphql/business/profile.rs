@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 use super::account::{Role, User};
 use super::api_keys::ApiKey;
 use super::invitations::InvitationConnection;
+use super::verification::Verification;
 
 use crate::error::Error;
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
@@ -175,6 +176,11 @@ impl Business {
     /// Set while staff have suspended the business as a whole: no access, no changes; billing goes on.
     async fn suspended_at(&self) -> Option<DateTime> {
         self.row.suspended_at.map(DateTime)
+    }
+    /// How far it has proved who it is.
+    #[graphql(guard = "Allow(Need::Read)")]
+    async fn verification(&self) -> Verification {
+        Verification::of(self.row.clone())
     }
     /// Account credit: positive is money the business has with us.
     #[graphql(guard = "Allow(Need::ReadMoney)")]

@@ -123,7 +123,7 @@ impl FrontDoor {
     /// # Errors
     /// When the schema defines no such scalar.
     pub fn with_scalar(mut self, name: &'static str, check: ScalarCheck) -> Result<Self, BuildError> {
-        if !self.custom_scalars().any(|scalar| scalar == name) {
+        if !self.defines_scalar(name) {
             return Err(BuildError::UnknownScalar(name));
         }
         self.scalars.insert(name.to_owned(), check);
@@ -135,6 +135,11 @@ impl FrontDoor {
         let mut names: Vec<_> = self.custom_scalars().filter(|name| !self.scalars.contains_key(*name)).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether the schema defines a scalar of that name.
+    pub fn defines_scalar(&self, name: &str) -> bool {
+        self.custom_scalars().any(|scalar| scalar == name)
     }
 
     fn custom_scalars(&self) -> impl Iterator<Item = &str> {

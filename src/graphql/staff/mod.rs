@@ -18,6 +18,7 @@ pub mod support;
 pub mod suspensions;
 pub mod tax;
 pub mod test_clocks;
+pub mod verifications;
 
 use async_graphql::MergedObject;
 
@@ -38,6 +39,7 @@ pub struct Query(
     audit::AuditQuery,
     mails::MailQuery,
     support::SupportQuery,
+    verifications::VerificationQuery,
     service_keys::ServiceKeyQuery,
     test_clocks::TestClockQuery,
 );
@@ -53,6 +55,7 @@ pub struct Mutation(
     subscriptions::SubscriptionMutation,
     corrections::CorrectionMutation,
     support::SupportMutation,
+    verifications::VerificationMutation,
     service_keys::ServiceKeyMutation,
     test_clocks::TestClockMutation,
 );

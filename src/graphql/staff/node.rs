@@ -23,10 +23,11 @@ use crate::graphql::business::profile::{Business, Member};
 use crate::graphql::business::refunds::Refund;
 use crate::graphql::business::subscriptions::Subscription;
 use crate::graphql::business::support::{SupportTicket, TicketMessage};
+use crate::graphql::business::verification::VerificationDocument;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CouponId, CreditNoteId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId, PaymentMethodId,
-    PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId, UserId,
+    AuditEventId, BusinessId, CouponId, CreditNoteId, DocumentId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId,
+    PaymentMethodId, PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId, UserId,
 };
 use crate::services::staff::Right;
 use crate::store::reads::{audit, invoices, ledger, payments, refunds, subscriptions};
@@ -79,6 +80,8 @@ pub enum StaffNode {
     SupportTicket(SupportTicket),
     /// Something that was said in a ticket.
     TicketMessage(TicketMessage),
+    /// A document that a business submitted.
+    VerificationDocument(VerificationDocument),
     /// One act that was written down.
     AuditEvent(AuditEvent),
 }
@@ -123,11 +126,8 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     if let Some(id) = StaffId::parse(id) {
         return Ok(StaffUser::by_id(request, id).await?.map(StaffNode::StaffUser));
     }
-    if let Some(id) = TicketId::parse(id) {
-        return Ok(SupportTicket::by_id(request, id).await?.map(StaffNode::SupportTicket));
-    }
-    if let Some(id) = TicketMessageId::parse(id) {
-        return Ok(TicketMessage::by_id(request, id).await?.map(StaffNode::TicketMessage));
+    if let Some(found) = sent_in(request, id).await? {
+        return Ok(Some(found));
     }
     if let Some(id) = ProductId::parse(id) {
         return Ok(Product::by_id(request, id).await?.map(StaffNode::Product));
@@ -183,4 +183,16 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
         return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));
     }
     Ok(None)
+}
+
+/// The ticket, message or document of an id: what a business has sent in.
+async fn sent_in(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, Error> {
+    if let Some(id) = TicketId::parse(id) {
+        return Ok(SupportTicket::by_id(request, id).await?.map(StaffNode::SupportTicket));
+    }
+    if let Some(id) = TicketMessageId::parse(id) {
+        return Ok(TicketMessage::by_id(request, id).await?.map(StaffNode::TicketMessage));
+    }
+    let Some(id) = DocumentId::parse(id) else { return Ok(None) };
+    Ok(VerificationDocument::by_id(request, id).await?.map(StaffNode::VerificationDocument))
 }

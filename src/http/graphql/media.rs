@@ -113,6 +113,12 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a body is a form with files.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let name = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|value| value.split(';').next());
+    name.is_some_and(|name| name.trim().eq_ignore_ascii_case("multipart/form-data"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

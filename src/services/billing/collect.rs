@@ -7,6 +7,7 @@ use serde_json::json;
 use super::account::Account;
 use super::credit::write_off_rest;
 use super::end::end;
+use super::issue::facts;
 use super::ledger::enter;
 use super::renew::bill_due_boundaries;
 use super::rule;
@@ -18,6 +19,7 @@ use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
+use crate::services::events::{self, Event};
 use crate::store::invoices::Invoice;
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::{Tenant, invoices};
@@ -243,5 +245,6 @@ pub(super) async fn give_up_on(tenant: &Tenant, ports: &Ports, account: &Account
     invoice.next_attempt_at = None;
     invoices::save(tenant, invoice).await?;
     let written_off = (EntryKind::WrittenOff, invoice.id.uuid());
-    enter(tenant, ports, account, written_off, given_up(invoice.amount_due_minor)).await
+    enter(tenant, ports, account, written_off, given_up(invoice.amount_due_minor)).await?;
+    events::emit(tenant, ports, &Event::InvoiceMarkedUncollectible(facts(invoice)?)).await
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::account::Account;
-use super::issue::{credit_note_number, position, tell_if_paid};
+use super::issue::{credit_note_number, position, shown, tell_if_paid};
 use super::ledger::{self, enter};
 use super::refund::{RefundPart, total_of};
 use super::rule;
@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::ids::{CreditNoteId, InvoiceId, InvoiceLineId, RefundId};
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
+use crate::services::events::{self, CreditNoteFacts, Event};
 use crate::services::payments::begin_refunds;
 use crate::store::invoices::{CreditEntry, CreditNote, CreditNoteLine, Invoice};
 use crate::store::types::{CreditNoteReason, CreditReason, Instant};
@@ -302,7 +303,7 @@ pub(super) async fn issue_note(
     Ok(made)
 }
 
-/// Writes a credit note that `actor` issued down in the audit trail.
+/// Writes a credit note that `actor` issued down in the audit trail, and tells of it.
 ///
 /// # Errors
 /// The database's fault.
@@ -312,7 +313,20 @@ pub async fn write_down(tenant: &Tenant, ports: &Ports, note: &CreditNote, actor
         "amount_minor": note.amount_minor, "tax_minor": note.tax_minor,
         "took_off_due_minor": note.took_off_due_minor, "to_credit_minor": note.to_credit_minor, "to_refund_minor": note.to_refund_minor,
     });
-    record(tenant, ports, Act { action: "credit_note.issued", actor, subject: &note.id.to_string(), details }).await
+    record(tenant, ports, Act { action: "credit_note.issued", actor, subject: &note.id.to_string(), details }).await?;
+    let shown = |minor| shown(minor, note.currency);
+    let facts = CreditNoteFacts {
+        credit_note_id: note.id.to_string(),
+        number: note.number.clone(),
+        invoice_id: note.invoice_id.to_string(),
+        reason: note.reason.as_str().to_owned(),
+        currency: note.currency.code().to_owned(),
+        amount: shown(note.amount_minor)?,
+        took_off_due: shown(note.took_off_due_minor)?,
+        to_credit: shown(note.to_credit_minor)?,
+        to_refund: shown(note.to_refund_minor)?,
+    };
+    events::emit(tenant, ports, &Event::CreditNoteIssued(facts)).await
 }
 
 /// Writes one credit note.

@@ -16,7 +16,7 @@ use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus};
 use crate::billing::tax::TaxBehavior;
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::{InvoiceId, SubscriptionId};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
 use crate::services::events::{self, Event, InvoiceFacts};
@@ -136,18 +136,27 @@ pub(super) async fn tell_if_paid(tenant: &Tenant, ports: &Ports, invoice: &Invoi
     Ok(())
 }
 
+/// An amount, for an event.
+///
+/// # Errors
+/// [`Error::Corrupt`] past every limit.
+pub(super) fn shown(minor: i64, currency: Currency) -> Result<String, Error> {
+    Money::new(minor, currency).map(Money::amount).map_err(|_| Error::Corrupt("an amount is too large".into()))
+}
+
 /// An invoice, for an event.
-fn facts(invoice: &Invoice) -> Result<InvoiceFacts, Error> {
-    let shown = |minor: i64| Money::new(minor, invoice.currency).map(Money::amount);
-    let too_large = |_| Error::Corrupt("an amount is too large".into());
+///
+/// # Errors
+/// As [`shown`].
+pub(super) fn facts(invoice: &Invoice) -> Result<InvoiceFacts, Error> {
     Ok(InvoiceFacts {
         invoice_id: invoice.id.to_string(),
         number: invoice.number.clone().unwrap_or_default(),
         subscription_id: invoice.subscription_id.map(|id| id.to_string()),
         status: invoice.status.as_str().to_owned(),
         currency: invoice.currency.code().to_owned(),
-        total: shown(invoice.total_minor).map_err(too_large)?,
-        amount_due: shown(invoice.amount_due_minor).map_err(too_large)?,
+        total: shown(invoice.total_minor, invoice.currency)?,
+        amount_due: shown(invoice.amount_due_minor, invoice.currency)?,
     })
 }
 
@@ -294,5 +303,5 @@ pub async fn void(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice
         let back = Movement { reason: CreditReason::VoidedInvoice, invoice: Some(invoice.id), credit_note: None };
         post(tenant, ports, account, back_minor, back).await?;
     }
-    Ok(())
+    Ok(events::emit(tenant, ports, &Event::InvoiceVoided(facts(invoice)?)).await?)
 }

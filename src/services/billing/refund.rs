@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::credit::{Movement, post};
+use super::issue::shown;
 use super::ledger::enter;
 use super::rule;
 use super::settle::follow_up;
@@ -12,6 +13,7 @@ use crate::billing::lifecycle::PaymentStatus;
 use crate::error::Error;
 use crate::ids::InvoiceId;
 use crate::services::Ports;
+use crate::services::events::{self, Event, RefundFacts};
 use crate::store::Tenant;
 use crate::store::payments::Payment;
 use crate::store::refunds::{self, Refund};
@@ -88,7 +90,19 @@ pub(super) fn total_of(parts: &[RefundPart]) -> Result<i64, Error> {
 pub async fn refund_paid(tenant: &Tenant, ports: &Ports, refund: &Refund) -> Result<(), Error> {
     let account = Account::lock(tenant, ports.now()).await?;
     let paid = (EntryKind::RefundPaid, refund.id.uuid());
-    enter(tenant, ports, &account, paid, ledger::refund_paid(refund.amount_minor)).await
+    enter(tenant, ports, &account, paid, ledger::refund_paid(refund.amount_minor)).await?;
+    events::emit(tenant, ports, &Event::RefundSucceeded(facts(refund)?)).await
+}
+
+/// A refund, for an event.
+fn facts(refund: &Refund) -> Result<RefundFacts, Error> {
+    Ok(RefundFacts {
+        refund_id: refund.id.to_string(),
+        payment_id: refund.payment_id.to_string(),
+        credit_note_id: refund.credit_note_id.to_string(),
+        currency: refund.currency.code().to_owned(),
+        amount: shown(refund.amount_minor, refund.currency)?,
+    })
 }
 
 /// Books that a gateway will not pay a refund: it becomes account credit, which is used on what is open. The lock of the business is
@@ -102,5 +116,6 @@ pub async fn refund_failed(tenant: &Tenant, ports: &Ports, refund: &Refund, of: 
     enter(tenant, ports, &account, failed, ledger::refund_failed(refund.amount_minor)).await?;
     let given = Movement { reason: CreditReason::FailedRefund, invoice: Some(of), credit_note: Some(refund.credit_note_id) };
     post(tenant, ports, &mut account, refund.amount_minor, given).await?;
+    events::emit(tenant, ports, &Event::RefundFailed(facts(refund)?)).await?;
     follow_up(tenant, ports, &mut account, None).await
 }

@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use super::file_reader::{Problems, Section};
 use super::file_values::{country, currency, local_date, prefix, tax_rate, text, time_zone};
-use super::{file_plans, file_products};
+use super::{file_plans, file_products, file_verification};
 use crate::billing::cancel::UnusedTime;
 use crate::billing::change::Proration;
 use crate::billing::dunning::DunningSettings;
@@ -20,7 +20,7 @@ use crate::billing::period::{AnchorMode, Granularity, Interval};
 use crate::billing::tax::TaxBehavior;
 use crate::money::{Currency, Money, Rate};
 use crate::store::catalog::Overage;
-use crate::store::types::FeatureKind;
+use crate::store::types::{DocumentKind, FeatureKind};
 
 /// The largest file, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
@@ -47,6 +47,19 @@ pub struct CatalogueFile {
     pub products: Vec<Product>,
     /// Plans of all products, as they stand in the file.
     pub plans: Vec<Plan>,
+    /// What is asked of a business that is to be verified: one rule for every country, and others for some.
+    pub verification: Vec<VerificationRule>,
+}
+
+/// What is asked of a business that is to be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationRule {
+    /// ISO 3166-1 alpha-2; `None`: every country without a rule of its own.
+    pub country: Option<&'static str>,
+    /// What it must show; each once, never empty.
+    pub documents: Vec<DocumentKind>,
+    /// For how many days an approval holds, where its reviewer says nothing else.
+    pub approval_days: i32,
 }
 
 /// Who sells: printed on every invoice.
@@ -215,8 +228,9 @@ fn read_file(mut root: Section<'_>) -> Option<CatalogueFile> {
     let tax_rates = read_tax_rates(root.tables("tax_rates"));
     let (products, product_codes) = file_products::read_products(root.tables("products"));
     let plans = file_plans::read_plans(root.tables("plans"), &product_codes);
+    let verification = file_verification::read_verification(root.table("verification"));
     root.finish();
-    Some(CatalogueFile { platform_currency: platform_currency?, seller: seller?, tax_rates, products, plans })
+    Some(CatalogueFile { platform_currency: platform_currency?, seller: seller?, tax_rates, products, plans, verification })
 }
 
 fn read_seller(mut section: Section<'_>) -> Option<Seller> {

@@ -8,7 +8,7 @@ use crate::money::{Currency, Money, Rate};
 use crate::store::catalog::{Overage, OverageModel, Tier};
 use crate::store::types::FeatureKind;
 
-const DEMO: &str = include_str!("../../../catalogue/demo.toml");
+pub(super) const DEMO: &str = include_str!("../../../catalogue/demo.toml");
 
 fn currency(code: &str) -> Currency {
     Currency::from_code(code).unwrap()
@@ -19,7 +19,7 @@ fn money(text: &str, code: &str) -> Money {
 }
 
 /// What a file without a mistake begins with: 9 lines.
-const HEAD: &str = "\
+pub(super) const HEAD: &str = "\
 [platform]
 currency = 'USD'
 [seller]
@@ -42,7 +42,7 @@ description = 'D'
 prices = [{ interval = 'monthly', currency = 'KES', amount = '10.00', tax = 'exclusive' }]
 ";
 
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     parse(text).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
@@ -211,7 +211,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_their_lines() {
         "line 6: `country` \"UK\" is no country of ISO 3166-1 alpha-2.",
         "line 7: `time_zone` \"africa/nairobi\" is no time zone of the IANA database.",
         "line 8: `phone` is not known here; known are name, tax_id, address_line, city, postal_code, country, time_zone, invoice_prefix, credit_note_prefix.",
-        "line 9: `sellers` is not known here; known are platform, seller, tax_rates, products, plans.",
+        "line 9: `sellers` is not known here; known are platform, seller, tax_rates, products, plans, verification.",
     ];
     assert_eq!(problems(text), expected);
     assert_eq!(problems(""), ["line 1: `platform` is missing.", "line 1: `seller` is missing."]);

@@ -16,6 +16,7 @@ mod file_reader;
 #[cfg(test)]
 mod file_tests;
 mod file_values;
+mod file_verification;
 mod plan_draft;
 mod plans;
 pub mod seed;

@@ -11,7 +11,7 @@ use crate::error::{Error, Outcome};
 use crate::ids::{PlanId, ProductId};
 use crate::money::Rate;
 use crate::store::catalog::{self, Feature, NewPlanVersion, Plan, PlanView, Price, Product, Seller, TaxRate};
-use crate::store::{Day, Instant, System};
+use crate::store::{Day, Instant, System, verification};
 
 /// What writing a catalogue changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Applied {
     pub seller_changed: bool,
     /// Tax rates that are new or changed.
     pub tax_rates_written: usize,
+    /// Whether what verification asks for changed.
+    pub verification_changed: bool,
     /// Products that are new or whose settings changed.
     pub products_written: usize,
     /// Plans that are new.
@@ -54,6 +56,7 @@ async fn write(system: &System, ports: &Ports, file: &CatalogueFile) -> Result<A
     for rate in &file.tax_rates {
         applied.tax_rates_written += usize::from(catalog::put_tax_rate(system, &tax_rate(rate)).await?);
     }
+    applied.verification_changed = verification::put_rules(system, &file.verification.iter().map(rule).collect::<Vec<_>>()).await?;
     let known = catalog::products(&system.catalogue()).await?;
     let mut products: HashMap<&str, Arc<Product>> = HashMap::new();
     for (position, written) in (1..).zip(&file.products) {
@@ -126,6 +129,14 @@ fn seller(file: &CatalogueFile) -> Seller {
         platform_currency: file.platform_currency,
         invoice_prefix: seller.invoice_prefix,
         credit_note_prefix: seller.credit_note_prefix,
+    }
+}
+
+fn rule(written: &file::VerificationRule) -> verification::Rule {
+    verification::Rule {
+        country: written.country.unwrap_or(verification::EVERYWHERE).to_owned(),
+        documents: written.documents.iter().copied().collect(),
+        approval_days: written.approval_days,
     }
 }
 

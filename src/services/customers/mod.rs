@@ -151,6 +151,12 @@ fn seal(ports: &Ports, business: &Business, column: Sealed, value: &str) -> Resu
     Ok(key_of(ports, business)?.seal(ports.rng.as_ref(), &column.place(business), value.as_bytes())?)
 }
 
+/// Sets the tax id of a row that is then saved.
+pub(in crate::services) fn set_tax_id(ports: &Ports, business: &mut Business, value: &str) -> Result<(), Error> {
+    business.tax_id_sealed = Some(seal(ports, business, Sealed::TaxId, value)?);
+    Ok(())
+}
+
 /// Opens the value of a column.
 fn open(ports: &Ports, business: &Business, column: Sealed, sealed: Option<&[u8]>) -> Result<Option<String>, Error> {
     let Some(sealed) = sealed else { return Ok(None) };

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::fields::{self, AddressLine, BusinessName, City, Email, Industry, Phone, PostalCode, Refusals, TaxId};
-use super::{CustomerService, Sealed, seal};
+use super::{CustomerService, Sealed, open, seal};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::services::Ports;
 use crate::services::access::{self, Caller, Need};
 use crate::services::audit::{self, Act};
+use crate::services::verification;
 use crate::store::customers::{self, Business};
 use crate::store::types::CompanySize;
 
@@ -88,16 +89,27 @@ impl CustomerService {
                     return Ok(row);
                 }
                 let details = json!({ "fields": changes.given });
+                let was = identity(&ports, &row)?;
                 apply(&ports, &mut row, changes)?;
                 row.updated_at = now;
-                let row = customers::save_business(&tenant, row).await?;
                 let (actor, subject) = (access.actor(), row.business_id.to_string());
                 audit::record(&tenant, &ports, Act { action: "business.updated", actor: &actor, subject: &subject, details }).await?;
-                Ok(row)
+                if identity(&ports, &row)? != was {
+                    verification::renamed(&tenant, &ports, &mut row, &actor).await?;
+                }
+                Ok(customers::save_business(&tenant, row).await?)
             }
         });
-        updated.await
+        let updated = updated.await?;
+        self.ports.work.notify_one();
+        Ok(updated)
     }
+}
+
+/// What a business was verified as: its name, its country and its tax id.
+fn identity(ports: &Ports, row: &Business) -> Result<(String, String, Option<String>), Error> {
+    let tax_id = open(ports, row, Sealed::TaxId, row.tax_id_sealed.as_deref())?;
+    Ok((row.business_name.clone(), row.country.clone(), tax_id))
 }
 
 /// Reads the input, or everything that is wrong with it.

@@ -12,6 +12,13 @@ use crate::store::outbox::{self, StoredEvent};
 use crate::store::{Instant, Tenant};
 
 mod catalogue;
+#[cfg(test)]
+mod catalogue_tests;
+mod money;
+mod verification;
+
+pub use money::{CreditNoteFacts, RefundFacts};
+pub use verification::{VerificationFacts, VerificationWhat};
 
 pub use catalogue::{
     Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat, UsageFacts,

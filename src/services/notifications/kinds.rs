@@ -46,6 +46,10 @@ pub const KINDS: &[Kind] = &[
     Kind { to_support: true, ..Kind::in_app("support_ticket.opened", &[]) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.replied", &[]) },
     Kind { by_mail: true, ..Kind::in_app("usage.threshold_reached", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app("verification.approved", MANAGERS) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("verification.expired", MANAGERS) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("verification.needs_information", MANAGERS) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("verification.rejected", MANAGERS) },
     Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("webhook_endpoint.disabled", MANAGERS) },
 ];
 
@@ -97,9 +101,15 @@ pub(super) fn path(event: &Event) -> String {
         Event::BusinessRegistered(_) => String::new(),
         Event::Subscription(_, facts) => format!("/subscriptions/{}", facts.subscription_id),
         Event::UsageThresholdReached(facts) => format!("/subscriptions/{}", facts.subscription_id),
-        Event::InvoiceIssued(facts) | Event::InvoicePaid(facts) => format!("/invoices/{}", facts.invoice_id),
+        Event::InvoiceIssued(facts)
+        | Event::InvoicePaid(facts)
+        | Event::InvoiceVoided(facts)
+        | Event::InvoiceMarkedUncollectible(facts) => format!("/invoices/{}", facts.invoice_id),
+        Event::CreditNoteIssued(facts) => format!("/invoices/{}", facts.invoice_id),
+        Event::RefundSucceeded(_) | Event::RefundFailed(_) => "/invoices".to_owned(),
         Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::Ticket(_, facts) => format!("/support/{}", facts.ticket_id),
+        Event::Verification(..) => "/verification".to_owned(),
         Event::WebhookDisabled(facts) => format!("/webhooks/{}", facts.endpoint_id),
     }
 }

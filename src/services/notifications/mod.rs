@@ -123,7 +123,7 @@ fn values(event: &Event, business: &Business, name: &str) -> Result<Value, Error
     let zone = zone(&business.time_zone)?;
     for (key, value) in told.as_object().into_iter().flatten() {
         let day = match (key.as_str(), value.as_str()) {
-            ("periodEnd" | "cancelAt" | "at", Some(text)) => text.parse().ok().map(|at| zone.date_of(at).to_string()),
+            ("periodEnd" | "cancelAt" | "expiresAt" | "at", Some(text)) => text.parse().ok().map(|at| zone.date_of(at).to_string()),
             _ => None,
         };
         values[key] = day.map_or_else(|| value.clone(), Value::from);

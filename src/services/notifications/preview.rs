@@ -35,7 +35,7 @@ pub fn mail(kind: &str, locale: &str, app_url: &str) -> Result<Option<Letter>, E
         let told: Value = serde_json::from_str(&event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
         for (key, value) in told.as_object().into_iter().flatten() {
             // The samples' instants, as days.
-            let is_instant = matches!(key.as_str(), "periodEnd" | "cancelAt" | "at");
+            let is_instant = matches!(key.as_str(), "periodEnd" | "cancelAt" | "expiresAt" | "at");
             let day = value.as_str().filter(|_| is_instant).and_then(|text| text.get(..10)).map(Value::from);
             values[key] = day.unwrap_or_else(|| value.clone());
         }

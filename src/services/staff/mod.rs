@@ -13,6 +13,7 @@ mod sessions;
 mod suspensions;
 mod tax;
 mod tickets;
+mod verifications;
 
 pub use super::sessions::AuthTokens;
 pub use accounts::NewStaff;
@@ -23,6 +24,7 @@ pub use roles::Right;
 pub use sessions::{SignIn, SignedIn};
 pub use suspensions::Suspend;
 pub use tax::SetTaxExempt;
+pub use verifications::ReviewVerification;
 
 use super::Ports;
 use super::access::Caller;

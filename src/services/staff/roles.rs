@@ -8,6 +8,7 @@ use crate::store::types::StaffRole;
 /// | --- | --- | --- | --- | --- |
 /// | read everything | yes | yes | yes | yes |
 /// | suspend and restore businesses | | | yes | yes |
+/// | review verifications | | | yes | yes |
 /// | plans and their prices | | yes | | yes |
 /// | coupons | | yes | | yes |
 /// | exempt a business from tax | | yes | | yes |
@@ -22,6 +23,8 @@ pub enum Right {
     Read,
     /// To suspend and to restore a business.
     SuspendBusinesses,
+    /// To review what businesses submit to be verified.
+    ReviewVerifications,
     /// To make and to archive plans, and to set their prices.
     ManagePlans,
     /// To make coupons.
@@ -45,7 +48,7 @@ impl Right {
     pub const fn allows(self, role: StaffRole) -> bool {
         match self {
             Self::Read | Self::AnswerTickets => true,
-            Self::SuspendBusinesses => matches!(role, StaffRole::Compliance | StaffRole::Admin),
+            Self::SuspendBusinesses | Self::ReviewVerifications => matches!(role, StaffRole::Compliance | StaffRole::Admin),
             Self::ManagePlans
             | Self::ManageCoupons
             | Self::ExemptFromTax

@@ -13,11 +13,11 @@ use crate::ids::{PlanId, ProductId};
 use crate::money::Rate;
 use crate::services::Ports;
 use crate::services::access::Access;
-use crate::store::catalog::{self, Feature, USERS, VersionKey};
+use crate::store::catalog::{self, Feature, STORAGE, USERS, VersionKey};
 use crate::store::customers::{self, Business};
 use crate::store::tenant::Catalogue;
 use crate::store::types::FeatureKind;
-use crate::store::{Instant, Tenant, usage};
+use crate::store::{Instant, Tenant, usage, verification};
 
 /// Why something may be used, or may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +190,9 @@ async fn used_of(
         FeatureKind::Limit if feature.key == USERS => Ok((Some(users(tenant, business).await?), None)),
         FeatureKind::Limit => {
             let standing = usage::standings(tenant, &[course.row.product_id], Some(&feature.key)).await?;
-            Ok((Some(standing.first().map_or(Decimal::ZERO, |standing| standing.quantity.decimal())), None))
+            let told = standing.first().map_or(Decimal::ZERO, |standing| standing.quantity.decimal());
+            let here = if feature.key == STORAGE { stored_here(tenant).await? } else { Decimal::ZERO };
+            Ok((Some(told.saturating_add(here)), None))
         }
         FeatureKind::Metered => {
             let Some(window) = course.window(now)? else { return Ok((Some(Decimal::ZERO), None)) };
@@ -200,6 +202,14 @@ async fn used_of(
             Ok((Some(used), Some(window.period.end)))
         }
     }
+}
+
+/// How many bytes of the business are stored with the platform itself: its documents. They count for every product.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn stored_here(tenant: &Tenant) -> Result<Decimal, Error> {
+    Ok(Decimal::from(verification::stored_bytes(tenant).await?))
 }
 
 /// How many people the business has.

@@ -21,6 +21,7 @@ mod placed;
 mod query;
 mod record;
 pub mod retention;
+mod storage;
 mod tally;
 mod thresholds;
 
@@ -28,6 +29,7 @@ pub use entitlement::{AccessReason, FeatureAccess, feature_access};
 pub use history::{Hours, history};
 pub use people::has_room_for_one;
 pub use query::{Metric, Report, report};
+pub use storage::has_room_for_bytes;
 
 /// The most events of one call.
 pub const MAX_EVENTS: usize = 1_000;

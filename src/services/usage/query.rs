@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::course::{Course, courses};
-use super::entitlement::{features, plan_of, product_of_code, users};
+use super::entitlement::{features, plan_of, product_of_code, stored_here, users};
 use crate::billing::period::Zone;
 use crate::billing::usage::{UsagePeriod, left_of_included, past_included, rate};
 use crate::error::Error;
@@ -15,7 +15,7 @@ use crate::money::{Currency, Money, Rate};
 use crate::services::Ports;
 use crate::services::access::Access;
 use crate::services::billing::rule;
-use crate::store::catalog::{Feature, USERS, VersionKey};
+use crate::store::catalog::{Feature, STORAGE, USERS, VersionKey};
 use crate::store::customers::{self, Business};
 use crate::store::types::FeatureKind;
 use crate::store::usage::UsageCounter;
@@ -125,13 +125,15 @@ async fn metrics(
     let standings = usage::standings(tenant, &[course.row.product_id], None).await?;
     let standings: HashMap<&str, Decimal> = standings.iter().map(|row| (row.feature_key.as_str(), row.quantity.decimal())).collect();
     let users = users(tenant, business).await?;
+    let documents = stored_here(tenant).await?;
     let counted: HashMap<&str, Decimal> = counters.iter().map(|row| (row.feature_key.as_str(), row.used.decimal())).collect();
     let metric = |feature: Feature| match feature.kind {
         FeatureKind::Switch => None,
         FeatureKind::Limit if feature.key == USERS => Some(metric(feature, users, None, course.row.currency)),
         FeatureKind::Limit => {
             let quantity = standings.get(feature.key.as_str()).copied().unwrap_or(Decimal::ZERO);
-            Some(metric(feature, quantity, None, course.row.currency))
+            let here = if feature.key == STORAGE { documents } else { Decimal::ZERO };
+            Some(metric(feature, quantity.saturating_add(here), None, course.row.currency))
         }
         FeatureKind::Metered => {
             let used = counted.get(feature.key.as_str()).copied().unwrap_or(Decimal::ZERO);

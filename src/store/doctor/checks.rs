@@ -234,6 +234,16 @@ pub const CHECKS: &[Check] = &[
                   or coalesce(sum(m.subscriptions), 0) <> (case when s.counted_annual_minor is null then 0 else 1 end) order by 1, 3 limit 101",
     },
     Check {
+        name: "verifications",
+        holds: "Who has submitted nothing is unverified, and every approval has an end.",
+        sql: "select b.business_id, 'biz' as prefix, b.business_id as id,
+                     'it is ' || b.verification_status || case when v.id is null then ' and has submitted nothing' else ' and has submitted something' end
+                       || case when v.expires_at is null then ', without an end' else '' end as note
+              from businesses b left join verifications v on v.business_id = b.business_id
+              where (b.verification_status = 'UNVERIFIED' and v.id is not null) or (b.verification_status <> 'UNVERIFIED' and v.id is null)
+                 or (b.verification_status = 'APPROVED' and v.expires_at is null) order by 1 limit 101",
+    },
+    Check {
         name: "jobs",
         holds: "No work was given up.",
         sql: "select business_id, 'job' as prefix, id, kind || ' ' || job_key || ' was given up: ' || coalesce(last_error, 'without a word') as note

@@ -55,5 +55,6 @@ pub(crate) mod subscriptions;
 pub(crate) mod support;
 pub(crate) mod test_clocks;
 pub(crate) mod usage;
+pub(crate) mod verification;
 pub(crate) mod webhooks;
 pub(crate) mod work;

@@ -9,6 +9,7 @@ pub mod payments;
 pub mod refunds;
 pub mod subscriptions;
 pub mod support;
+pub mod verification;
 pub mod webhooks;
 
 use std::collections::HashMap;

@@ -1,0 +1,105 @@
+//! Links by which a document can be downloaded: signed, good for a quarter of an hour, and for that one file.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::files::hex;
+use super::{file_of, key_of, place_of};
+use crate::error::Error;
+use crate::ids::{BusinessId, DocumentId};
+use crate::services::Ports;
+use crate::store::customers::{self, Business};
+use crate::store::types::ScanStatus;
+use crate::store::verification::{self as rows, Document};
+use crate::store::{Snapshot, TenantScope};
+
+/// What the links' signatures are for.
+const SCOPE: &str = "files";
+/// How long a link is good.
+const GOOD_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// A file as it is handed out.
+#[derive(Debug)]
+pub struct Download {
+    /// What it is called.
+    pub file_name: String,
+    /// What it is.
+    pub content_type: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// The link to a document's file; none for one in which the scanner found something.
+pub fn link(ports: &Ports, document: &Document) -> Option<String> {
+    (document.scan != ScanStatus::Infected).then_some(())?;
+    let until = ports.real_now().saturating_add(GOOD_FOR).unwrap_or(Timestamp::MAX);
+    let (business, id) = (document.business_id.uuid(), document.id.uuid());
+    let said = [business.as_bytes().as_slice(), id.as_bytes(), &until.as_microsecond().to_be_bytes()].concat();
+    Some(format!("{}/files/{}", ports.public_url, ports.previews.seal(SCOPE, &said)))
+}
+
+/// The file of a link's token; `None` for one that is forged or over, or whose file is not handed out.
+///
+/// # Errors
+/// The fault of the database, or of where files are kept.
+pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Error> {
+    let Some((business, id)) = ports.previews.open(SCOPE, token).and_then(|said| read(&said, ports.real_now())) else { return Ok(None) };
+    let (business, document) = {
+        let tenant = Snapshot::new(ports.store.clone(), Some(TenantScope::proved(business))).tenant().await?;
+        let Some(document) = rows::document(&tenant, id).await? else { return Ok(None) };
+        (customers::business(&tenant).await?, document)
+    };
+    if document.scan == ScanStatus::Infected {
+        return Ok(None);
+    }
+    let mut content = opened(ports, &business, &document).await?;
+    let content = std::mem::take(&mut *content);
+    Ok(Some(Download { file_name: document.file_name, content_type: document.content_type, content }))
+}
+
+/// The business and the document that a token names, where it is still good.
+fn read(said: &[u8], now: Timestamp) -> Option<(BusinessId, DocumentId)> {
+    let (business, rest) = said.split_first_chunk::<16>()?;
+    let (document, rest) = rest.split_first_chunk::<16>()?;
+    let until = i64::from_be_bytes(rest.try_into().ok()?);
+    (now.as_microsecond() < until).then(|| (BusinessId::from(Uuid::from_bytes(*business)), DocumentId::from(Uuid::from_bytes(*document))))
+}
+
+/// A document's file as it was sent: it is the very one, or a fault.
+///
+/// # Errors
+/// The fault of where files are kept; [`Error::Corrupt`] where it does not open or is another.
+pub(super) async fn opened(ports: &Ports, business: &Business, document: &Document) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let sealed = ports.documents.get(&file_of(business, document.id)).await?;
+    let (key, place, expected) = (Arc::new(key_of(ports, business)?), place_of(business, document.id), document.sha256.clone());
+    let opening = tokio::task::spawn_blocking(move || {
+        let content = key.open(&place, &sealed)?;
+        if hex(&Sha256::digest(&*content)) != expected {
+            return Err(Error::Corrupt("a file is another than the one that was sent".into()));
+        }
+        Ok(content)
+    });
+    opening.await.map_err(|error| Error::Task(Box::new(error)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_until_its_instant_and_only_as_a_whole() {
+        let until = Timestamp::from_second(1_000).unwrap();
+        let said = [[1_u8; 16].as_slice(), &[2; 16], &until.as_microsecond().to_be_bytes()].concat();
+        let at = |micros: i64| Timestamp::from_microsecond(micros).unwrap();
+        let expected = (BusinessId::from(Uuid::from_bytes([1; 16])), DocumentId::from(Uuid::from_bytes([2; 16])));
+        assert_eq!(read(&said, at(999_999_999)), Some(expected));
+        assert_eq!(read(&said, at(1_000_000_000)), None);
+        assert_eq!(read(&said[..39], at(0)), None);
+        assert_eq!(read(&[said.as_slice(), &[0]].concat(), at(0)), None);
+        assert_eq!(read(&[], at(0)), None);
+    }
+}
