@@ -116,7 +116,7 @@ async fn a_link_is_good_for_a_quarter_of_an_hour_and_for_one_file(db: TestDataba
     let letters = "ABab01_-";
     for at in 0..token.len() {
         // One letter changed, wherever it is, makes it a link that never was; and so does one that is missing.
-        let other = letters.chars().find(|letter| Some(*letter) != token[at..].chars().next()).unwrap();
+        let other = letters.chars().find(|letter| !token[at..].starts_with(*letter)).unwrap();
         let forged = format!("{head}{}{other}{}", &token[..at], &token[at + 1..]);
         let answer = ann.fetch(&json!(forged)).await;
         assert_eq!((answer.0, &answer.2), (404, &never.2), "letter {at}");
@@ -220,7 +220,8 @@ async fn what_the_scanner_finds_is_never_handed_out(db: TestDatabase) {
     world.run_due_jobs().await;
     let mut scanned = std::mem::take(&mut *seen.lock().unwrap());
     let mut expected: Vec<Vec<u8>> = sent.iter().map(|(.., content)| content.clone()).collect();
-    (scanned.sort(), expected.sort());
+    scanned.sort();
+    expected.sort();
     assert_eq!(scanned, expected);
 
     let shown = ann.data(&format!("{{ {VERIFICATION} }}"), json!({})).await["verification"].take();

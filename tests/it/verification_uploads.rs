@@ -100,7 +100,8 @@ async fn a_file_that_is_not_what_it_says_is_refused_and_nothing_is_stored(db: Te
     let mut stored: Vec<String> =
         world.stored_files().iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let mut ids: Vec<String> = ids;
-    (stored.sort(), ids.sort());
+    stored.sort();
+    ids.sort();
     assert_eq!(stored, ids);
 }
 
@@ -141,7 +142,7 @@ async fn a_form_that_is_none_is_refused_before_anything_runs(db: TestDatabase) {
                 parts[0] = field(
                     "operations",
                     &json!({ "query": "{ nothing }", "variables": { "input": { "documents": [{ "file": null }, { "file": null }, { "file": null }] } } }),
-                )
+                );
             }),
             400,
         ),

@@ -87,7 +87,7 @@ impl Client {
     /// The same, with bytes of any kind, and with the header against other sites or without.
     pub(crate) async fn form_with(&self, body: Vec<u8>, preflight: Option<&str>) -> (u16, Value) {
         let mut request =
-            self.posting().timeout(Duration::from_secs(60)).header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"));
+            self.posting().timeout(Duration::from_mins(1)).header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"));
         if let Some(value) = preflight {
             request = request.header("graphql-require-preflight", value);
         }
