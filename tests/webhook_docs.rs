@@ -1,5 +1,5 @@
 //! `docs/webhooks.md` has every event that a webhook may tell of, with the body that the program makes of its sample.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use evolve_business::services::events::Event;
 use evolve_business::services::webhooks::{event_types, fan_out};

@@ -112,8 +112,8 @@ async fn a_receiver_that_was_down_for_a_day_has_every_event_in_order_once_by_id(
     let mut ids: Vec<&str> = came.iter().map(crate::world_webhooks::Came::id).collect();
     ids.dedup();
     assert_eq!(ids.len(), 6, "each by an id of its own, and the same for each try");
-    let tries = format!("select count(*) from webhook_deliveries where status = 'DELIVERED' and attempts = {}", tried.len() + 1);
-    assert_eq!(told.world.number(&tries).await, 1);
+    let counted = format!("select count(*) from webhook_deliveries where status = 'DELIVERED' and attempts = {}", tried.len() + 1);
+    assert_eq!(told.world.number(&counted).await, 1);
     told.world.pass(SignedDuration::from_hours(100)).await;
     assert_eq!(told.receiver.came().len(), came.len(), "nothing comes twice");
 }

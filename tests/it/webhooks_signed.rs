@@ -42,7 +42,7 @@ fn script(name: &str) -> PathBuf {
 /// What the library says of each.
 fn verified(lines: &[Value]) -> Option<Vec<String>> {
     let mut child = python_with("standardwebhooks")?.arg(script("verify.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let asked: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let asked = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     child.stdin.take().unwrap().write_all(asked.as_bytes()).unwrap();
     let said = child.wait_with_output().unwrap();
     assert!(said.status.success());
