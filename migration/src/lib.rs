@@ -36,6 +36,7 @@ mod m0028_verification;
 mod m0029_webhooks;
 mod m0030_drafts;
 mod m0031_revenue;
+mod m0032_credit_order;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0029_webhooks::Migration),
             Box::new(m0030_drafts::Migration),
             Box::new(m0031_revenue::Migration),
+            Box::new(m0032_credit_order::Migration),
         ]
     }
 }

@@ -25,6 +25,7 @@ use crate::store::page::{Page, Window};
 use crate::store::reads::Of;
 use crate::store::reads::audit::{self, AuditEvent};
 use crate::store::reads::businesses::{self, Suspension};
+use crate::store::reads::credit::{self, CreditEntry};
 use crate::store::reads::invoices::{self, CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceTax};
 use crate::store::reads::ledger::{self, Posting};
 use crate::store::reads::payments::{self, Payment, PaymentMethod};
@@ -225,6 +226,10 @@ pub struct Loaders {
     pub business_members: Pages<BusinessId, Member>,
     /// How many people a business has.
     pub business_member_counts: Loader<BusinessId, u64>,
+    /// Pages of a business's movements of account credit.
+    pub business_credit: Pages<BusinessId, CreditEntry>,
+    /// How many movements of account credit a business has.
+    pub business_credit_counts: Loader<BusinessId, u64>,
     /// Pages of a business's open invitations.
     pub business_invitations: Pages<BusinessId, Invitation>,
     /// How many open invitations a business has.
@@ -313,12 +318,7 @@ impl Loaders {
             subscription_statuses: of_reader!(snapshot, businesses::subscription_statuses),
             suspensions: of_reader!(snapshot, businesses::standing_suspensions),
             business_test_clocks: of_reader!(snapshot, test_clocks::of_businesses),
-            test_clocks: Loader::new(snapshot, |snapshot, ids| {
-                Box::pin(async move {
-                    let found = test_clocks::by_ids(&snapshot.system().await?, &ids).await?;
-                    Ok(found.into_iter().map(|clock| (clock.id, clock)).collect())
-                })
-            }),
+            test_clocks: Loader::new(snapshot, |snapshot, ids| Box::pin(test_clocks_of(snapshot, ids))),
             staff: Loader::new(snapshot, |snapshot, ids| {
                 Box::pin(async move {
                     let found = staff::staff_by_ids(&snapshot.system().await?, &ids).await?;
@@ -327,6 +327,8 @@ impl Loaders {
             }),
             business_members: pages!(snapshot, customers::members),
             business_member_counts: of_reader!(snapshot, customers::count_members),
+            business_credit: pages!(snapshot, credit::pages),
+            business_credit_counts: of_reader!(snapshot, credit::counts),
             business_invitations: pages!(snapshot, invitations_rows::pages),
             business_invitation_counts: of_reader!(snapshot, invitations_rows::counts),
             tickets: of_reader!(snapshot, support::by_ids),
@@ -384,4 +386,10 @@ async fn verification_rules(snapshot: &Snapshot) -> Result<Option<Arc<[Rule]>>, 
 
 async fn business_currency(snapshot: &Snapshot) -> Result<Option<Currency>, Error> {
     Ok(Some(customers::business(&snapshot.tenant().await?).await?.currency))
+}
+
+/// The test clocks of ids.
+async fn test_clocks_of(snapshot: Arc<Snapshot>, ids: Vec<TestClockId>) -> Result<HashMap<TestClockId, TestClock>, Error> {
+    let found = test_clocks::by_ids(&snapshot.system().await?, &ids).await?;
+    Ok(found.into_iter().map(|clock| (clock.id, clock)).collect())
 }

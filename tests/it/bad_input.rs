@@ -131,10 +131,12 @@ async fn a_request_that_is_none_is_refused_and_changes_nothing(db: TestDatabase)
     ] {
         refused(&server, &life, what, &Raw::of(body), (400, 400), "BAD_USER_INPUT").await;
     }
-    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=x")] {
+    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/mixed; boundary=x")] {
         let raw = Raw { content_type, ..Raw::of(good.clone()) };
         refused(&server, &life, &format!("{content_type:?}"), &raw, (415, 415), "BAD_USER_INPUT").await;
     }
+    let form = Raw { content_type: Some("multipart/form-data; boundary=x"), ..Raw::of(good.clone()) };
+    refused(&server, &life, "a form that any page may send", &form, (400, 400), "BAD_USER_INPUT").await;
     let padded = json!({ "query": change, "extensions": { "padding": "x".repeat(1024 * 1024) } }).to_string();
     refused(&server, &life, "a body past 1 MiB", &Raw::of(padded), (413, 413), "BAD_USER_INPUT").await;
     let get = Raw { method: "GET", query: format!("?query={encoded}"), content_type: None, body: Vec::new() };

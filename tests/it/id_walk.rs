@@ -195,7 +195,8 @@ async fn walk(world: &World) {
     let server = Server::start(world).await;
     let mut a = Life::lived(world, &server, "ann").await;
     let (note, refund) = a.refunded(world, &world.staff(&server, StaffRole::Finance).await).await;
-    a.ids.extend([note, refund]);
+    let another = a.credited(world).await;
+    a.ids.extend([note, refund, another, a.credit_entry().await]);
     let input = json!({ "email": "invited@example.com", "role": "MEMBER" });
     let invited = a.client.mutate("inviteMember", input, "invitation { id }").await;
     a.ids.push(invited["invitation"]["id"].as_str().unwrap().to_owned());

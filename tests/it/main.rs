@@ -31,6 +31,7 @@ mod client;
 mod concurrency;
 mod coupons;
 mod coupons_redeemed;
+mod credit_entries;
 mod database;
 mod email_change;
 mod errors;

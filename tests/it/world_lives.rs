@@ -121,6 +121,12 @@ impl Life {
         credited["creditNotes"][0]["id"].as_str().unwrap_or_else(|| panic!("{credited:#}")).to_owned()
     }
 
+    /// The newest movement of account credit of a business that [`Life::credited`] has given one.
+    pub(crate) async fn credit_entry(&self) -> String {
+        let shown = self.client.data("{ profile { creditEntries(first: 1) { nodes { id } } } }", json!({})).await;
+        shown["profile"]["creditEntries"]["nodes"][0]["id"].as_str().unwrap_or_else(|| panic!("{shown:#}")).to_owned()
+    }
+
     /// Has this member of staff pay 1.00 and its tax of the first invoice back; answers the ids of the credit note and of the refund.
     pub(crate) async fn refunded(&self, world: &World, staff: &Client) -> (String, String) {
         let invoice = self.ids.iter().find(|id| id.starts_with("inv_")).unwrap();
@@ -159,6 +165,7 @@ impl Life {
     /// An id of each kind of thing, by what it is called: the business's own, a credit note among them, and what is sold.
     pub(crate) async fn named_ids(&self, world: &World) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::from([("note", self.credited(world).await), ("plan", self.dearer_plan.clone())]);
+        ids.insert("entry_of_credit", self.credit_entry().await);
         let input = json!({ "email": "invited@example.com", "role": "MEMBER" });
         let invited = self.client.mutate("inviteMember", input, "invitation { id }").await;
         ids.insert("invitation", invited["invitation"]["id"].as_str().unwrap().to_owned());

@@ -6,6 +6,7 @@ pub mod account_links;
 pub mod api_keys;
 pub mod audit;
 pub mod catalog;
+pub mod credit;
 pub mod credit_notes;
 pub mod invitations;
 pub mod invoices;

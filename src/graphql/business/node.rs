@@ -6,6 +6,7 @@ use super::account::{User, UserSession};
 use super::api_keys::ApiKey;
 use super::audit::AuditEvent;
 use super::catalog::{Plan, Product};
+use super::credit::CreditEntry;
 use super::credit_notes::CreditNote;
 use super::invitations::Invitation;
 use super::invoices::Invoice;
@@ -20,13 +21,13 @@ use super::webhooks::{WebhookDelivery, WebhookEndpoint};
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, AuditEventId, BusinessId, CreditNoteId, DocumentId, InvitationId, InvoiceId, MemberId, NotificationId, PaymentId,
-    PaymentMethodId, PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId, WebhookDeliveryId,
-    WebhookEndpointId,
+    ApiKeyId, AuditEventId, BusinessId, CreditEntryId, CreditNoteId, DocumentId, InvitationId, InvoiceId, MemberId, NotificationId,
+    PaymentId, PaymentMethodId, PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
 use crate::services::access::Need;
 use crate::store::Tenant;
-use crate::store::reads::{audit, invoices, payments, refunds, subscriptions};
+use crate::store::reads::{audit, credit, invoices, payments, refunds, subscriptions};
 
 /// The most ids that `nodes` takes.
 pub(in crate::graphql) const MAX_NODES: usize = 100;
@@ -57,6 +58,8 @@ pub enum Node {
     Invoice(Invoice),
     /// A credit note.
     CreditNote(CreditNote),
+    /// A movement of account credit.
+    CreditEntry(CreditEntry),
     /// A payment.
     Payment(Payment),
     /// A part of a payment that is paid back.
@@ -174,6 +177,9 @@ async fn find_webhook(request: &RequestContext, id: &str) -> Result<Option<Node>
 async fn find_money(tenant: &Tenant, id: &str) -> Result<Option<Node>, Error> {
     if let Some(id) = InvoiceId::parse(id) {
         return Ok(invoices::by_id(tenant, id).await?.map(Invoice::new).map(Node::Invoice));
+    }
+    if let Some(id) = CreditEntryId::parse(id) {
+        return Ok(credit::by_id(tenant, id).await?.map(CreditEntry::new).map(Node::CreditEntry));
     }
     if let Some(id) = CreditNoteId::parse(id) {
         return Ok(invoices::credit_note_by_id(tenant, id).await?.map(CreditNote::new).map(Node::CreditNote));

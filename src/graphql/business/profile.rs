@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 
 use super::account::{Role, User};
 use super::api_keys::ApiKey;
+use super::credit::CreditEntryConnection;
 use super::invitations::InvitationConnection;
 use super::verification::Verification;
 
@@ -204,6 +205,19 @@ impl Business {
         let count = count_of(request, self.row.business_id, |loaders| &loaders.business_member_counts);
         let page = page.map(|row| (Position { at: row.joined_at, id: row.id.uuid() }, Member { row }));
         Ok(MemberConnection::of(request, &name, page, count))
+    }
+    /// How the balance came about, the newest first.
+    #[graphql(guard = "Allow(Need::ReadMoney)")]
+    async fn credit_entries(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<CreditEntryConnection> {
+        let arguments = PageArguments { first, after, last, before };
+        super::credit::page_of_business(request(context), self.row.business_id, arguments).await
     }
     /// Those who are invited and have not answered, the newest first. For owners and admins.
     #[graphql(guard = "Allow(Need::Manage)")]

@@ -14,6 +14,7 @@ use crate::graphql::business::account::User;
 use crate::graphql::business::api_keys::ApiKey;
 use crate::graphql::business::audit::AuditEvent;
 use crate::graphql::business::catalog::{Plan, Product};
+use crate::graphql::business::credit::CreditEntry;
 use crate::graphql::business::credit_notes::CreditNote;
 use crate::graphql::business::invitations::Invitation;
 use crate::graphql::business::invoices::Invoice;
@@ -26,11 +27,12 @@ use crate::graphql::business::support::{SupportTicket, TicketMessage};
 use crate::graphql::business::verification::VerificationDocument;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CouponId, CreditNoteId, DocumentId, InvitationId, InvoiceId, JournalEntryId, MemberId, PaymentId,
-    PaymentMethodId, PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId, UserId,
+    AuditEventId, BusinessId, CouponId, CreditEntryId, CreditNoteId, DocumentId, InvitationId, InvoiceId, JournalEntryId, MemberId,
+    PaymentId, PaymentMethodId, PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId,
+    UserId,
 };
 use crate::services::staff::Right;
-use crate::store::reads::{audit, invoices, ledger, payments, refunds, subscriptions};
+use crate::store::reads::{audit, credit, invoices, ledger, payments, refunds, subscriptions};
 
 /// A thing with an id.
 #[derive(Interface)]
@@ -62,6 +64,8 @@ pub enum StaffNode {
     Invoice(Invoice),
     /// A credit note.
     CreditNote(CreditNote),
+    /// A movement of account credit.
+    CreditEntry(CreditEntry),
     /// A payment.
     Payment(Payment),
     /// A part of a payment that is paid back.
@@ -169,6 +173,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = InvoiceId::parse(id) {
         return Ok(invoices::by_id(&reader, id).await?.map(Invoice::new).map(StaffNode::Invoice));
+    }
+    if let Some(id) = CreditEntryId::parse(id) {
+        return Ok(credit::by_id(&reader, id).await?.map(CreditEntry::new).map(StaffNode::CreditEntry));
     }
     if let Some(id) = CreditNoteId::parse(id) {
         return Ok(invoices::credit_note_by_id(&reader, id).await?.map(CreditNote::new).map(StaffNode::CreditNote));

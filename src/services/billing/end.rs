@@ -38,7 +38,7 @@ pub async fn end(
     at: Timestamp,
     actor: &str,
 ) -> Result<Ended, Error> {
-    issue_drafts(tenant, ports, account, standing).await?;
+    Box::pin(issue_drafts(tenant, ports, account, standing)).await?;
     let metered = Metered::of(tenant, account, standing, at).await?;
     metered.note(tenant).await?;
     standing.apply(SubscriptionEvent::Canceled)?;

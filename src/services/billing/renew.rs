@@ -54,7 +54,7 @@ async fn bill_boundary(tenant: &Tenant, ports: &Ports, account: &mut Account, st
     let was = standing.row.status;
     if standing.plan.product.grace_hours > 0 {
         // Of the boundary before, where nobody came by since.
-        issue_drafts(tenant, ports, account, standing).await?;
+        Box::pin(issue_drafts(tenant, ports, account, standing)).await?;
     }
     // By the plan that was in force at the end of the usage period. Without access nothing is billed, and it waits.
     let rating = Rating::of(standing, boundary.get());

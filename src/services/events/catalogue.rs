@@ -418,8 +418,6 @@ impl Event {
             failure_code: None,
         };
         let paid = InvoiceFacts { status: text("PAID"), amount_due: text("0.00"), ..issued.clone() };
-        let voided = InvoiceFacts { status: text("VOID"), amount_due: text("0.00"), ..issued.clone() };
-        let given_up = InvoiceFacts { status: text("UNCOLLECTIBLE"), ..issued.clone() };
         let failed = PaymentFacts { failure_code: Some(text("insufficient_funds")), ..succeeded.clone() };
         let usage = UsageFacts {
             subscription_id: subscription.subscription_id.clone(),
@@ -436,28 +434,41 @@ impl Event {
         };
         let mut samples = vec![Self::BusinessRegistered(registered)];
         samples.extend(SubscriptionWhat::ALL.into_iter().map(|(what, ..)| Self::Subscription(what, sample(what, &subscription))));
+        samples.extend([Self::InvoiceIssued(issued.clone()), Self::InvoicePaid(paid)]);
+        samples.extend(taken_back(&issued));
         samples.extend([
-            Self::InvoiceIssued(issued),
-            Self::InvoicePaid(paid),
-            Self::InvoiceVoided(voided),
-            Self::InvoiceMarkedUncollectible(given_up),
-            Self::CreditNoteIssued(CreditNoteFacts::sample()),
-            Self::RefundSucceeded(RefundFacts::sample()),
-            Self::RefundFailed(RefundFacts::sample()),
             Self::PaymentSucceeded(succeeded),
             Self::PaymentFailed(failed),
             Self::UsageThresholdReached(usage),
+            sample_webhook(),
         ]);
-        samples.push(Self::WebhookDisabled(WebhookFacts {
-            endpoint_id: text("whk_01k2x3y4z5e8f9g0h1j2k3m4nd"),
-            host: text("hooks.example.com"),
-            reason: text("410"),
-            at: text("2027-02-20T09:00:00Z"),
-        }));
         samples.extend(TicketWhat::ALL.into_iter().map(|(what, _)| Self::Ticket(what, sample_ticket(what))));
         samples.extend(VerificationWhat::ALL.into_iter().map(|(what, _)| Self::Verification(what, what.sample())));
         samples
     }
+}
+
+/// What takes an invoice back, wholly or in part.
+fn taken_back(issued: &InvoiceFacts) -> [Event; 5] {
+    let voided = InvoiceFacts { status: "VOID".to_owned(), amount_due: "0.00".to_owned(), ..issued.clone() };
+    let given_up = InvoiceFacts { status: "UNCOLLECTIBLE".to_owned(), ..issued.clone() };
+    [
+        Event::InvoiceVoided(voided),
+        Event::InvoiceMarkedUncollectible(given_up),
+        Event::CreditNoteIssued(CreditNoteFacts::sample()),
+        Event::RefundSucceeded(RefundFacts::sample()),
+        Event::RefundFailed(RefundFacts::sample()),
+    ]
+}
+
+/// An endpoint that was switched off.
+fn sample_webhook() -> Event {
+    Event::WebhookDisabled(WebhookFacts {
+        endpoint_id: "whk_01k2x3y4z5e8f9g0h1j2k3m4nd".to_owned(),
+        host: "hooks.example.com".to_owned(),
+        reason: "410".to_owned(),
+        at: "2027-02-20T09:00:00Z".to_owned(),
+    })
 }
 
 /// A subscription as it stands after `what`.

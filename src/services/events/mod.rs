@@ -51,7 +51,8 @@ pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<(), E
     let (sequence, webhooks) = outbox::insert_next(tenant, row.clone()).await?;
     row.sequence = sequence;
     let rows = [row];
-    let senders = if webhooks == 0 { Vec::new() } else { fan_out::write(tenant, ports, &rows).await? };
+    // Boxed: every change of money ends in this future, and few have webhooks.
+    let senders = if webhooks == 0 { Vec::new() } else { Box::pin(fan_out::write(tenant, ports, &rows)).await? };
     deliver(tenant, ports, &rows, &senders).await
 }
 
@@ -82,7 +83,7 @@ async fn emit_part(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(
         rows.push(row);
     }
     outbox::insert_all(tenant, rows.clone()).await?;
-    let senders = fan_out::write(tenant, ports, &rows).await?;
+    let senders = Box::pin(fan_out::write(tenant, ports, &rows)).await?;
     deliver(tenant, ports, &rows, &senders).await
 }
 

@@ -77,13 +77,13 @@ pub(super) async fn conclude(
 /// Writes a verdict on a locked attempt of a locked business.
 async fn apply(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, verdict: Verdict) -> Result<Standing, Error> {
     match verdict {
-        Verdict::Succeeded(success) => succeed(tenant, ports, business, held, success).await,
-        Verdict::Failed(decline) => fail(tenant, ports, business, held, decline).await,
+        Verdict::Succeeded(success) => Box::pin(succeed(tenant, ports, business, held, success)).await,
+        Verdict::Failed(decline) => Box::pin(fail(tenant, ports, business, held, decline)).await,
         Verdict::Waiting(action) => wait(tenant, ports, held, action).await,
         Verdict::Lost if held.status == PaymentStatus::Unknown => Ok(standing(held)),
         Verdict::Lost => lose(tenant, ports, held).await,
         // An attempt of which nothing was known is over as a failure; one that waited for the customer has lapsed.
-        Verdict::CalledOff if held.status == PaymentStatus::Unknown => fail(tenant, ports, business, held, never_charged()).await,
+        Verdict::CalledOff if held.status == PaymentStatus::Unknown => Box::pin(fail(tenant, ports, business, held, never_charged())).await,
         Verdict::CalledOff => {
             let standing = call_off(tenant, ports, held, "system").await?;
             let mut account = Account::of_locked(tenant, business, ports.now()).await?;

@@ -98,7 +98,7 @@ impl StaffService {
                 match open::<String>(&system, &ports, access, input.invoice, key).await? {
                     Opened::Replay(note) => Ok((Credited { note: made(CreditNoteId::parse(&note))?, replayed: true }, None)),
                     Opened::New(desk) => {
-                        let (note, begun) = issue(*desk, &input, memo).await?;
+                        let (note, begun) = Box::pin(issue(*desk, &input, memo)).await?;
                         Ok((note, Some(begun)))
                     }
                 }

@@ -95,7 +95,7 @@ impl StaffService {
                 let key = (input.idempotency_key.as_str(), what.operation(), &canonical);
                 match open::<String>(&system, &ports, access, input.invoice, key).await? {
                     Opened::Replay(invoice) => Ok(Corrected { invoice: made(InvoiceId::parse(&invoice))?, replayed: true }),
-                    Opened::New(desk) => apply(*desk, what, &reason).await,
+                    Opened::New(desk) => Box::pin(apply(*desk, what, &reason)).await,
                 }
             }
         };

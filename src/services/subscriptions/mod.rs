@@ -259,7 +259,7 @@ async fn locked(tenant: &Tenant, ports: &Ports, account: &mut Account, id: Optio
     };
     let mut standing = found.ok_or_else(no_such_subscription)?;
     bill_due_boundaries(tenant, ports, account, &mut standing).await?;
-    issue_drafts(tenant, ports, account, &mut standing).await?;
+    Box::pin(issue_drafts(tenant, ports, account, &mut standing)).await?;
     Ok(standing)
 }
 

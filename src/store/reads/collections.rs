@@ -59,7 +59,6 @@ pub async fn by_status(reader: &Reader, currency: Currency) -> Result<Vec<(Subsc
 pub async fn owed(reader: &Reader, currency: Currency, now: Timestamp) -> Result<Vec<Aged>, Error> {
     /// Two sums of each age.
     #[derive(FromQueryResult)]
-    #[expect(clippy::missing_docs_in_private_items, reason = "the ages in their order")]
     struct Sums {
         amount_0: Option<i64>,
         amount_1: Option<i64>,

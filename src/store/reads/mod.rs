@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod businesses;
 pub mod collections;
+pub mod credit;
 pub mod invoices;
 pub mod ledger;
 pub mod payments;
