@@ -100,7 +100,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("ApiKey", "node(id: $key) { ... on ApiKey { ? } }"),
     ("AuditEvent", "node(id: $event) { ... on AuditEvent { ? } }"),
     ("Business", "profile { ? }"),
-    ("CreditEntry", "node(id: $entry_of_credit) { ... on CreditEntry { ? } }"),
+    ("CreditEntry", "node(id: $movement) { ... on CreditEntry { ? } }"),
     ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
     ("Invitation", "node(id: $invitation) { ... on Invitation { ? } }"),
     ("Invoice", "invoice(id: $invoice) { ? }"),

@@ -74,7 +74,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("AuditEvent", "node(id: $event) { ... on AuditEvent { ? } }"),
     ("Business", "business(id: $business) { business { ? } }"),
     ("Coupon", "node(id: $coupon) { ... on Coupon { ? } }"),
-    ("CreditEntry", "node(id: $entry_of_credit) { ... on CreditEntry { ? } }"),
+    ("CreditEntry", "node(id: $movement) { ... on CreditEntry { ? } }"),
     ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
     ("Invitation", "node(id: $invitation) { ... on Invitation { ? } }"),
     ("Invoice", "node(id: $invoice) { ... on Invoice { ? } }"),

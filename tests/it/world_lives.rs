@@ -165,7 +165,7 @@ impl Life {
     /// An id of each kind of thing, by what it is called: the business's own, a credit note among them, and what is sold.
     pub(crate) async fn named_ids(&self, world: &World) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::from([("note", self.credited(world).await), ("plan", self.dearer_plan.clone())]);
-        ids.insert("entry_of_credit", self.credit_entry().await);
+        ids.insert("movement", self.credit_entry().await);
         let input = json!({ "email": "invited@example.com", "role": "MEMBER" });
         let invited = self.client.mutate("inviteMember", input, "invitation { id }").await;
         ids.insert("invitation", invited["invitation"]["id"].as_str().unwrap().to_owned());
