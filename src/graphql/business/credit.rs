@@ -31,7 +31,7 @@ pub enum CreditReason {
     VoidedInvoice,
     /// A refund failed.
     FailedRefund,
-    /// Staff granted it.
+    /// It was granted by hand.
     GrantedByStaff,
 }
 
