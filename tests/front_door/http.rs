@@ -161,7 +161,7 @@ async fn an_unknown_accept_is_406_and_another_body_415() {
     for content_type in [
         "text/plain",
         "application/x-www-form-urlencoded",
-        "multipart/mixed; boundary=x",
+        "multipart/form-data; boundary=x",
         "application/graphql",
         "application/json; charset=utf-16",
         "",
@@ -171,9 +171,6 @@ async fn an_unknown_accept_is_406_and_another_body_415() {
     }
     let request = Request::post("/graphql").body(r#"{"query":"{ node { id } }"}"#.into()).unwrap();
     assert_eq!(send(request).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    // Any page may send a form; only who may set a header may send it here.
-    let form = Request::post("/graphql").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body("--x--".into()).unwrap();
-    assert_eq!(send(form).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
