@@ -119,7 +119,9 @@ pub async fn withdraw(tenant: &Tenant, kind: &str, key: &str, now: Instant) -> R
     let this =
         Condition::all().add(job::Column::Kind.eq(kind)).add(job::Column::JobKey.eq(key)).add(job::Column::Status.eq(JobStatus::Ready));
     let done = |update: super::tenant::ScopedUpdate<job::Entity>| {
-        update.set(job::Column::Status, JobStatus::Done).set(job::Column::UpdatedAt, now).filter(this)
+        // Nobody holds what is over.
+        let update = update.set(job::Column::Status, JobStatus::Done).set(job::Column::LeasedUntil, Option::<Instant>::None);
+        update.set(job::Column::UpdatedAt, now).filter(this)
     };
     tenant.update_where::<job::Entity>(done).await?;
     Ok(())

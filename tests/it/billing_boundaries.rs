@@ -116,7 +116,7 @@ async fn a_renewal_charges_by_its_own_job(db: TestDatabase) {
     assert_eq!(world.charges().await, 2);
     // The job that would have charged if it had not.
     assert_eq!(world.count("jobs", "kind = 'charge' and status = 'DONE'").await, 2);
-    assert_eq!(world.count("jobs", "kind = 'charge' and fence = 0").await, 1, "nobody claimed it");
+    assert_eq!(world.count("jobs", "kind = 'charge' and fence = 0 and leased_until is null").await, 1, "nobody claimed it, or holds it");
 }
 
 /// A subscription whose renewal has charged, and whose worker waits for the gateway to say so.
