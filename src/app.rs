@@ -25,6 +25,7 @@ use crate::graphql::schema::front_door;
 use crate::graphql::staff;
 use crate::http::business::BusinessExecutor;
 use crate::http::graphiql::{DemoUser, GraphiqlSettings};
+use crate::http::rates::Rates;
 use crate::http::router::{BUSINESS_PATH, Routes, router};
 use crate::http::staff::StaffExecutor;
 use crate::http::{graphql, server::ServerLimits};
@@ -59,6 +60,8 @@ pub struct App {
     staff_door: Arc<FrontDoor>,
     /// Who is believed about where a request comes from.
     proxies: Arc<[Network]>,
+    /// How often one may ask.
+    rates: Arc<Rates>,
 }
 
 impl App {
@@ -71,6 +74,7 @@ impl App {
         let (clock, ids, rng): (SharedClock, SharedIdGen, SharedRng) = (Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemRng));
         let store = open_store(settings).await?;
         let keys = Keys::of(settings, rng.as_ref())?;
+        let masters = keys.masters();
         let sandbox = open_sandbox(settings, &clock).await?;
         let gateway: Arc<dyn PaymentGateway> =
             sandbox.clone().map_or_else(|| Arc::new(ClosedGateway) as Arc<dyn PaymentGateway>, |gateway| Arc::new(gateway));
@@ -84,7 +88,7 @@ impl App {
             passwords: Passwords::new(settings.passwords.into(), settings.passwords.into(), Arc::clone(&rng))?,
             tokens: Arc::new(TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng))),
             previews: keys.cursor.clone(),
-            master: keys.master,
+            master: masters,
             gateway,
             mailer: mailer(settings, &clock)?,
             documents: documents(settings)?,
@@ -101,7 +105,7 @@ impl App {
             rng,
         });
         let app = Self::of(ports, keys.cursor, sandbox, door_limits(settings))?;
-        Ok(app.behind(settings.proxies()))
+        Ok(app.behind(settings.proxies()).asked_at(Rates::new(settings.rates)))
     }
 
     /// The house on ports that are built already.
@@ -113,13 +117,29 @@ impl App {
         let door = Arc::new(front_door(&schema, limits)?);
         let staff = staff::schema();
         let staff_door = Arc::new(front_door(&staff, limits)?);
-        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door, staff, staff_door, proxies: Arc::new([]) })
+        Ok(Self {
+            ports,
+            cursors: Arc::new(cursors),
+            sandbox,
+            schema,
+            door,
+            staff,
+            staff_door,
+            proxies: Arc::new([]),
+            rates: Arc::new(Rates::none()),
+        })
     }
 
     /// The same house behind proxies that are believed about where a request comes from.
     #[must_use]
     pub fn behind(self, proxies: Vec<Network>) -> Self {
         Self { proxies: proxies.into(), ..self }
+    }
+
+    /// The same house with limits on how often one may ask.
+    #[must_use]
+    pub fn asked_at(self, rates: Rates) -> Self {
+        Self { rates: Arc::new(rates), ..self }
     }
 
     /// Waits for the transactions under way, and closes the database.
@@ -139,6 +159,7 @@ impl App {
                 keys: KeySignIn::new(self.ports.clone()),
                 cursors: Arc::clone(&self.cursors),
                 proxies: Arc::clone(&self.proxies),
+                rates: Arc::clone(&self.rates),
             },
             door: Arc::clone(&self.door),
             staff: StaffExecutor {
@@ -146,6 +167,7 @@ impl App {
                 ports: self.ports.clone(),
                 cursors: Arc::clone(&self.cursors),
                 proxies: Arc::clone(&self.proxies),
+                rates: Arc::clone(&self.rates),
             },
             staff_door: Arc::clone(&self.staff_door),
             limits,

@@ -92,6 +92,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// What a request may take.
     pub limits: Limits,
+    /// How often one may ask.
+    pub rates: RateSettings,
     /// Sandbox alone: whether webhooks may go to this machine too, unencrypted as well.
     pub webhooks_to_loopback: bool,
     /// Sandbox alone: how long the sandbox gateway waits between taking money and answering.
@@ -181,12 +183,23 @@ pub struct LogSettings {
 pub struct KeySettings {
     /// Wraps the keys of businesses.
     pub master: Option<KeyMaterial>,
+    /// Wrapped them until it was replaced.
+    pub master_previous: Option<KeyMaterial>,
     /// Signs access tokens.
     pub token: Option<KeyMaterial>,
     /// Signed access tokens until the last rotation.
     pub token_previous: Option<KeyMaterial>,
     /// Authenticates paging cursors.
     pub cursor: Option<KeyMaterial>,
+}
+
+/// How often one may ask, in requests a minute; 0 is as often as one likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateSettings {
+    /// A person or a key.
+    pub per_caller: u32,
+    /// An address from which nobody says who they are.
+    pub per_address: u32,
 }
 
 /// How long people stay signed in.

@@ -23,6 +23,8 @@ use rust_decimal::Decimal;
 mod access_keys;
 #[path = "properties/changes.rs"]
 mod changes;
+#[path = "properties/hostile.rs"]
+mod hostile;
 #[path = "properties/scenario.rs"]
 mod scenario;
 #[path = "properties/usage.rs"]

@@ -11,8 +11,9 @@ const SCHEMA: &str = include_str!("../schema.graphql");
 const STAFF_SCHEMA: &str = include_str!("../schema.staff.graphql");
 
 /// The keys and the password that the environment gives and no flag does, since flags can be read by all.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     "EVOLVE_MASTER_KEY",
+    "EVOLVE_MASTER_KEY_PREVIOUS",
     "EVOLVE_TOKEN_KEY",
     "EVOLVE_TOKEN_KEY_PREVIOUS",
     "EVOLVE_CURSOR_KEY",

@@ -3,6 +3,7 @@
 
 mod demo;
 mod doctor;
+mod keys;
 mod mail;
 mod migrate;
 mod quote;
@@ -34,10 +35,11 @@ const AFTER_HELP: &str = "\
 Settings come from flags, then the environment, then evolve.toml.
 
 Keys come from the environment or from files, never from flags (anyone on the machine can read those):
-  EVOLVE_MASTER_KEY          protects what is stored sealed
-  EVOLVE_TOKEN_KEY           signs access tokens
-  EVOLVE_TOKEN_KEY_PREVIOUS  the token key in use before this one (after a rotation)
-  EVOLVE_CURSOR_KEY          authenticates paging cursors
+  EVOLVE_MASTER_KEY           protects what is stored sealed
+  EVOLVE_MASTER_KEY_PREVIOUS  the master key in use before this one (until `keys rotate` is through)
+  EVOLVE_TOKEN_KEY            signs access tokens
+  EVOLVE_TOKEN_KEY_PREVIOUS   the token key in use before this one (after a rotation)
+  EVOLVE_CURSOR_KEY           authenticates paging cursors
 Each is 32 bytes in base64: make one with `openssl rand -base64 32`. A sandbox makes its own in <data-dir>/keys.
 The mail server's password comes the same way: EVOLVE_SMTP_PASSWORD.";
 
@@ -100,6 +102,12 @@ pub enum Command {
         #[arg(value_enum)]
         action: AuditAction,
     },
+    /// Look after the keys that protect what is stored sealed
+    Keys {
+        /// What to do
+        #[command(subcommand)]
+        action: KeysAction,
+    },
     /// Evaluate a scenario (JSON): what would be billed from sign-up to end, printed as JSON
     #[command(help_template = quote::HELP, override_usage = quote::USAGE, after_help = quote::AFTER_HELP)]
     Quote {
@@ -134,6 +142,18 @@ pub enum MailAction {
         /// The HTML instead of the text
         #[arg(long)]
         html: bool,
+    },
+}
+
+/// What `keys` does.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeysAction {
+    /// Wrap every key under EVOLVE_MASTER_KEY, which takes the place of EVOLVE_MASTER_KEY_PREVIOUS; runs while serving, and again
+    /// where it was cut short
+    Rotate {
+        /// Give each business a new key too, and seal all it sealed anew, files among it, where the key is at least so many days old
+        #[arg(long, value_name = "DAYS")]
+        reseal: Option<u16>,
     },
 }
 
@@ -183,6 +203,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Schema { staff } => schema::run(staff),
         Command::Doctor => doctor::examine(settings).await,
         Command::Audit { action: AuditAction::Verify } => doctor::verify_audit(settings).await,
+        Command::Keys { action: KeysAction::Rotate { reseal } } => keys::rotate(settings, reseal).await,
         Command::Quote { file } => quote::run(&file),
         Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
         Command::Staff { action } => staff::run(settings, action).await,
@@ -240,6 +261,9 @@ mod tests {
         assert_eq!(command(&["migrate"]), Some(Command::Migrate { action: MigrateAction::Up }));
         assert_eq!(command(&["migrate", "status"]), Some(Command::Migrate { action: MigrateAction::Status }));
         assert_eq!(command(&["doctor"]), Some(Command::Doctor));
+        assert_eq!(command(&["keys", "rotate"]), Some(Command::Keys { action: KeysAction::Rotate { reseal: None } }));
+        let yearly = Some(Command::Keys { action: KeysAction::Rotate { reseal: Some(365) } });
+        assert_eq!(command(&["keys", "rotate", "--reseal", "365"]), yearly);
         assert_eq!(command(&["audit", "verify"]), Some(Command::Audit { action: AuditAction::Verify }));
         assert_eq!(command(&["migrate", "down"]), Some(Command::Migrate { action: MigrateAction::Down }));
         assert_eq!(command(&["seed", "my.toml", "--demo"]), Some(Command::Seed { file: Some("my.toml".into()), demo: true }));
@@ -277,7 +301,14 @@ mod tests {
             let (flag, variable) = (argument.get_long().unwrap(), argument.get_env().unwrap().to_str().unwrap());
             assert!(help.contains(&format!("--{flag}")) && help.contains(variable), "{flag}");
         }
-        for name in ["EVOLVE_MASTER_KEY ", "EVOLVE_TOKEN_KEY ", "EVOLVE_TOKEN_KEY_PREVIOUS ", "EVOLVE_CURSOR_KEY ", "DATABASE_URL"] {
+        for name in [
+            "EVOLVE_MASTER_KEY ",
+            "EVOLVE_MASTER_KEY_PREVIOUS ",
+            "EVOLVE_TOKEN_KEY ",
+            "EVOLVE_TOKEN_KEY_PREVIOUS ",
+            "EVOLVE_CURSOR_KEY ",
+            "DATABASE_URL",
+        ] {
             assert!(help.contains(name), "{name}");
         }
     }

@@ -107,6 +107,11 @@ given! {
     #[arg(long, global = true, env = "EVOLVE_MASTER_KEY_FILE", value_name = "PATH", help_heading = KEYS)]
     master_key_file: PathBuf,
     #[arg(skip)]
+    master_key_previous: SecretString,
+    /// A file with the master key in use before this one, until `keys rotate` is through
+    #[arg(long, global = true, env = "EVOLVE_MASTER_KEY_PREVIOUS_FILE", value_name = "PATH", help_heading = KEYS)]
+    master_key_previous_file: PathBuf,
+    #[arg(skip)]
     token_key: SecretString,
     /// A file with the key that signs access tokens
     #[arg(long, global = true, env = "EVOLVE_TOKEN_KEY_FILE", value_name = "PATH", help_heading = KEYS)]
@@ -209,6 +214,12 @@ given! {
     /// How many connections may be open at once [default: 1024]
     #[arg(long, global = true, env = "EVOLVE_CONNECTIONS", value_name = "COUNT", help_heading = LIMITS)]
     connections: u32,
+    /// How many requests a minute one person or key may make; 0 is any number [default: 1200]
+    #[arg(long, global = true, env = "EVOLVE_REQUESTS_PER_CALLER", value_name = "COUNT", help_heading = LIMITS)]
+    requests_per_caller: u32,
+    /// How many requests a minute may come from one address without saying who asks; 0 is any number [default: 600]
+    #[arg(long, global = true, env = "EVOLVE_REQUESTS_PER_ADDRESS", value_name = "COUNT", help_heading = LIMITS)]
+    requests_per_address: u32,
 
     /// Which lines are logged, e.g. `debug` or `info,sqlx=warn` [default: info]
     #[arg(long, global = true, env = "EVOLVE_LOG", value_name = "FILTER", help_heading = LOGS)]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
-    S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
+    RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
 };
 
 /// The file that is read when none is named.
@@ -111,6 +111,10 @@ impl Settings {
                 running: given.passwords_running.unwrap_or(4),
                 waiting: given.passwords_waiting.unwrap_or(64),
             },
+            rates: RateSettings {
+                per_caller: given.requests_per_caller.unwrap_or(1_200),
+                per_address: given.requests_per_address.unwrap_or(600),
+            },
             limits: Limits {
                 body_bytes: given.body_bytes.unwrap_or(1 << 20),
                 query_depth: given.query_depth.unwrap_or(15),
@@ -137,6 +141,7 @@ pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Give
     let of = |name| environment(name).map(|value| SecretString::from(value.to_string_lossy().into_owned()));
     Given {
         master_key: of("EVOLVE_MASTER_KEY"),
+        master_key_previous: of("EVOLVE_MASTER_KEY_PREVIOUS"),
         token_key: of("EVOLVE_TOKEN_KEY"),
         token_key_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS"),
         cursor_key: of("EVOLVE_CURSOR_KEY"),
@@ -155,6 +160,7 @@ fn keys_of(given: &Given, problems: &mut Vec<String>) -> KeySettings {
     };
     KeySettings {
         master: of("EVOLVE_MASTER_KEY", &given.master_key, &given.master_key_file),
+        master_previous: of("EVOLVE_MASTER_KEY_PREVIOUS", &given.master_key_previous, &given.master_key_previous_file),
         token: of("EVOLVE_TOKEN_KEY", &given.token_key, &given.token_key_file),
         token_previous: of("EVOLVE_TOKEN_KEY_PREVIOUS", &given.token_key_previous, &given.token_key_previous_file),
         cursor: of("EVOLVE_CURSOR_KEY", &given.cursor_key, &given.cursor_key_file),

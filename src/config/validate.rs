@@ -46,7 +46,7 @@ impl Settings {
     }
 
     fn check_ranges(&self, problems: &mut Vec<String>) {
-        let Self { database, sessions, passwords, limits, .. } = self;
+        let Self { database, sessions, passwords, limits, rates, .. } = self;
         let lane_memory = passwords.lanes.saturating_mul(LANE_MEMORY_KIB_MIN);
         let ranges = [
             ("EVOLVE_DATABASE_READERS", database.readers, 1..=1_000),
@@ -66,6 +66,8 @@ impl Settings {
             ("EVOLVE_QUERY_COST", limits.query_cost, 100..=10_000_000),
             ("EVOLVE_REQUEST_SECONDS", limits.request_seconds, 1..=600),
             ("EVOLVE_CONNECTIONS", limits.connections, 1..=1_000_000),
+            ("EVOLVE_REQUESTS_PER_CALLER", rates.per_caller, 0..=1_000_000),
+            ("EVOLVE_REQUESTS_PER_ADDRESS", rates.per_address, 0..=1_000_000),
         ];
         problems.extend(ranges.into_iter().filter_map(|(name, value, range)| out_of_range(name, value, &range)));
     }
@@ -135,7 +137,7 @@ impl Settings {
 
     fn check_production(&self, problems: &mut Vec<String>) {
         for (name, key) in self.named_keys() {
-            if key.is_none() && name != TOKEN_KEY_PREVIOUS {
+            if key.is_none() && ![MASTER_KEY_PREVIOUS, TOKEN_KEY_PREVIOUS].contains(&name) {
                 problems.push(format!("{name} is missing: production needs it, or {name}_FILE with the path of a file that holds it."));
             }
         }
@@ -173,9 +175,10 @@ impl Settings {
         }
     }
 
-    fn named_keys(&self) -> [(&'static str, Option<&KeyMaterial>); 4] {
+    fn named_keys(&self) -> [(&'static str, Option<&KeyMaterial>); 5] {
         [
             ("EVOLVE_MASTER_KEY", self.keys.master.as_ref()),
+            (MASTER_KEY_PREVIOUS, self.keys.master_previous.as_ref()),
             ("EVOLVE_TOKEN_KEY", self.keys.token.as_ref()),
             (TOKEN_KEY_PREVIOUS, self.keys.token_previous.as_ref()),
             ("EVOLVE_CURSOR_KEY", self.keys.cursor.as_ref()),
@@ -183,6 +186,7 @@ impl Settings {
     }
 }
 
+const MASTER_KEY_PREVIOUS: &str = "EVOLVE_MASTER_KEY_PREVIOUS";
 const TOKEN_KEY_PREVIOUS: &str = "EVOLVE_TOKEN_KEY_PREVIOUS";
 
 fn out_of_range(name: &str, value: u32, range: &RangeInclusive<u32>) -> Option<String> {

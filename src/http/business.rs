@@ -9,6 +9,7 @@ use http::request::Parts;
 use super::client_address::client_address;
 use super::graphql::Executor;
 use super::guard;
+use super::rates::Rates;
 use crate::config::Network;
 use crate::error::Error;
 use crate::graphql::business::Schema;
@@ -35,6 +36,8 @@ pub struct BusinessExecutor {
     pub cursors: Arc<CursorKey>,
     /// Who is believed about where a request comes from.
     pub proxies: Arc<[Network]>,
+    /// How often one may ask.
+    pub rates: Arc<Rates>,
 }
 
 impl Executor for BusinessExecutor {
@@ -42,7 +45,8 @@ impl Executor for BusinessExecutor {
 
     async fn may_upload(&self, parts: &Parts) -> Result<(), Error> {
         let customers = CustomerService::new(self.ports.clone());
-        match guard::caller(&customers, &self.keys, &parts.headers).await? {
+        let found = guard::caller(&customers, &self.keys, &parts.headers).await;
+        match self.rates.count(found, client_address(parts, &self.proxies))? {
             Caller::Anonymous => Err(Error::Unauthenticated),
             Caller::User { .. } | Caller::Key { .. } => Ok(()),
             Caller::Service { .. } | Caller::Staff { .. } => Err(Error::Forbidden),
@@ -51,7 +55,8 @@ impl Executor for BusinessExecutor {
 
     async fn execute(&self, parts: &Parts, mut admitted: Admitted) -> Result<Response, Error> {
         let customers = CustomerService::new(self.ports.clone());
-        let caller = guard::caller(&customers, &self.keys, &parts.headers).await?;
+        let address = client_address(parts, &self.proxies);
+        let caller = self.rates.count(guard::caller(&customers, &self.keys, &parts.headers).await, address)?;
         if let Caller::Service { .. } = caller {
             let refused = beyond_a_service_key(&mut admitted)?;
             if !refused.is_empty() {
@@ -59,7 +64,6 @@ impl Executor for BusinessExecutor {
             }
         }
         let uploads = parts.extensions.get::<Uploads>().cloned().unwrap_or_default();
-        let address = client_address(parts, &self.proxies);
         let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads };
         Ok(run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
     }

@@ -97,6 +97,16 @@ struct Shared<E> {
     uploads: Semaphore,
 }
 
+/// Whether a body of this `Content-Type` is a form with files, read as the server reads it and then dropped: for those who look for
+/// one that it does not bear.
+pub async fn reads_form(content_type: &str, body: Bytes) -> bool {
+    let Ok(content_type) = HeaderValue::from_str(content_type) else { return false };
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type)]);
+    let opened = upload::Form::open(&headers, Body::from(body), Settings::default().max_body_bytes).await;
+    let Ok((_, form)) = opened else { return false };
+    form.files().await.is_ok()
+}
+
 /// The handler of a GraphQL path.
 pub fn handler<E: Executor, S: Clone + Send + Sync + 'static>(door: Arc<FrontDoor>, executor: E, settings: Settings) -> MethodRouter<S> {
     let shared = Arc::new(Shared { door, executor, settings, uploads: Semaphore::new(UPLOADS_AT_ONCE) });

@@ -11,7 +11,7 @@ use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
 use super::graphql::upload::PREFLIGHT;
 use super::staff::StaffExecutor;
-use super::{files, graphiql, graphql, health, request_id, sandbox_action, server};
+use super::{files, graphiql, graphql, headers, health, request_id, sandbox_action, server};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
@@ -46,6 +46,7 @@ pub fn router(routes: Routes) -> Router {
     let Routes { executor, door, staff, staff_door, limits, graphiql: page, cors_origins, sandbox } = routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
+    let is_encrypted = ports.public_url.starts_with("https://");
     let ready = move || {
         let store = store.clone();
         async move { store.ping().await.map_err(|error| format!("{error:?}")) }
@@ -58,7 +59,7 @@ pub fn router(routes: Routes) -> Router {
     if let Some(gateway) = sandbox {
         all = all.merge(sandbox_action::router(gateway, ports.clone()));
     }
-    server::dressed(all, ids)
+    server::dressed(headers::guarded(all, is_encrypted), ids)
 }
 
 /// Lets pages of the listed origins call the API. No cookies are used, so none are allowed.
@@ -69,4 +70,45 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER, HeaderName::from_static(PREFLIGHT)])
         .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate")])
         .max_age(std::time::Duration::from_hours(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::post;
+    use http::header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    };
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const APPLICATION: HeaderValue = HeaderValue::from_static("https://app.example.com");
+
+    async fn headers(method: Method, origin: &str, origins: &[HeaderValue]) -> http::HeaderMap {
+        let router: Router = Router::new().route("/", post(async || "{}").layer(cors(origins.to_vec())));
+        let mut request = http::Request::builder().method(method).uri("/").header(ORIGIN, origin);
+        request = request.header(ACCESS_CONTROL_REQUEST_METHOD, "POST").header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization");
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().headers().clone()
+    }
+
+    #[tokio::test]
+    async fn pages_of_listed_origins_alone_may_read_answers() {
+        for method in [Method::OPTIONS, Method::POST] {
+            let listed = headers(method.clone(), "https://app.example.com", &[APPLICATION]).await;
+            assert_eq!(listed[ACCESS_CONTROL_ALLOW_ORIGIN], APPLICATION);
+            assert!(!listed.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS), "there are no cookies to send");
+            for other in ["https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443", "null"] {
+                let answer = headers(method.clone(), other, &[APPLICATION]).await;
+                assert!(!answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{other}");
+            }
+            let none = headers(method, "https://app.example.com", &[]).await;
+            assert!(!none.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        }
+        let preflight = headers(Method::OPTIONS, "https://app.example.com", &[APPLICATION]).await;
+        assert_eq!(preflight[ACCESS_CONTROL_ALLOW_METHODS], "GET,POST");
+        let allowed = preflight[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+        assert!(allowed.contains("authorization") && !allowed.contains('*'), "{allowed}");
+    }
 }

@@ -8,6 +8,7 @@ use http::request::Parts;
 use super::business::Sender;
 use super::client_address::client_address;
 use super::graphql::Executor;
+use super::rates::Rates;
 use super::{business, guard};
 use crate::config::Network;
 use crate::error::Error;
@@ -28,13 +29,15 @@ pub struct StaffExecutor {
     pub cursors: Arc<CursorKey>,
     /// Who is believed about where a request comes from.
     pub proxies: Arc<[Network]>,
+    /// How often one may ask.
+    pub rates: Arc<Rates>,
 }
 
 impl Executor for StaffExecutor {
     async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
         let staff = StaffService::new(self.ports.clone());
-        let caller = guard::staff_caller(&staff, &parts.headers)?;
         let address = client_address(parts, &self.proxies);
+        let caller = self.rates.count(guard::staff_caller(&staff, &parts.headers), address)?;
         let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads: Uploads::default() };
         Ok(business::run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
     }

@@ -46,6 +46,11 @@ impl KeyId {
         rest.first_chunk().copied().map(Self)
     }
 
+    /// What everything that was sealed under it begins with.
+    pub fn head(self) -> Vec<u8> {
+        head(self).to_vec()
+    }
+
     fn of_key(purpose: &[u8], key: &KeyMaterial) -> Self {
         let digest = Sha256::new().chain_update(purpose).chain_update(key.expose()).finalize();
         let mut id = [0; KEY_ID_BYTES];

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::cursor::CursorKey;
 use super::envelope::MasterKey;
+use super::key_ring::MasterKeys;
 use super::random::Rng;
 use super::token::TokenKey;
 use crate::config::{KeyMaterial, KeySettings, KeyTextError, Mode, Settings};
@@ -56,6 +57,8 @@ pub enum KeyError {
 pub struct Keys {
     /// Wraps the keys of businesses.
     pub master: MasterKey,
+    /// Wrapped them until it was replaced.
+    pub master_previous: Option<MasterKey>,
     /// Signs access tokens.
     pub token: TokenKey,
     /// Signed access tokens until the last rotation.
@@ -65,6 +68,11 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// The master key and the one before it.
+    pub fn masters(&self) -> MasterKeys {
+        MasterKeys::new(self.master.clone(), self.master_previous.clone())
+    }
+
     /// The keys as the settings give them; those that a sandbox does not give are kept in its data directory.
     ///
     /// # Errors
@@ -85,8 +93,8 @@ impl Keys {
         Self::assemble(
             of(&given.master, "EVOLVE_MASTER_KEY")?,
             &of(&given.token, "EVOLVE_TOKEN_KEY")?,
-            given.token_previous.as_ref(),
             of(&given.cursor, "EVOLVE_CURSOR_KEY")?,
+            given,
         )
     }
 
@@ -106,19 +114,15 @@ impl Keys {
             None => kept(&directory, name, rng),
         };
         let (master, token, cursor) = (of(&given.master, "master.key")?, of(&given.token, "token.key")?, of(&given.cursor, "cursor.key")?);
-        Self::assemble(master, &token, given.token_previous.as_ref(), cursor)
+        Self::assemble(master, &token, cursor, given)
     }
 
-    fn assemble(
-        master: KeyMaterial,
-        token: &KeyMaterial,
-        token_previous: Option<&KeyMaterial>,
-        cursor: KeyMaterial,
-    ) -> Result<Self, KeyError> {
+    fn assemble(master: KeyMaterial, token: &KeyMaterial, cursor: KeyMaterial, given: &KeySettings) -> Result<Self, KeyError> {
         Ok(Self {
             master: MasterKey::new(master),
+            master_previous: given.master_previous.clone().map(MasterKey::new),
             token: TokenKey::new(token).map_err(KeyError::Unusable)?,
-            token_previous: token_previous.map(TokenKey::new).transpose().map_err(KeyError::Unusable)?,
+            token_previous: given.token_previous.as_ref().map(TokenKey::new).transpose().map_err(KeyError::Unusable)?,
             cursor: CursorKey::new(cursor),
         })
     }
@@ -258,11 +262,12 @@ mod tests {
     #[test]
     fn keys_given_by_the_operator_are_used_and_each_missing_one_is_named() {
         let key = |seed| Some(KeyMaterial::from_bytes((&SeededRng::new(seed) as &dyn Rng).bytes()));
-        let given = KeySettings { master: key(1), token: key(2), token_previous: key(3), cursor: key(4) };
+        let given = KeySettings { master: key(1), master_previous: key(5), token: key(2), token_previous: key(3), cursor: key(4) };
         let keys = Keys::from_settings(&given).unwrap();
         assert_eq!(keys.master.id(), MasterKey::new(given.master.clone().unwrap()).id());
         assert_eq!(keys.token.id(), TokenKey::new(given.token.as_ref().unwrap()).unwrap().id());
         assert!(keys.token_previous.is_some());
+        assert_eq!(keys.master_previous.unwrap().id(), MasterKey::new(given.master_previous.clone().unwrap()).id());
         let error = |given: KeySettings| Keys::from_settings(&given).unwrap_err().to_string();
         assert!(error(KeySettings { master: None, ..given.clone() }).starts_with("EVOLVE_MASTER_KEY is missing"));
         assert!(error(KeySettings { token: None, ..given.clone() }).starts_with("EVOLVE_TOKEN_KEY is missing"));

@@ -7,6 +7,7 @@
 pub mod access_key;
 pub mod cursor;
 pub mod envelope;
+pub mod key_ring;
 pub mod keys;
 pub mod otp;
 pub mod password;

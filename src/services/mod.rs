@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::ids::{SharedIdGen, TestClockId};
 use crate::security::cursor::CursorKey;
-use crate::security::envelope::MasterKey;
+use crate::security::key_ring::MasterKeys;
 use crate::security::password::Passwords;
 use crate::security::random::SharedRng;
 use crate::security::token::TokenIssuer;
@@ -38,6 +38,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod notifications;
 pub mod payments;
+pub mod sealing;
 mod second_factor;
 pub mod sessions;
 pub mod staff;
@@ -74,8 +75,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Access tokens.
     pub tokens: Arc<TokenIssuer>,
-    /// The key that wraps each business's own.
-    pub master: MasterKey,
+    /// The key that wraps each business's own, and the one before it.
+    pub master: MasterKeys,
     /// Signs what a preview showed.
     pub previews: CursorKey,
     /// The payment gateway.

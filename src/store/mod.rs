@@ -17,6 +17,7 @@ pub mod fault;
 pub mod invitations;
 pub mod invoices;
 pub mod jobs;
+pub mod key_rotation;
 pub mod keys;
 pub mod ledger;
 pub mod mails;

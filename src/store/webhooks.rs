@@ -35,6 +35,14 @@ pub async fn lock_enabled(tenant: &Tenant) -> Result<Vec<Endpoint>, Error> {
     enabled.order_by_asc(endpoint::Column::Id).lock(LockType::NoKeyUpdate).all().await
 }
 
+/// This business's endpoints, locked until the transaction ends.
+///
+/// # Errors
+/// The database's fault.
+pub async fn lock_all(tenant: &Tenant) -> Result<Vec<Endpoint>, Error> {
+    tenant.select::<endpoint::Entity>().order_by_asc(endpoint::Column::Id).lock(LockType::NoKeyUpdate).all().await
+}
+
 /// The endpoint of that id, if this business has it.
 ///
 /// # Errors

@@ -29,8 +29,13 @@ impl Server {
 
     /// The same, behind proxies that are believed.
     pub(crate) async fn behind(world: &World, proxies: Vec<Network>) -> Self {
+        Self::with(world, |app| app.behind(proxies)).await
+    }
+
+    /// The same, with the house changed.
+    pub(crate) async fn with(world: &World, change: impl FnOnce(App) -> App) -> Self {
         let keys = Keys::load_or_create(world.database.dir.path(), &SystemRng).unwrap();
-        let app = App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap().behind(proxies);
+        let app = change(App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = app.router(graphql::Settings::default(), None, Vec::new());

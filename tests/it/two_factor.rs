@@ -1,6 +1,10 @@
 //! Two-factor: it is asked for once it is confirmed, and what is shown for it is taken once.
 
+use evolve_business::config::KeyMaterial;
 use evolve_business::error::{Outcome, UserErrorCode as Code};
+use evolve_business::security::envelope::MasterKey;
+use evolve_business::security::key_ring::MasterKeys;
+use evolve_business::security::keys::Keys;
 use evolve_business::security::otp::OtpSecret;
 use evolve_business::services::access::Caller;
 use evolve_business::services::customers::{Registered, SignedIn};
@@ -28,6 +32,7 @@ both!(
     what_was_begun_is_confirmed_within_an_hour_and_by_the_newest_device,
     an_invitation_is_no_way_around_it,
     secrets_and_recovery_codes_are_not_stored_as_they_are,
+    a_second_factor_holds_when_the_master_key_is_replaced,
     staff_are_asked_for_a_second_factor_that_the_operator_turned_on,
 );
 
@@ -320,6 +325,18 @@ async fn secrets_and_recovery_codes_are_not_stored_as_they_are(db: TestDatabase)
     let client = server.holder(&json!(shown(&ben.tokens.access_token)));
     let answer = ask(&client, "confirmTwoFactor", json!({ "otp": device.shows(&world, 0) }), "recoveryCodes").await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{answer}");
+}
+
+async fn a_second_factor_holds_when_the_master_key_is_replaced(db: TestDatabase) {
+    let mut world = World::at(db, NOW).await;
+    let (_, device, _) = protected(&world).await;
+    let keys = Keys::load_or_create(world.database.dir.path(), world.ports.rng.as_ref()).unwrap();
+    let new = || MasterKey::new(KeyMaterial::from_bytes([9; 32]));
+    world.master_keys(MasterKeys::new(new(), Some(keys.master)));
+    // That of the person and of their business.
+    assert_eq!(world.rotate(false).await.rewrapped, 2);
+    world.master_keys(MasterKeys::new(new(), None));
+    enter(&world, &device.shows(&world, 0)).await.unwrap();
 }
 
 async fn staff_are_asked_for_a_second_factor_that_the_operator_turned_on(db: TestDatabase) {

@@ -45,6 +45,7 @@ impl World {
         change(&mut options);
         let store = Store::open(&options, shared.clone()).await.unwrap();
         let keys = Keys::load_or_create(database.dir.path(), rng.as_ref()).unwrap();
+        let masters = keys.masters();
         let gateway = SandboxGateway::open(database.dir.path(), shared.clone(), SandboxOptions::default()).await.unwrap();
         let from = MailAddress::parse("billing@evolve.test").unwrap();
         let settings =
@@ -56,7 +57,7 @@ impl World {
             rng: rng.clone(),
             passwords: Passwords::new(HashCost::TEST, HashLimits { running: 4, waiting: 64 }, rng.clone()).unwrap(),
             tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), rng)),
-            master: keys.master,
+            master: masters,
             previews: keys.cursor,
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),

@@ -77,7 +77,11 @@ impl Verification {
     }
     /// Under which number it is registered.
     async fn registration_number(&self, context: &Context<'_>) -> Option<Result<String>> {
-        nullable(async { Ok(self.row(context).await?.map(|row| row.registration_number)) }).await
+        let number = async {
+            let Some(row) = self.row(context).await? else { return Ok(None) };
+            Ok(Some(service::registration_number(&request(context).ports, &self.business, &row)?))
+        };
+        nullable(number).await
     }
     /// When an approval runs out.
     async fn expires_at(&self, context: &Context<'_>) -> Option<Result<DateTime>> {

@@ -5,13 +5,14 @@
 
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::{Error, Failure, Outcome};
-use crate::security::envelope::{BusinessKey, Place};
+use crate::security::envelope::Place;
 use crate::store::customers::{self, Business, Membership};
 use crate::store::reads::businesses::{FROM_WORST, Standing};
 use crate::store::{Instant, Tenant, sessions as stored};
 
 use super::Ports;
 use super::access::{self, Caller};
+use super::sealing::{self, keys_of};
 use super::throttle::{self, Target, Try};
 
 mod businesses;
@@ -141,14 +142,21 @@ impl Sealed {
     }
 }
 
-/// The business's own key.
-fn key_of(ports: &Ports, business: &Business) -> Result<BusinessKey, Error> {
-    Ok(ports.master.unwrap_key(business.business_id.uuid(), &business.wrapped_key)?)
+/// Seals what a row has sealed anew, under its present key; the row is then saved.
+pub(in crate::services) fn seal_anew(ports: &Ports, business: &mut Business) -> Result<(), Error> {
+    let keys = keys_of(ports, business)?;
+    let anew = |column: Sealed, sealed: Option<&[u8]>| {
+        sealed.map(|sealed| sealing::seal_anew(ports, &keys, &column.place(business), sealed)).transpose()
+    };
+    let tax_id = anew(Sealed::TaxId, business.tax_id_sealed.as_deref())?;
+    let phone = anew(Sealed::Phone, business.phone_sealed.as_deref())?;
+    (business.tax_id_sealed, business.phone_sealed) = (tax_id, phone);
+    Ok(())
 }
 
 /// Seals a value for its column.
 fn seal(ports: &Ports, business: &Business, column: Sealed, value: &str) -> Result<Vec<u8>, Error> {
-    Ok(key_of(ports, business)?.seal(ports.rng.as_ref(), &column.place(business), value.as_bytes())?)
+    Ok(keys_of(ports, business)?.seal(ports.rng.as_ref(), &column.place(business), value.as_bytes())?)
 }
 
 /// Sets the tax id of a row that is then saved.
@@ -160,7 +168,7 @@ pub(in crate::services) fn set_tax_id(ports: &Ports, business: &mut Business, va
 /// Opens the value of a column.
 fn open(ports: &Ports, business: &Business, column: Sealed, sealed: Option<&[u8]>) -> Result<Option<String>, Error> {
     let Some(sealed) = sealed else { return Ok(None) };
-    Ok(Some(key_of(ports, business)?.open_text(&column.place(business), sealed)?))
+    Ok(Some(keys_of(ports, business)?.open_text(&column.place(business), sealed)?))
 }
 
 /// The fault of an operation that refuses nothing.

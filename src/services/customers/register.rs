@@ -199,6 +199,8 @@ impl CustomerService {
             phone_sealed: None,
             tax_id_sealed: None,
             wrapped_key: self.ports.master.wrap(rng, business_id.uuid(), &BusinessKey::generate(rng))?,
+            previous_wrapped_key: None,
+            key_made_at: None,
             tax_exempt: false,
             time_zone: founded.time_zone,
             currency: founded.currency,

@@ -1,18 +1,13 @@
 //! Links by which a document can be downloaded: signed, good for a quarter of an hour, and for that one file.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use super::files::hex;
-use super::{file_of, key_of, place_of};
+use super::sealed::opened;
 use crate::error::Error;
 use crate::ids::{BusinessId, DocumentId};
 use crate::services::Ports;
-use crate::store::customers::{self, Business};
+use crate::store::customers;
 use crate::store::types::ScanStatus;
 use crate::store::verification::{self as rows, Document};
 use crate::store::{Snapshot, TenantScope};
@@ -56,7 +51,7 @@ pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Er
     if document.scan == ScanStatus::Infected {
         return Ok(None);
     }
-    let mut content = opened(ports, &business, &document).await?;
+    let mut content = opened(ports, TenantScope::proved(document.business_id), &business, &document).await?;
     let content = std::mem::take(&mut *content);
     Ok(Some(Download { file_name: document.file_name, content_type: document.content_type, content }))
 }
@@ -67,23 +62,6 @@ fn read(said: &[u8], now: Timestamp) -> Option<(BusinessId, DocumentId)> {
     let (document, rest) = rest.split_first_chunk::<16>()?;
     let until = i64::from_be_bytes(rest.try_into().ok()?);
     (now.as_microsecond() < until).then(|| (BusinessId::from(Uuid::from_bytes(*business)), DocumentId::from(Uuid::from_bytes(*document))))
-}
-
-/// A document's file as it was sent: it is the very one, or a fault.
-///
-/// # Errors
-/// The fault of where files are kept; [`Error::Corrupt`] where it does not open or is another.
-pub(super) async fn opened(ports: &Ports, business: &Business, document: &Document) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let sealed = ports.documents.get(&file_of(business, document.id)).await?;
-    let (key, place, expected) = (Arc::new(key_of(ports, business)?), place_of(business, document.id), document.sha256.clone());
-    let opening = tokio::task::spawn_blocking(move || {
-        let content = key.open(&place, &sealed)?;
-        if hex(&Sha256::digest(&*content)) != expected {
-            return Err(Error::Corrupt("a file is another than the one that was sent".into()));
-        }
-        Ok(content)
-    });
-    opening.await.map_err(|error| Error::Task(Box::new(error)))?
 }
 
 #[cfg(test)]

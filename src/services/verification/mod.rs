@@ -7,8 +7,6 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 
 use crate::error::{Error, Outcome};
-use crate::ids::DocumentId;
-use crate::security::envelope::{BusinessKey, Place};
 use crate::services::Ports;
 use crate::services::billing::account::zone;
 use crate::services::billing::rule as evaluated;
@@ -24,6 +22,7 @@ mod files;
 mod links;
 mod review;
 mod scan;
+mod sealed;
 mod states;
 mod submit;
 
@@ -31,8 +30,11 @@ pub use files::{MAX_FILE_BYTES, MAX_FILES, Upload};
 pub use links::{Download, download, link};
 pub use review::{Decision, Review};
 pub(in crate::services) use review::{renamed, review};
+pub use sealed::registration_number;
+pub(in crate::services) use sealed::{remove_file, seal_anew, seal_file_anew, seal_number_in_plain};
 pub use submit::{NewDocument, SubmitVerification, VerificationService};
 
+use sealed::file_of;
 use states::{Turn, after};
 
 /// The job that ends an approval; its key is the verification's id and which of its approvals.
@@ -146,21 +148,6 @@ async fn told(tenant: &Tenant, ports: &Ports, what: VerificationWhat, business: 
         at: ports.now().to_string(),
     };
     events::emit(tenant, ports, &Event::Verification(what, facts)).await
-}
-
-/// The name under which a document's file is kept.
-fn file_of(business: &Business, document: DocumentId) -> String {
-    format!("{}/{document}", business.business_id)
-}
-
-/// Where a document's file opens, and nowhere else.
-fn place_of(business: &Business, document: DocumentId) -> Place<'static> {
-    Place { business: business.business_id.uuid(), table: "verification_documents", column: "file", row: document.uuid() }
-}
-
-/// The key that seals a business's files.
-fn key_of(ports: &Ports, business: &Business) -> Result<BusinessKey, Error> {
-    Ok(ports.master.unwrap_key(business.business_id.uuid(), &business.wrapped_key)?)
 }
 
 #[cfg(test)]

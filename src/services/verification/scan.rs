@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::links::opened;
+use super::sealed::opened;
 use super::{Finish, Turn, VerificationWhat, after, audited, told};
 use crate::adapters::scanner::Verdict;
 use crate::error::{Error, Outcome};
@@ -31,7 +31,7 @@ pub(super) async fn run(ports: &Ports, scope: TenantScope, key: &str) -> Outcome
     let Some(document) = document.filter(|document| document.scan == ScanStatus::Waiting) else { return Ok(Finish::Done) };
     let verdict = match &ports.scanner {
         None => None,
-        Some(scanner) => match scanner.scan(&opened(ports, &business, &document).await?).await {
+        Some(scanner) => match scanner.scan(&opened(ports, scope, &business, &document).await?).await {
             Ok(verdict) => Some(verdict),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, document = %id, "a document is not scanned yet");

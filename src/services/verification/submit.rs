@@ -6,15 +6,16 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::files::{MAX_FILES, Sound, Upload, read as read_file};
-use super::{
-    DISCARD, MAX_DOCUMENTS, SCAN, Turn, VerificationWhat, after, audited, discard, file_of, key_of, place_of, requirements, rule_of, told,
-};
+use super::sealed::{place_of, set_number};
+use super::{DISCARD, MAX_DOCUMENTS, SCAN, Turn, VerificationWhat, after, audited, discard, file_of, requirements, rule_of, told};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::DocumentId;
+use crate::security::envelope::KeyId;
 use crate::services::Ports;
 use crate::services::access::{self, Access, Caller, Need};
 use crate::services::customers::fields::{Refusals, TaxId, line};
 use crate::services::customers::set_tax_id;
+use crate::services::sealing::keys_of;
 use crate::services::usage::has_room_for_bytes;
 use crate::store::customers::{self, Business};
 use crate::store::jobs::{self, NewJob};
@@ -26,6 +27,9 @@ use crate::store::{Tenant, TenantScope};
 const MAX_NUMBER_CHARS: usize = 60;
 /// After so long a file that was stored is part of a submission, or of none.
 const DISCARD_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often files are sealed and stored for one submission, where the business's key is replaced meanwhile.
+const MOST_ROUNDS: usize = 3;
 
 /// What a business submits.
 #[derive(Debug, Clone)]
@@ -81,18 +85,25 @@ impl VerificationService {
             move || read(&ports, input)
         });
         let parsed = Arc::new(reading.await.map_err(|error| Error::Task(Box::new(error)))?);
-        let business = self.prepare(scope, caller, &parsed).await?;
-        let Ok(sound) = &*parsed else { return Err(Error::Corrupt("what was refused was prepared".into()).into()) };
-        for (id, _, file) in &sound.documents {
-            store(&self.ports, &business, *id, file).await?;
+        // Once more where the business's key is replaced meanwhile, so that its files would not open.
+        for _ in 0..MOST_ROUNDS {
+            let business = self.prepare(scope, caller, &parsed).await?;
+            let Ok(sound) = &*parsed else { return Err(Error::Corrupt("what was refused was prepared".into()).into()) };
+            let key = keys_of(&ports, &business)?.present();
+            for (id, _, file) in &sound.documents {
+                store(&ports, &business, *id, file).await?;
+            }
+            let (outside, parsed) = (ports.clone(), Arc::clone(&parsed));
+            let write = move |tenant: Tenant| {
+                let (ports, parsed) = (outside.clone(), Arc::clone(&parsed));
+                async move { take(&tenant, &ports, caller, &parsed, key).await }
+            };
+            if ports.store.write(scope, write).await? {
+                ports.work.notify_one();
+                return Ok(());
+            }
         }
-        let write = move |tenant: Tenant| {
-            let (ports, parsed) = (ports.clone(), Arc::clone(&parsed));
-            async move { take(&tenant, &ports, caller, &parsed).await }
-        };
-        self.ports.store.write(scope, write).await?;
-        self.ports.work.notify_one();
-        Ok(())
+        Err(Error::Corrupt("a business's key is replaced again and again".into()).into())
     }
 
     /// Looks whether the submission can be taken, and notes the names of its files, before any is stored.
@@ -118,7 +129,7 @@ impl VerificationService {
 
 /// Seals a file, and stores it.
 async fn store(ports: &Ports, business: &Business, id: DocumentId, file: &Sound) -> Result<(), Error> {
-    let (key, place, content, rng) = (key_of(ports, business)?, place_of(business, id), file.content.clone(), Arc::clone(&ports.rng));
+    let (key, place, content, rng) = (keys_of(ports, business)?, place_of(business, id), file.content.clone(), Arc::clone(&ports.rng));
     let sealing = tokio::task::spawn_blocking(move || key.seal(rng.as_ref(), &place, &content));
     let sealed = sealing.await.map_err(|error| Error::Task(Box::new(error)))??;
     ports.documents.put(&file_of(business, id), sealed).await
@@ -163,16 +174,19 @@ async fn weigh<'p>(
     Ok((business, access, sound))
 }
 
-/// Takes the submission: its files are stored.
-async fn take(tenant: &Tenant, ports: &Ports, caller: Caller, parsed: &Result<Parsed, Vec<UserError>>) -> Outcome<()> {
+/// Takes the submission, whose files are stored, sealed under `key`; answers that it did, or not where the key was replaced.
+async fn take(tenant: &Tenant, ports: &Ports, caller: Caller, parsed: &Result<Parsed, Vec<UserError>>, key: KeyId) -> Outcome<bool> {
     let (mut business, access, sound) = weigh(tenant, ports, caller, parsed).await?;
+    if !sound.documents.is_empty() && !keys_of(ports, &business)?.know(key) {
+        return Ok(false);
+    }
     let business_ports = ports.of(tenant).await?;
     let now = Instant::from(business_ports.now());
     if let Some(tax_id) = &sound.tax_id {
         set_tax_id(ports, &mut business, tax_id)?;
     }
     business.verification_status = after(business.verification_status, Turn::Submitted).unwrap_or(business.verification_status);
-    let row = submitted(tenant, ports, sound, now).await?;
+    let row = submitted(tenant, ports, &business, sound, now).await?;
     let mut documents = Vec::with_capacity(sound.documents.len());
     for (id, kind, file) in &sound.documents {
         documents.push(document(tenant, (*id, *kind), file, now)?);
@@ -187,37 +201,31 @@ async fn take(tenant: &Tenant, ports: &Ports, caller: Caller, parsed: &Result<Pa
     audited(tenant, ports, "verification.submitted", &access.actor(), details).await?;
     told(tenant, &business_ports, VerificationWhat::Submitted, &business, &row).await?;
     customers::save_business(tenant, business).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Writes the row of what is submitted. What a review said before is over.
-async fn submitted(tenant: &Tenant, ports: &Ports, sound: &Parsed, now: Instant) -> Result<Verification, Error> {
-    let number = sound.registration_number.clone();
-    if let Some(found) = rows::find(tenant).await? {
-        let row = Verification {
-            registration_number: number,
-            submitted_at: now,
-            reviewed_at: None,
-            reason: None,
-            missing: DocumentKinds::default(),
-            expires_at: None,
-            ..found
-        };
-        rows::save(tenant, row.clone()).await?;
-        return Ok(row);
-    }
-    let row = Verification {
+async fn submitted(tenant: &Tenant, ports: &Ports, business: &Business, sound: &Parsed, now: Instant) -> Result<Verification, Error> {
+    let found = rows::find(tenant).await?;
+    let is_new = found.is_none();
+    let mut row = Verification {
         business_id: tenant.business(),
-        id: ports.ids.next(),
-        registration_number: number,
+        id: found.as_ref().map_or_else(|| ports.ids.next(), |row| row.id),
+        registration_number: String::new(),
+        registration_number_sealed: None,
         submitted_at: now,
         reviewed_at: None,
         reason: None,
         missing: DocumentKinds::default(),
         expires_at: None,
-        approvals: 0,
+        approvals: found.map_or(0, |row| row.approvals),
     };
-    rows::insert(tenant, row.clone()).await?;
+    set_number(ports, business, &mut row, &sound.registration_number)?;
+    if is_new {
+        rows::insert(tenant, row.clone()).await?;
+    } else {
+        rows::save(tenant, row.clone()).await?;
+    }
     Ok(row)
 }
 

@@ -31,6 +31,7 @@ mod secrets;
 mod sending;
 
 pub use input::event_types;
+pub(in crate::services) use secrets::seal_anew;
 pub use sending::run_job;
 
 /// The kind of the job that sends what waits for an endpoint; its key is the endpoint's id and which of its senders it is.

@@ -4,9 +4,10 @@ use jiff::SignedDuration;
 
 use crate::error::Error;
 use crate::ids::{BusinessId, WebhookEndpointId};
-use crate::security::envelope::{BusinessKey, Place};
+use crate::security::envelope::Place;
 use crate::security::webhook_secret::WebhookSecret;
 use crate::services::Ports;
+use crate::services::sealing::{self, keys_of};
 use crate::store::Instant;
 use crate::store::customers::Business;
 use crate::store::webhooks::Endpoint;
@@ -34,11 +35,6 @@ impl Column {
     }
 }
 
-/// The business's own key.
-fn key_of(ports: &Ports, business: &Business) -> Result<BusinessKey, Error> {
-    Ok(ports.master.unwrap_key(business.business_id.uuid(), &business.wrapped_key)?)
-}
-
 /// Seals a new endpoint's secret.
 pub(super) fn seal(ports: &Ports, business: &Business, endpoint: WebhookEndpointId, secret: &WebhookSecret) -> Result<Vec<u8>, Error> {
     seal_in(ports, business, endpoint, Column::Present, secret)
@@ -53,12 +49,12 @@ fn seal_in(
     secret: &WebhookSecret,
 ) -> Result<Vec<u8>, Error> {
     let place = column.place(business.business_id, endpoint);
-    Ok(key_of(ports, business)?.seal(ports.rng.as_ref(), &place, secret.expose())?)
+    Ok(keys_of(ports, business)?.seal(ports.rng.as_ref(), &place, secret.expose())?)
 }
 
 /// Opens the secret of a column.
 fn open(ports: &Ports, business: &Business, endpoint: WebhookEndpointId, column: Column, sealed: &[u8]) -> Result<WebhookSecret, Error> {
-    let opened = key_of(ports, business)?.open(&column.place(business.business_id, endpoint), sealed)?;
+    let opened = keys_of(ports, business)?.open(&column.place(business.business_id, endpoint), sealed)?;
     WebhookSecret::from_bytes(&opened).ok_or_else(|| Error::Corrupt("a webhook has no secret".into()))
 }
 
@@ -69,6 +65,16 @@ pub(super) fn rotate(ports: &Ports, business: &Business, row: &mut Endpoint, sec
     row.previous_secret_sealed = Some(seal_in(ports, business, row.id, Column::Previous, &replaced)?);
     row.previous_until = Some(until.into());
     row.secret_sealed = seal(ports, business, row.id, secret)?;
+    Ok(())
+}
+
+/// Seals an endpoint's secrets anew, under its business's present key; the row is then saved.
+pub(in crate::services) fn seal_anew(ports: &Ports, business: &Business, row: &mut Endpoint) -> Result<(), Error> {
+    let keys = keys_of(ports, business)?;
+    let anew = |column: Column, sealed: &[u8]| sealing::seal_anew(ports, &keys, &column.place(business.business_id, row.id), sealed);
+    let present = anew(Column::Present, &row.secret_sealed)?;
+    let previous = row.previous_secret_sealed.as_deref().map(|sealed| anew(Column::Previous, sealed)).transpose()?;
+    (row.secret_sealed, row.previous_secret_sealed) = (present, previous);
     Ok(())
 }
 

@@ -24,6 +24,8 @@ pub mod business {
         pub phone_sealed: Option<Vec<u8>>,
         pub tax_id_sealed: Option<Vec<u8>>,
         pub wrapped_key: Vec<u8>,
+        pub previous_wrapped_key: Option<Vec<u8>>,
+        pub key_made_at: Option<Instant>,
         pub tax_exempt: bool,
         pub time_zone: String,
         pub currency: Currency,

@@ -33,6 +33,7 @@ pub mod submission {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: VerificationId,
         pub registration_number: String,
+        pub registration_number_sealed: Option<Vec<u8>>,
         pub submitted_at: Instant,
         pub reviewed_at: Option<Instant>,
         pub reason: Option<String>,

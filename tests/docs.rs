@@ -1,19 +1,22 @@
 //! `docs/billing.md` says how the program bills: each rule names tests that exist, and each scenario comes to what
-//! stands beside it.
+//! stands beside it. `docs/security.md` names the tests that show each item.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod docs {
+    pub(crate) mod named;
+    mod security;
+}
+
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use evolve_business::billing::quote;
 use serde_json::Value;
 
+use crate::docs::named::tests;
+
 const DOCUMENT: &str = include_str!("../docs/billing.md");
 /// What begins the paragraph that names the tests of a rule.
 const HELD_BY: &str = "Held by ";
-/// Macros that make a test of each name, or of what stands before each `=`.
-const MACROS: [&str; 3] = ["both!", "on_both!", "on_postgres!"];
-
 /// The headings of that depth, each with its text down to the next of any depth.
 fn sections(marks: &str) -> Vec<(&'static str, String)> {
     let mut found: Vec<(&str, String)> = Vec::new();
@@ -41,66 +44,6 @@ fn is_numbered(heading: &str) -> bool {
 fn held_by(text: &str) -> Vec<&str> {
     let paragraphs = text.split("\n\n").map(str::trim_start).filter(|paragraph| paragraph.starts_with(HELD_BY));
     paragraphs.flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2)).collect()
-}
-
-/// The text of each Rust file below a folder of the project.
-fn rust_below(folder: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("node_modules") {
-            rust_below(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(std::fs::read_to_string(&path).unwrap());
-        }
-    }
-}
-
-/// The word after `before` in a line, where it is there: the name of a function or module.
-fn name_after<'a>(line: &'a str, before: &str) -> Option<&'a str> {
-    let (_, after) = line.split_once(before)?;
-    after.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
-}
-
-/// The names of the tests in a file: functions marked as such, modules of a test for each database, and what is given
-/// to a macro that makes those.
-fn tests_in(text: &str) -> BTreeSet<String> {
-    let (mut found, mut module, mut is_marked, mut in_macro) = (BTreeSet::new(), "", false, false);
-    for line in text.lines().map(str::trim) {
-        if line.starts_with("//") {
-            continue;
-        }
-        let mut listed = in_macro.then_some(line);
-        if let Some(named) = MACROS.iter().find_map(|name| line.strip_prefix(name)) {
-            in_macro = true;
-            listed = Some(named.trim_start_matches([' ', '(', '{']));
-        }
-        if let Some(listed) = listed {
-            let names = listed.split(',').map(|name| name.split('=').next().unwrap_or_default().trim_matches([' ', ')', '}', ';']));
-            found.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
-            in_macro = !line.ends_with([';', '}']);
-        } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-            is_marked = true;
-        } else if line.starts_with("mod ") && line.ends_with('{') {
-            module = name_after(line, "mod ").unwrap_or_default();
-        } else if is_marked && let Some(name) = name_after(line, "fn ") {
-            // In the macros themselves the module has no name yet.
-            let name = if ["sqlite", "postgres"].contains(&name) { module } else { name };
-            if !name.is_empty() {
-                found.insert(name.to_owned());
-            }
-            is_marked = false;
-        }
-    }
-    found
-}
-
-/// The names of all tests.
-fn tests() -> BTreeSet<String> {
-    let (root, mut files) = (Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new());
-    for folder in ["src", "tests"] {
-        rust_below(&root.join(folder), &mut files);
-    }
-    files.iter().flat_map(|text| tests_in(text)).collect()
 }
 
 /// A scenario and what stands beside it.

@@ -1,0 +1,272 @@
+//! `keys rotate`: replaces keys while the server serves. It goes in small steps, each whole by itself, so that it may be stopped
+//! anywhere and run again.
+//!
+//! A business whose key is replaced has two until its files are sealed anew: the new key seals, and both open.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::keys_of;
+use crate::error::{Error, Failure, Outcome};
+use crate::ids::{BusinessId, DocumentId};
+use crate::security::envelope::BusinessKey;
+use crate::services::audit::{self, Act};
+use crate::services::{Ports, customers as accounts, verification as review, webhooks as hooks};
+use crate::store::customers::Business;
+use crate::store::verification::{self, Document};
+use crate::store::{Instant, Tenant, TenantScope, customers, key_rotation as stored, webhooks};
+
+/// How many rows one step takes.
+const STEP: u64 = 100;
+/// How often the files of one business are looked through, where documents come in meanwhile.
+const MOST_ROUNDS: usize = 5;
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rotated {
+    /// Keys of businesses and people that are wrapped under the present master key now.
+    pub rewrapped: u64,
+    /// Values that lay in plain and are sealed now.
+    pub sealed: u64,
+    /// Businesses with a new key, whose values and files are all sealed under it.
+    pub replaced: u64,
+    /// Files that were sealed anew.
+    pub files: u64,
+    /// What could not be done, each a sentence with an id.
+    pub left: Vec<String>,
+}
+
+/// Wraps every key under the present master key, and seals what older versions left in plain; with `made_before`, gives each business
+/// whose key was made before then a new one, and seals anew what the old one sealed.
+///
+/// # Errors
+/// The database's fault. What does not open is told in [`Rotated::left`], and the others go on.
+pub async fn rotate(ports: &Ports, made_before: Option<Instant>) -> Outcome<Rotated> {
+    let mut done = Rotated::default();
+    rewrap_businesses(ports, &mut done).await?;
+    rewrap_second_factors(ports, &mut done).await?;
+    seal_numbers(ports, &mut done).await?;
+    if let Some(before) = made_before {
+        replace_keys(ports, before, &mut done).await?;
+    }
+    Ok(done)
+}
+
+/// Wraps the keys of businesses under the present master key.
+async fn rewrap_businesses(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
+    let mut after = None;
+    loop {
+        let (outside, from) = (ports.clone(), after);
+        let step = move |system| {
+            let ports = outside.clone();
+            async move {
+                let head = ports.master.present().head();
+                let rows = stored::lock_businesses_wrapped_otherwise(&system, &head, from, STEP).await?;
+                let (mut anew, mut shut) = (Vec::with_capacity(rows.len()), Vec::new());
+                let last = rows.last().map(|row| row.business_id);
+                for mut row in rows {
+                    match rewrapped(&ports, &row) {
+                        Ok((wrapped, previous)) => {
+                            (row.wrapped_key, row.previous_wrapped_key) = (wrapped, previous);
+                            anew.push(row);
+                        }
+                        Err(error) => shut.push(format!("the key of {}: {error}", row.business_id)),
+                    }
+                }
+                stored::save_wrapped_keys(&system, &anew).await?;
+                Ok((anew.len(), shut, last))
+            }
+        };
+        let (rewrapped, shut, last) = ports.store.write_system(step).await?;
+        done.rewrapped = done.rewrapped.saturating_add(rewrapped as u64);
+        done.left.extend(shut);
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The keys of a business, wrapped under the present master key.
+fn rewrapped(ports: &Ports, row: &stored::WrappedKeys) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
+    let (rng, holder) = (ports.rng.as_ref(), row.business_id.uuid());
+    let previous = row.previous_wrapped_key.as_deref().map(|wrapped| ports.master.rewrap(rng, holder, wrapped)).transpose()?;
+    Ok((ports.master.rewrap(rng, holder, &row.wrapped_key)?, previous))
+}
+
+/// Wraps the keys of second factors under the present master key.
+async fn rewrap_second_factors(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
+    let mut after = None;
+    loop {
+        let (outside, from) = (ports.clone(), after);
+        let step = move |system| {
+            let ports = outside.clone();
+            async move {
+                let head = ports.master.present().head();
+                let rows = stored::lock_second_factors_wrapped_otherwise(&system, &head, from, STEP).await?;
+                let (mut anew, mut shut) = (Vec::with_capacity(rows.len()), Vec::new());
+                let last = rows.last().map(|row| row.holder_id);
+                for mut row in rows {
+                    match ports.master.rewrap(ports.rng.as_ref(), row.holder_id, &row.wrapped_key) {
+                        Ok(wrapped) => {
+                            row.wrapped_key = wrapped;
+                            anew.push(row);
+                        }
+                        Err(error) => shut.push(format!("the second factor of {}: {error}", row.holder_id)),
+                    }
+                }
+                stored::save_second_factor_keys(&system, &anew).await?;
+                Ok((anew.len(), shut, last))
+            }
+        };
+        let (rewrapped, shut, last) = ports.store.write_system(step).await?;
+        done.rewrapped = done.rewrapped.saturating_add(rewrapped as u64);
+        done.left.extend(shut);
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Seals registration numbers that lie in plain.
+async fn seal_numbers(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
+    let mut after = None;
+    loop {
+        let found = ports.store.read_system(move |system| async move { Ok(stored::numbers_in_plain(&system, after, STEP).await?) }).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(*last);
+        for business in found {
+            let outside = ports.clone();
+            let seal = move |tenant: Tenant| {
+                let ports = outside.clone();
+                async move {
+                    let business = customers::lock_business(&tenant).await?;
+                    let Some(mut row) = verification::find(&tenant).await? else { return Ok(false) };
+                    let is_sealed = review::seal_number_in_plain(&ports, &business, &mut row)?;
+                    if is_sealed {
+                        verification::save(&tenant, row).await?;
+                    }
+                    Ok(is_sealed)
+                }
+            };
+            match ports.store.write(TenantScope::proved(business), seal).await {
+                Ok(is_sealed) => done.sealed = done.sealed.saturating_add(u64::from(is_sealed)),
+                Err(failure) => done.left.push(left(business, failure)?),
+            }
+        }
+    }
+}
+
+/// Gives each business whose key was made before an instant a new one.
+async fn replace_keys(ports: &Ports, before: Instant, done: &mut Rotated) -> Outcome<()> {
+    let mut after = None;
+    loop {
+        let step = move |system| async move { Ok(stored::businesses_with_keys_of_before(&system, before, after, STEP).await?) };
+        let found = ports.store.read_system(step).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(*last);
+        for business in found {
+            match replace_key(ports, TenantScope::proved(business), before).await {
+                Ok(Some(files)) => {
+                    done.replaced = done.replaced.saturating_add(1);
+                    done.files = done.files.saturating_add(files);
+                }
+                Ok(None) => {}
+                Err(failure) => done.left.push(left(business, failure)?),
+            }
+        }
+    }
+}
+
+/// What is said of a business where something does not open or a file is not to be had; the database's own fault ends the command.
+fn left(business: BusinessId, failure: Failure) -> Result<String, Failure> {
+    match failure {
+        Failure::Fault(error @ (Error::Corrupt(_) | Error::Adapter(_))) => Ok(format!("{business}: {error}")),
+        other => Err(other),
+    }
+}
+
+/// Gives a business a new key, or goes on where that was begun; answers how many files were sealed anew, and `None` where nothing was
+/// to be done.
+async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outcome<Option<u64>> {
+    let outside = ports.clone();
+    let begin = move |tenant: Tenant| {
+        let ports = outside.clone();
+        async move { begin(&tenant, &ports, before).await }
+    };
+    let Some((business, mut documents)) = ports.store.write(scope, begin).await? else { return Ok(None) };
+    let (mut seen, mut files) = (BTreeSet::new(), 0_u64);
+    for _ in 0..MOST_ROUNDS {
+        for document in documents.iter().filter(|document| !seen.contains(&document.id)) {
+            files = files.saturating_add(u64::from(seal_file(ports, scope, &business, document).await?));
+        }
+        seen.extend(documents.iter().map(|document| document.id));
+        let known = seen.clone();
+        let end = move |tenant: Tenant| {
+            let known = known.clone();
+            async move { end(&tenant, &known).await }
+        };
+        match ports.store.write(scope, end).await? {
+            None => return Ok(Some(files)),
+            Some(more) => documents = more,
+        }
+    }
+    // The business goes on sending documents: the next run ends it.
+    Ok(Some(files))
+}
+
+/// Makes the new key, and seals by it what lies in the database. The key before it still opens the files.
+async fn begin(tenant: &Tenant, ports: &Ports, before: Instant) -> Outcome<Option<(Business, Vec<Document>)>> {
+    let mut business = customers::lock_business(tenant).await?;
+    if business.previous_wrapped_key.is_none() {
+        if business.key_made_at.unwrap_or(business.created_at) >= before {
+            return Ok(None);
+        }
+        let key = BusinessKey::generate(ports.rng.as_ref());
+        let wrapped = ports.master.wrap(ports.rng.as_ref(), business.business_id.uuid(), &key).map_err(Error::from)?;
+        business.previous_wrapped_key = Some(std::mem::replace(&mut business.wrapped_key, wrapped));
+        business.key_made_at = Some(ports.real_now().into());
+        accounts::seal_anew(ports, &mut business)?;
+        if let Some(mut row) = verification::find(tenant).await? {
+            review::seal_anew(ports, &business, &mut row)?;
+            verification::save(tenant, row).await?;
+        }
+        for mut endpoint in webhooks::lock_all(tenant).await? {
+            hooks::seal_anew(ports, &business, &mut endpoint)?;
+            webhooks::save_endpoint(tenant, endpoint).await?;
+        }
+        let subject = tenant.business().to_string();
+        let act = Act { action: "business.key_replaced", actor: "system", subject: &subject, details: json!({}) };
+        audit::record(tenant, ports, act).await?;
+        business = customers::save_business(tenant, business).await?;
+    }
+    Ok(Some((business, verification::documents(tenant).await?)))
+}
+
+/// Seals a file anew, unless it is already; answers whether it was.
+async fn seal_file(ports: &Ports, scope: TenantScope, business: &Business, document: &Document) -> Outcome<bool> {
+    if !review::seal_file_anew(ports, keys_of(ports, business)?, business, document).await? {
+        return Ok(false);
+    }
+    let id = document.id;
+    let find = move |tenant: Tenant| async move { Ok(verification::document(&tenant, id).await?.is_some()) };
+    if !ports.store.write(scope, find).await? {
+        // Its document went meanwhile, and its file with it: this would be a copy that nobody knows of.
+        review::remove_file(ports, business, id).await?;
+    }
+    Ok(true)
+}
+
+/// Drops the key before the present one, or answers the documents where some came that were not seen yet.
+async fn end(tenant: &Tenant, seen: &BTreeSet<DocumentId>) -> Outcome<Option<Vec<Document>>> {
+    let mut business = customers::lock_business(tenant).await?;
+    let documents = verification::documents(tenant).await?;
+    if documents.iter().any(|document| !seen.contains(&document.id)) {
+        return Ok(Some(documents));
+    }
+    business.previous_wrapped_key = None;
+    customers::save_business(tenant, business).await?;
+    Ok(None)
+}
