@@ -126,12 +126,7 @@ pub fn note_on_lines(amounts: &[(Tax, i64)], left: &Left) -> Result<Option<Credi
 ///
 /// # Errors
 /// [`RuleError::TooLarge`]; [`RuleError::Inconsistent`] for an amount or an invoice that is not above zero.
-pub fn note_over(
-    total_minor: i64,
-    invoice_minor: i64,
-    taxed: &[(Tax, i64)],
-    left: &Left,
-) -> Result<Option<(CreditNote, i64)>, RuleError> {
+pub fn note_over(total_minor: i64, invoice_minor: i64, taxed: &[(Tax, i64)], left: &Left) -> Result<Option<(CreditNote, i64)>, RuleError> {
     if total_minor <= 0 || invoice_minor <= 0 {
         return Err(RuleError::Inconsistent);
     }
@@ -168,7 +163,12 @@ fn shares_of(total_minor: i64, whole_minor: i64, parts: &[(Tax, i64)]) -> Result
 ///
 /// # Errors
 /// [`RuleError::Inconsistent`] for a unit that is not above zero; [`RuleError::TooLarge`].
-pub fn refundable_of_payment(payment_left_minor: i64, paid_left_minor: i64, total_left_minor: i64, unit_minor: i64) -> Result<i64, RuleError> {
+pub fn refundable_of_payment(
+    payment_left_minor: i64,
+    paid_left_minor: i64,
+    total_left_minor: i64,
+    unit_minor: i64,
+) -> Result<i64, RuleError> {
     let most = payment_left_minor.min(paid_left_minor).min(total_left_minor).max(0);
     if unit_minor <= 0 {
         return Err(RuleError::Inconsistent);

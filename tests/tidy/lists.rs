@@ -67,6 +67,7 @@ pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/register.rs", "the business that is being made"),
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
     ("src/services/keys/sign_in.rs", "a key that was found by its hash, and the business that a product's key asks about"),
+    ("src/services/printing/mod.rs", "the business of a document whose signed link was shown"),
     ("src/services/staff/mod.rs", "the business that a member of staff reads or acts on, audited"),
     ("src/services/verification/links.rs", "the business of a file whose signed link was shown"),
     ("src/worker/dispatch.rs", "the business of a job's claimed row"),

@@ -107,7 +107,8 @@ fn amount(asked_minor: Option<i64>, most_minor: i64, unit_minor: i64) -> Result<
 
 /// The refusal of more than is left.
 fn too_large() -> UserError {
-    let sentence = "This is more than is left of the payment, of what was paid on its invoice, or of the invoice's total less its credit notes.";
+    let sentence =
+        "This is more than is left of the payment, of what was paid on its invoice, or of the invoice's total less its credit notes.";
     UserError::at("amount", UserErrorCode::TooLarge, sentence)
 }
 

@@ -49,7 +49,9 @@ pub async fn record_by_hand(
     actor: &str,
 ) -> Outcome<PaymentId> {
     if invoice.status == InvoiceStatus::Draft {
-        return Err(UserError::at("invoiceId", UserErrorCode::InvalidTransition, "A draft is not issued yet: nothing is owed on it.").into());
+        return Err(
+            UserError::at("invoiceId", UserErrorCode::InvalidTransition, "A draft is not issued yet: nothing is owed on it.").into()
+        );
     }
     if invoices::has_live_attempt(tenant, invoice.id).await? {
         return Err(in_progress().into());
