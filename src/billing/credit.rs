@@ -2,7 +2,7 @@
 //! on open invoices, to account credit, or to a refund. Never a negative invoice.
 
 use super::RuleError;
-use super::exact::{Fraction, difference, negated, sum};
+use super::exact::{Fraction, difference, negated, share_out, sum};
 use super::invoice::{Line, LineKind};
 use super::tax::{Tax, TaxBehavior};
 
@@ -117,6 +117,63 @@ pub fn note_on_lines(amounts: &[(Tax, i64)], left: &Left) -> Result<Option<Credi
         (total, tax.max(least).min(left.tax_minor))
     };
     Ok(Some(CreditNote { invoice: 0, net_minor: difference(total_minor, tax_minor)?, tax_minor, total_minor }))
+}
+
+/// One credit note over `total_minor`, with tax, of an invoice that comes to `invoice_minor`, and what it takes back as priced, without
+/// exclusive tax. `taxed` is what the invoice comes to with tax at each rate and behaviour; the rest of it is not taxed. The note is
+/// shared out over them as the invoice is, and each share has the tax that its rate contains, rounded; the note that takes back all
+/// that is left takes the residue. `None` where it is more than is left. All in minor units.
+///
+/// # Errors
+/// [`RuleError::TooLarge`]; [`RuleError::Inconsistent`] for an amount or an invoice that is not above zero.
+pub fn note_over(total_minor: i64, invoice_minor: i64, taxed: &[(Tax, i64)], left: &Left) -> Result<Option<(CreditNote, i64)>, RuleError> {
+    if total_minor <= 0 || invoice_minor <= 0 {
+        return Err(RuleError::Inconsistent);
+    }
+    if total_minor > left.total_minor {
+        return Ok(None);
+    }
+    let (tax_minor, exclusive_minor) = if total_minor == left.total_minor {
+        (left.tax_minor, left.exclusive_tax_minor)
+    } else {
+        let untaxed = difference(invoice_minor, sum(taxed.iter().map(|&(_, minor)| minor))?)?;
+        let groups: Vec<(Tax, i64)> = taxed.iter().copied().chain([(Tax::NONE, untaxed)]).collect();
+        let (mut exclusive, mut inclusive) = (0, 0);
+        for ((tax, _), share) in groups.iter().zip(shares_of(total_minor, invoice_minor, &groups)?) {
+            let part = if tax.behavior == TaxBehavior::Exclusive { &mut exclusive } else { &mut inclusive };
+            *part = sum([*part, tax.contained_in(share)?])?;
+        }
+        // No more tax than is left, and no more left of it than is left of the total.
+        let least = difference(left.tax_minor, difference(left.total_minor, total_minor)?)?;
+        let tax = sum([exclusive, inclusive])?.max(least).min(left.tax_minor);
+        (tax, exclusive.min(left.exclusive_tax_minor).min(tax).max(0))
+    };
+    let note = CreditNote { invoice: 0, net_minor: difference(total_minor, tax_minor)?, tax_minor, total_minor };
+    Ok(Some((note, difference(total_minor, exclusive_minor)?)))
+}
+
+/// `total_minor` of `whole_minor`, shared out over parts that come to the whole.
+fn shares_of(total_minor: i64, whole_minor: i64, parts: &[(Tax, i64)]) -> Result<Vec<i64>, RuleError> {
+    let sizes = parts.iter().map(|&(_, minor)| i128::from(minor).checked_mul(i128::from(total_minor)).ok_or(RuleError::TooLarge));
+    share_out(total_minor, &sizes.collect::<Result<Vec<_>, _>>()?, i128::from(whole_minor))
+}
+
+/// What of a payment can be paid back on a credit note: no more than is left of it, than the invoice was paid by payments that were not
+/// paid back since, and than its total has left for a credit note; in whole `unit_minor` of the gateway that took it. All in minor units.
+///
+/// # Errors
+/// [`RuleError::Inconsistent`] for a unit that is not above zero; [`RuleError::TooLarge`].
+pub fn refundable_of_payment(
+    payment_left_minor: i64,
+    paid_left_minor: i64,
+    total_left_minor: i64,
+    unit_minor: i64,
+) -> Result<i64, RuleError> {
+    let most = payment_left_minor.min(paid_left_minor).min(total_left_minor).max(0);
+    if unit_minor <= 0 {
+        return Err(RuleError::Inconsistent);
+    }
+    difference(most, most.checked_rem(unit_minor).ok_or(RuleError::Inconsistent)?)
 }
 
 /// The tax on amounts of one behaviour: each rate's sum rounded once.

@@ -1,4 +1,5 @@
-//! `GET /files/{token}`: a document, to whoever holds a link that is good. Always as an attachment, which nothing shows or runs here.
+//! `GET /files/{token}`: a document, to whoever holds a link that is good. What a customer has uploaded is always an attachment, which
+//! nothing shows or runs here. What is printed of an invoice is a page, on which nothing can run.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::Semaphore;
 
+use crate::error::Error;
 use crate::services::Ports;
+use crate::services::printing::{POLICY, Printed, print};
 use crate::services::verification::{Download, download};
 
 /// Where files are, below the root.
@@ -35,14 +38,35 @@ pub fn router(ports: Ports) -> Router {
 /// Hands out the file of a link. One that is over, forged or of nobody's answers as one that never was.
 async fn show(State(Files { ports, places }): State<Files>, Path(token): Path<String>) -> Response {
     let Ok(_place) = places.acquire().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, "Try again.\n") };
-    match download(&ports, &token).await {
-        Ok(Some(file)) => attachment(file),
+    match open(&ports, &token).await {
+        Ok(Some(response)) => response,
         Ok(None) => answer(StatusCode::NOT_FOUND, "There is no such file, or the link is over.\n"),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a file could not be handed out");
             answer(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n")
         }
     }
+}
+
+/// What a token opens: the two kinds of links are signed for purposes of their own, so that none opens the other's.
+async fn open(ports: &Ports, token: &str) -> Result<Option<Response>, Error> {
+    if let Some(file) = download(ports, token).await? {
+        return Ok(Some(attachment(file)));
+    }
+    Ok(print(ports, token).await?.map(page))
+}
+
+/// A printed document as a page, in the one style that it may have.
+fn page(printed: Printed) -> Response {
+    let mut response = Response::new(Body::from(printed.html));
+    let headers = response.headers_mut();
+    dress(headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(CONTENT_DISPOSITION, disposition("inline", &printed.file_name));
+    response
 }
 
 /// A file as an attachment.
@@ -52,7 +76,7 @@ fn attachment(file: Download) -> Response {
     dress(headers);
     let of = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_TYPE, of(&file.content_type));
-    headers.insert(CONTENT_DISPOSITION, disposition(&file.file_name));
+    headers.insert(CONTENT_DISPOSITION, disposition("attachment", &file.file_name));
     response
 }
 
@@ -77,8 +101,8 @@ fn dress(headers: &mut HeaderMap) {
     }
 }
 
-/// `Content-Disposition` with a file's name (RFC 6266): in letters that every client reads, and as it is.
-fn disposition(file_name: &str) -> HeaderValue {
+/// `Content-Disposition` of a kind with a file's name (RFC 6266): in letters that every client reads, and as it is.
+fn disposition(kind: &str, file_name: &str) -> HeaderValue {
     let plain: String =
         file_name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect();
     let mut whole = String::new();
@@ -90,7 +114,7 @@ fn disposition(file_name: &str) -> HeaderValue {
             let _ = write!(whole, "%{byte:02X}");
         }
     }
-    let text = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{whole}");
+    let text = format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{whole}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
@@ -106,7 +130,7 @@ mod tests {
             ("cheti\r\nX: 1.pdf", "attachment; filename=\"cheti__X__1.pdf\"; filename*=UTF-8''cheti%0D%0AX%3A%201.pdf"),
             ("é.pdf", "attachment; filename=\"_.pdf\"; filename*=UTF-8''%C3%A9.pdf"),
         ] {
-            assert_eq!(disposition(name), expected, "{name:?}");
+            assert_eq!(disposition("attachment", name), expected, "{name:?}");
         }
     }
 }

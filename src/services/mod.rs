@@ -39,6 +39,7 @@ pub mod keys;
 pub mod notifications;
 pub mod payments;
 pub mod sealing;
+pub mod printing;
 mod second_factor;
 pub mod sessions;
 pub mod staff;

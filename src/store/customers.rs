@@ -235,6 +235,17 @@ pub async fn count_owners(tenant: &Tenant) -> Result<u64, Error> {
     tenant.select::<member::Entity>().filter(member::Column::Role.eq(Role::Owner)).count_up_to(1).await
 }
 
+/// The locale of the owner who joined first: what is written for the business as a whole is in their language.
+///
+/// # Errors
+/// The database's fault.
+pub async fn locale(tenant: &Tenant) -> Result<Option<String>, Error> {
+    let owners = tenant.select::<member::Entity>().filter(member::Column::Role.eq(Role::Owner));
+    let first = owners.order_by_asc(member::Column::JoinedAt).order_by_asc(member::Column::Id).one().await?;
+    let Some(owner) = first else { return Ok(None) };
+    Ok(users(tenant, vec![owner.user_id]).await?.pop().map(|user| user.locale))
+}
+
 /// A business of a person.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Membership {

@@ -55,6 +55,15 @@ pub async fn lines(tenant: &Tenant, invoice: InvoiceId) -> Result<Vec<InvoiceLin
     of_invoice.order_by_asc(invoice_line::Column::Position).all().await
 }
 
+/// The taxes of an invoice, in their order.
+///
+/// # Errors
+/// The database's fault.
+pub async fn taxes(tenant: &Tenant, invoice: InvoiceId) -> Result<Vec<InvoiceTax>, Error> {
+    let of_invoice = tenant.select::<invoice_tax::Entity>().filter(invoice_tax::Column::InvoiceId.eq(invoice));
+    of_invoice.order_by_asc(invoice_tax::Column::Position).all().await
+}
+
 /// The open invoices, of a subscription or of all, the oldest first.
 ///
 /// # Errors

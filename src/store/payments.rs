@@ -25,7 +25,16 @@ use super::invoices::Invoice;
 /// them per invoice.
 const LIVE: [PaymentStatus; 4] = [PaymentStatus::Created, PaymentStatus::Sending, PaymentStatus::RequiresAction, PaymentStatus::Unknown];
 
+/// The gateway of what came outside any gateway and was recorded by hand.
+pub const MANUAL: &str = "manual";
+
 impl Payment {
+    /// Whether its money moves by hand alone: it came outside any gateway, or was settled by a statement that named no reference by
+    /// which the gateway could be asked to pay it back.
+    pub fn is_paid_back_by_hand(&self) -> bool {
+        self.gateway == MANUAL || self.gateway_reference.is_none()
+    }
+
     /// What is to be charged.
     ///
     /// # Errors
@@ -209,14 +218,88 @@ pub async fn insert_attempt(tenant: &Tenant, new: NewAttempt<'_>) -> Result<Paym
         created_at: new.at,
         updated_at: new.at,
         settled_at: None,
+        received_on: None,
     };
+    write(tenant, row).await
+}
+
+/// Writes a payment, and its number on the invoice; answers it as it is written.
+async fn write(tenant: &Tenant, row: Payment) -> Result<Payment, Error> {
     tenant.insert_many(vec![row.clone().into_active_model().reset_all()]).await?;
     tenant
         .update_where::<invoice::Entity>(|update| {
-            update.set(invoice::Column::Attempts, new.attempt).filter(invoice::Column::Id.eq(new.invoice))
+            update.set(invoice::Column::Attempts, row.attempt).filter(invoice::Column::Id.eq(row.invoice_id))
         })
         .await?;
     Ok(row)
+}
+
+/// A payment to write that came outside any gateway.
+#[derive(Debug, Clone)]
+pub struct NewRecorded {
+    /// Its id.
+    pub id: PaymentId,
+    /// What it pays.
+    pub invoice: InvoiceId,
+    /// How much; more than zero.
+    pub amount: Money,
+    /// What it is called on the statement.
+    pub receipt: String,
+    /// The day on which it came.
+    pub received_on: Day,
+    /// For people.
+    pub label: &'static str,
+    /// 1 for the first on the invoice.
+    pub attempt: i32,
+    /// Now.
+    pub at: Instant,
+}
+
+/// Writes a payment that came outside any gateway. It has succeeded, since its money is there.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where the business has a recorded payment with that receipt.
+pub async fn insert_recorded(tenant: &Tenant, new: NewRecorded) -> Result<Payment, Error> {
+    let row = Payment {
+        business_id: tenant.business(),
+        id: new.id,
+        invoice_id: new.invoice,
+        method_id: None,
+        method_kind: PaymentMethodKind::BankTransfer,
+        method_label: new.label.to_owned(),
+        currency: new.amount.currency(),
+        amount_minor: new.amount.minor(),
+        refunded_minor: 0,
+        refunding_minor: 0,
+        status: PaymentStatus::Succeeded,
+        gateway: MANUAL.to_owned(),
+        gateway_method: String::new(),
+        gateway_reference: None,
+        receipt: Some(new.receipt),
+        failure_code: None,
+        failure_message: None,
+        hard_decline: false,
+        action_kind: None,
+        action_url: None,
+        action_client_secret: None,
+        action_expires_at: None,
+        attempt: new.attempt,
+        fence: 0,
+        created_at: new.at,
+        updated_at: new.at,
+        settled_at: Some(new.at),
+        received_on: Some(new.received_on),
+    };
+    write(tenant, row).await
+}
+
+/// Whether a payment with that receipt was recorded for the business.
+///
+/// # Errors
+/// The database's fault.
+pub async fn is_recorded(tenant: &Tenant, receipt: &str) -> Result<bool, Error> {
+    let recorded = tenant.select::<payment::Entity>().filter(payment::Column::Gateway.eq(MANUAL));
+    Ok(recorded.filter(payment::Column::Receipt.eq(receipt)).one().await?.is_some())
 }
 
 /// An attempt.

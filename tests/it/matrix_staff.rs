@@ -54,6 +54,12 @@ const REQUESTS: &[(&str, &str)] = &[
         "(input: { invoiceId: \"inv_none\", lines: [], reason: ERROR, idempotencyKey: \"matrix\" }) { userErrors { code } }",
     ),
     ("markInvoiceUncollectible", "(input: { invoiceId: \"inv_none\", reason: \"\", idempotencyKey: \"matrix\" }) { userErrors { code } }"),
+    (
+        "recordPayment",
+        "(input: { invoiceId: \"inv_none\", amount: { amount: \"1\", currency: \"KES\" }, receipt: \"FT1\", receivedOn: \"2027-01-01\", idempotencyKey: \"matrix\" }) { userErrors { code } }",
+    ),
+    ("refundPayment", "(input: { paymentId: \"pay_none\", reason: ERROR, idempotencyKey: \"matrix\" }) { userErrors { code } }"),
+    ("resolvePayment", "(input: { paymentId: \"pay_none\", resolution: FAILED, idempotencyKey: \"matrix\" }) { userErrors { code } }"),
     ("restoreBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
     ("revokeServiceKey", "(input: { serviceKeyId: \"skey_none\" }) { userErrors { code } }"),
     (

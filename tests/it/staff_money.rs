@@ -125,7 +125,7 @@ async fn staff_cancel_with_what_its_customer_may_not_choose(db: TestDatabase) {
 }
 
 /// Each mutation of money, about a business's ids or about none.
-fn requests(business: &str, subscription: &str, invoice: &str) -> [(&'static str, Value); 6] {
+fn requests(business: &str, subscription: &str, invoice: &str) -> [(&'static str, Value); 9] {
     let correction = json!({ "invoiceId": invoice, "reason": "Why", "idempotencyKey": "k" });
     [
         ("setTaxExempt", json!({ "businessId": business, "taxExempt": true, "reason": "Why" })),
@@ -135,6 +135,15 @@ fn requests(business: &str, subscription: &str, invoice: &str) -> [(&'static str
             "issueCreditNote",
             json!({ "invoiceId": invoice, "lines": [{ "invoiceLineId": "lin_x", "amount": "1" }], "reason": "ERROR", "idempotencyKey": "k" }),
         ),
+        (
+            "recordPayment",
+            json!({
+                "invoiceId": invoice, "amount": { "amount": "1", "currency": "KES" }, "receipt": "FT1", "receivedOn": "2027-06-01",
+                "idempotencyKey": "k",
+            }),
+        ),
+        ("refundPayment", json!({ "paymentId": "pay_x", "reason": "ERROR", "idempotencyKey": "k" })),
+        ("resolvePayment", json!({ "paymentId": "pay_x", "resolution": "FAILED", "idempotencyKey": "k" })),
         ("cancelForBusiness", json!({ "subscriptionId": subscription, "idempotencyKey": "k" })),
         ("changePlanForBusiness", json!({ "subscriptionId": subscription, "planId": "pln_x", "idempotencyKey": "k" })),
     ]
@@ -172,6 +181,7 @@ async fn what_staff_may_touch_and_what_they_name_wrongly_is_refused(db: TestData
             let expected = match field {
                 "setTaxExempt" => "businessId",
                 "cancelForBusiness" | "changePlanForBusiness" => "subscriptionId",
+                "refundPayment" | "resolvePayment" => "paymentId",
                 _ => "invoiceId",
             };
             let payload = asked(&staff, field, input, "__typename").await;

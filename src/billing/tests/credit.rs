@@ -2,10 +2,11 @@
 
 use super::super::RuleError;
 use super::super::credit::{
-    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, pair_refunds, place, refundable,
-    refundable_of_note, split_refund, spread,
+    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, note_over, pair_refunds, place, refundable,
+    refundable_of_note, refundable_of_payment, split_refund, spread,
 };
 use super::super::exact::sum;
+use super::super::tax::{Tax, TaxBehavior};
 use super::{creditable, exclusive, inclusive};
 
 #[test]
@@ -217,4 +218,46 @@ fn a_note_by_hand_pays_back_no_more_than_gateways_took_and_never_what_is_still_d
     ] {
         assert_eq!(refundable_of_note(note, due, taken, refunded), Ok(expected), "{note} {due} {taken} {refunded}");
     }
+}
+
+#[test]
+fn a_note_over_an_amount_has_the_tax_of_the_rates_it_is_shared_out_over() {
+    let tax = |rate: &str, behavior| Tax { rate: rate.parse().unwrap(), behavior };
+    let (on_top, within) = (tax("0.16", TaxBehavior::Exclusive), tax("0.08", TaxBehavior::Inclusive));
+    // 100.00 and 16.00 on top; 54.00 with 4.00 in them; 30.00 without tax: 200.00, of which 20.00 are tax.
+    let (taxed, left) = ([(on_top, 11_600), (within, 5_400)], Left { total_minor: 20_000, tax_minor: 2_000, exclusive_tax_minor: 1_600 });
+    let over =
+        |total, left: &Left| note_over(total, 20_000, &taxed, left).unwrap().map(|(note, priced)| (note.tax_minor, note.net_minor, priced));
+    // A half: 58.00 with 8.00, 27.00 with 2.00, 15.00. As priced 100.00 less the 8.00 on top.
+    assert_eq!(over(10_000, &left), Some((1_000, 9_000, 9_200)));
+    // 0.10: exactly 5.8, 2.7 and 1.5 hundredths, so 6, 3 and 1 by largest remainder (0.8, 0.7, 0.5). 6 × 0.16 ÷ 1.16 = 0.83, so 1;
+    // 3 × 0.08 ÷ 1.08 = 0.22, so 0.
+    assert_eq!(over(10, &left), Some((1, 9, 9)));
+    // All that is left takes the residue, and more is none.
+    let rest = Left { total_minor: 9_990, tax_minor: 999, exclusive_tax_minor: 799 };
+    assert_eq!(over(9_990, &rest), Some((999, 8_991, 9_191)));
+    assert_eq!(over(9_991, &rest), None);
+    // Less than 0.10 is left of the total and 0.08 of its tax: a note of 0.05 takes no less than 0.03 of it.
+    let last = Left { total_minor: 10, tax_minor: 8, exclusive_tax_minor: 8 };
+    assert_eq!(over(5, &last), Some((3, 2, 5)));
+    for (total, whole) in [(0, 20_000), (-1, 20_000), (1, 0)] {
+        assert_eq!(note_over(total, whole, &taxed, &left), Err(RuleError::Inconsistent));
+    }
+}
+
+#[test]
+fn a_payment_is_paid_back_as_far_as_all_three_have_left_in_whole_units() {
+    // (left of the payment, of what was paid, of the total, the unit): what can be paid back.
+    for (payment, paid, total, unit, expected) in [
+        (3_480, 3_480, 3_480, 1, 3_480),
+        (2_000, 1_740, 1_740, 1, 1_740),
+        (3_480, 0, 3_480, 1, 0),
+        (3_480, 3_480, 1_160, 1, 1_160),
+        (3_500, 3_480, 3_480, 100, 3_400),
+        (99, 99, 99, 100, 0),
+        (3_480, -5, 3_480, 1, 0),
+    ] {
+        assert_eq!(refundable_of_payment(payment, paid, total, unit), Ok(expected));
+    }
+    assert_eq!(refundable_of_payment(1, 1, 1, 0), Err(RuleError::Inconsistent));
 }

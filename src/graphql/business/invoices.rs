@@ -12,10 +12,11 @@ use super::subscriptions::{Period, Subscription};
 use crate::billing::{invoice as rules, lifecycle};
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
 use crate::graphql::page::{Count, PageArguments, connection, count_of};
-use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, show_id, stored_money};
+use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, Url, show_id, stored_money};
 use crate::ids::{BusinessId, InvoiceId, SubscriptionId};
 use crate::services::access::Need;
 use crate::services::billing::party::Party;
+use crate::services::printing;
 use crate::store::Reader;
 use crate::store::page::{Page, Position};
 use crate::store::reads::Of;
@@ -152,6 +153,10 @@ impl Invoice {
     /// Name it with a bank transfer.
     async fn payment_reference(&self) -> String {
         self.row.number.clone().unwrap_or_else(|| self.row.id.to_string())
+    }
+    /// A printable document: whoever holds this link can open it for 15 minutes. Null for a draft.
+    async fn document_url(&self, context: &Context<'_>) -> Option<Url> {
+        printing::link(&request(context).ports, &self.row).map(Url)
     }
     /// How many payments were attempted.
     async fn attempts(&self) -> i32 {

@@ -126,7 +126,7 @@ async fn method_of(context: &Context<'_>, id: Option<PaymentMethodId>) -> Result
 }
 
 /// The payment of an id, as it is now.
-pub(super) async fn payment_of(context: &Context<'_>, id: Option<PaymentId>) -> Result<Option<Payment>> {
+pub(in crate::graphql) async fn payment_of(context: &Context<'_>, id: Option<PaymentId>) -> Result<Option<Payment>> {
     let Some(id) = id else { return Ok(None) };
     Ok(payments::by_id(&request(context).reader().await?, id).await?.map(Payment::new))
 }

@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod mails;
 pub mod money;
 pub mod node;
+pub mod payments;
 pub mod plans;
 pub mod revenue;
 pub mod service_keys;
@@ -54,6 +55,7 @@ pub struct Mutation(
     coupons::CouponMutation,
     subscriptions::SubscriptionMutation,
     corrections::CorrectionMutation,
+    payments::PaymentMutation,
     support::SupportMutation,
     verifications::VerificationMutation,
     service_keys::ServiceKeyMutation,

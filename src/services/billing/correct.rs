@@ -174,7 +174,7 @@ async fn lowered(tenant: &Tenant, invoice: Invoice) -> Result<Vec<Invoice>, Erro
 }
 
 /// What an invoice has left for a credit note.
-fn left_of(invoice: &Invoice, notes: &[CreditNote], lines: &[CreditNoteLine]) -> Result<Left, Error> {
+pub(super) fn left_of(invoice: &Invoice, notes: &[CreditNote], lines: &[CreditNoteLine]) -> Result<Left, Error> {
     let credited = sum(notes.iter().map(|note| note.amount_minor)).map_err(rule)?;
     let tax = sum(notes.iter().map(|note| note.tax_minor)).map_err(rule)?;
     // A note's lines are without exclusive tax: what it comes to beyond them is that.

@@ -61,7 +61,7 @@ impl Taken {
     pub fn split(&self, ports: &Ports, refund_minor: i64) -> Result<Vec<RefundPart>, Error> {
         let at_hand = |payment: &&Payment| {
             let is_ours = matches!(payment.status, PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded);
-            is_ours && payment.gateway == ports.gateway.kind().as_str()
+            is_ours && !payment.is_paid_back_by_hand() && payment.gateway == ports.gateway.kind().as_str()
         };
         let payments: Vec<&Payment> = self.payments.iter().filter(at_hand).collect();
         let unit_minor = payments.first().and_then(|payment| ports.gateway.terms(payment.currency)).map_or(1, |terms| terms.unit_minor);

@@ -32,6 +32,16 @@ pub struct Charged {
     pub invoice: Invoice,
     /// Its subscription.
     subscription: Option<Subscription>,
+    /// Whether its money comes outside any gateway.
+    is_by_hand: bool,
+}
+
+impl Charged {
+    /// The same, where its money comes outside any gateway: no unit of one rounded it.
+    #[must_use]
+    pub fn by_hand(self) -> Self {
+        Self { is_by_hand: true, ..self }
+    }
 }
 
 /// The invoice of that id, whose subscription is locked. The lock of the business, which every writer of an invoice takes first,
@@ -45,7 +55,7 @@ pub async fn lock_charged(tenant: &Tenant, id: InvoiceId) -> Result<Charged, Err
         Some(subscription) => subscriptions::lock(tenant, subscription).await?,
         None => None,
     };
-    Ok(Charged { invoice, subscription })
+    Ok(Charged { invoice, subscription, is_by_hand: false })
 }
 
 /// Books what `payment` brought for an invoice: what is due goes down, and more than that is account credit.
@@ -60,7 +70,7 @@ pub async fn settle_payment(
     charged: Charged,
     paid: Money,
 ) -> Result<(), Error> {
-    let Charged { mut invoice, subscription } = charged;
+    let Charged { mut invoice, subscription, is_by_hand } = charged;
     if paid.currency() != invoice.currency || paid.minor() < 0 {
         return Err(Error::Corrupt("a payment does not fit its invoice".into()));
     }
@@ -77,7 +87,8 @@ pub async fn settle_payment(
     }
     let over_minor = difference(paid.minor(), used_minor).map_err(rule)?;
     if over_minor > 0 {
-        let unit_minor = ports.gateway.terms(invoice.currency).map_or(1, |terms| terms.unit_minor);
+        let terms = ports.gateway.terms(invoice.currency).filter(|_| !is_by_hand);
+        let unit_minor = terms.map_or(1, |terms| terms.unit_minor);
         let reason = match (was_payable, over_minor < unit_minor) {
             (false, _) => CreditReason::LatePayment,
             // Collected in whole units of the gateway.

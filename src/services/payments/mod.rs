@@ -8,6 +8,7 @@
 use super::Ports;
 
 mod attempt;
+mod by_hand;
 mod ladder;
 mod methods;
 mod outcome;
@@ -17,10 +18,11 @@ mod refunds;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
 pub use attempt::{Sender, begin_attempt, wait_for, wait_for_all};
+pub use by_hand::{ByHand, Resolution, record_by_hand, resolve};
 pub use methods::AddPaymentMethod;
 pub use pay::{PaidInvoice, PayInvoice};
 pub use protocol::{BegunAttempt, gateway_spoke, run_job, send_begun};
-pub use refunds::begin_refunds;
+pub use refunds::{begin_refunds, pay_out_by_hand};
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
 pub const CHARGE: &str = "charge";

@@ -77,13 +77,23 @@ pub(super) async fn conclude(
 /// Writes a verdict on a locked attempt of a locked business.
 async fn apply(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, verdict: Verdict) -> Result<Standing, Error> {
     match verdict {
-        Verdict::Succeeded(success) => Box::pin(succeed(tenant, ports, business, held, success)).await,
-        Verdict::Failed(decline) => Box::pin(fail(tenant, ports, business, held, decline)).await,
+        Verdict::Succeeded(success) => {
+            let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+            let told = (Some(success.reference), success.receipt);
+            Box::pin(succeed(tenant, ports, &mut account, held, told, "system")).await
+        }
+        Verdict::Failed(decline) => {
+            let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+            Box::pin(fail(tenant, ports, &mut account, held, decline, "system")).await
+        }
         Verdict::Waiting(action) => wait(tenant, ports, held, action).await,
         Verdict::Lost if held.status == PaymentStatus::Unknown => Ok(standing(held)),
         Verdict::Lost => lose(tenant, ports, held).await,
         // An attempt of which nothing was known is over as a failure; one that waited for the customer has lapsed.
-        Verdict::CalledOff if held.status == PaymentStatus::Unknown => Box::pin(fail(tenant, ports, business, held, never_charged())).await,
+        Verdict::CalledOff if held.status == PaymentStatus::Unknown => {
+            let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+            Box::pin(fail(tenant, ports, &mut account, held, never_charged(), "system")).await
+        }
         Verdict::CalledOff => {
             let standing = call_off(tenant, ports, held, "system").await?;
             let mut account = Account::of_locked(tenant, business, ports.now()).await?;
@@ -108,39 +118,47 @@ fn never_charged() -> Decline {
     }
 }
 
-/// Money was taken: the invoice is settled, or where that has happened otherwise, it becomes account credit.
-async fn succeed(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, success: Success) -> Result<Standing, Error> {
-    let now = Instant::from(ports.now());
-    let change = PaymentChange {
-        gateway_reference: Some(success.reference),
-        receipt: success.receipt,
-        settled_at: Some(now),
-        ..PaymentChange::default()
-    };
-    let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+/// Money was taken, as `actor` found out: the invoice is settled, or where that has happened otherwise, it becomes account credit.
+/// The gateway's reference and its receipt are kept as far as they are told. The locks of business and payment are held.
+pub(super) async fn succeed(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    held: &Payment,
+    (gateway_reference, receipt): (Option<String>, Option<String>),
+    actor: &str,
+) -> Result<Standing, Error> {
+    let settled_at = Some(Instant::from(ports.now()));
+    let change = PaymentChange { gateway_reference, receipt, settled_at, ..PaymentChange::default() };
     let charged = billing::lock_charged(tenant, held.invoice_id).await?;
     let standing = change_to(tenant, ports, held, PaymentEvent::Succeeded, change).await?;
-    record(tenant, ports, held, "payment.succeeded", "system").await?;
+    record(tenant, ports, held, "payment.succeeded", actor).await?;
     events::emit(tenant, ports, &Event::PaymentSucceeded(facts(held, &charged.invoice, None)?)).await?;
-    billing::settle_payment(tenant, ports, &mut account, held.id, charged, held.amount()?).await?;
+    billing::settle_payment(tenant, ports, account, held.id, charged, held.amount()?).await?;
     Ok(standing)
 }
 
-/// No money was taken.
-async fn fail(tenant: &Tenant, ports: &Ports, business: Business, held: &Payment, decline: Decline) -> Result<Standing, Error> {
-    let mut account = Account::of_locked(tenant, business, ports.now()).await?;
+/// No money was taken, as `actor` found out. The locks are those of [`succeed`].
+pub(super) async fn fail(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    held: &Payment,
+    decline: Decline,
+    actor: &str,
+) -> Result<Standing, Error> {
     let charged = billing::lock_charged(tenant, held.invoice_id).await?;
     let facts = facts(held, &charged.invoice, Some(decline.code.clone()))?;
     let change = PaymentChange { failure: Some((decline.code, decline.message, decline.hard)), ..PaymentChange::default() };
     let standing = change_to(tenant, ports, held, PaymentEvent::Failed, change).await?;
-    record(tenant, ports, held, "payment.failed", "system").await?;
+    record(tenant, ports, held, "payment.failed", actor).await?;
     events::emit(tenant, ports, &Event::PaymentFailed(facts)).await?;
-    billing::charge_failed(tenant, ports, &mut account, charged, decline.hard).await?;
+    billing::charge_failed(tenant, ports, account, charged, decline.hard).await?;
     Ok(standing)
 }
 
 /// An attempt on an invoice, for an event.
-fn facts(held: &Payment, invoice: &Invoice, failure_code: Option<String>) -> Result<PaymentFacts, Error> {
+pub(super) fn facts(held: &Payment, invoice: &Invoice, failure_code: Option<String>) -> Result<PaymentFacts, Error> {
     let amount = held.amount()?;
     Ok(PaymentFacts {
         payment_id: held.id.to_string(),

@@ -46,6 +46,21 @@ pub async fn begin_refunds(tenant: &Tenant, ports: &Ports, notes: &[CreditNote],
     Ok(begun)
 }
 
+/// Writes the refund of what `note` leaves to be paid back as paid out by hand by `actor`, in the caller's transaction, which has
+/// locked the business and the payment. No gateway hears of it.
+///
+/// # Errors
+/// The database's fault: more than was taken is one.
+pub async fn pay_out_by_hand(tenant: &Tenant, ports: &Ports, note: &CreditNote, payment: &Payment, actor: &str) -> Result<RefundId, Error> {
+    let (id, at): (RefundId, Instant) = (ports.ids.next(), ports.now().into());
+    let new = NewRefund { id, payment, credit_note: note.id, amount_minor: note.to_refund_minor, at };
+    let payment = refunds::insert(tenant, new).await?;
+    let written = refunds::lock(tenant, id).await?;
+    let sent = written.status.apply(RefundEvent::Sent).map_err(illegal)?;
+    let taken = refunds::take(tenant, &written, sent, at).await?;
+    Ok(succeed(tenant, ports, (&taken, &payment), None, actor).await?.id)
+}
+
 /// What is known of a refund after a call to the gateway.
 #[derive(Debug, Clone)]
 enum Verdict {
@@ -163,7 +178,7 @@ async fn conclude(ports: &Ports, scope: TenantScope, taken: &Refund, verdict: Ve
 /// Writes a verdict on a locked refund of a locked payment.
 async fn apply(tenant: &Tenant, ports: &Ports, (held, payment): (Refund, &Payment), verdict: Verdict) -> Result<Refund, Error> {
     match verdict {
-        Verdict::Succeeded(reference) => succeed(tenant, ports, (&held, payment), reference).await,
+        Verdict::Succeeded(reference) => succeed(tenant, ports, (&held, payment), Some(reference), "system").await,
         Verdict::Failed(decline) => fail(tenant, ports, (&held, payment), decline).await,
         Verdict::Accepted if held.status == RefundStatus::Accepted => Ok(held),
         Verdict::Accepted => change_to(tenant, ports, &held, RefundEvent::Accepted, RefundChange::default()).await,
@@ -174,17 +189,23 @@ async fn apply(tenant: &Tenant, ports: &Ports, (held, payment): (Refund, &Paymen
     }
 }
 
-/// It was paid.
-async fn succeed(tenant: &Tenant, ports: &Ports, (held, payment): (&Refund, &Payment), reference: String) -> Result<Refund, Error> {
+/// It was paid, as `actor` says; by a gateway, which has a `reference` for it, or by hand. The locks of business and payment are held.
+async fn succeed(
+    tenant: &Tenant,
+    ports: &Ports,
+    (held, payment): (&Refund, &Payment),
+    gateway_reference: Option<String>,
+    actor: &str,
+) -> Result<Refund, Error> {
     let now = Instant::from(ports.now());
-    let change = RefundChange { gateway_reference: Some(reference), settled_at: Some(now), ..RefundChange::default() };
+    let change = RefundChange { gateway_reference, settled_at: Some(now), ..RefundChange::default() };
     let refund = change_to(tenant, ports, held, RefundEvent::Succeeded, change).await?;
     let is_all = payment.refunded_minor.saturating_add(refund.amount_minor) >= payment.amount_minor;
     let event = if is_all { PaymentEvent::FullyRefunded } else { PaymentEvent::PartlyRefunded };
     // One that the payer's bank disputes meanwhile stays disputed.
     let status = if payment.status == PaymentStatus::Disputed { payment.status } else { payment.status.apply(event).map_err(illegal)? };
     refunds::paid_back(tenant, payment, refund.amount_minor, status, now).await?;
-    record(tenant, ports, &refund, "refund.succeeded").await?;
+    record(tenant, ports, &refund, "refund.succeeded", actor).await?;
     billing::refund_paid(tenant, ports, &refund).await?;
     Ok(refund)
 }
@@ -196,7 +217,7 @@ async fn fail(tenant: &Tenant, ports: &Ports, (held, payment): (&Refund, &Paymen
     let change = RefundChange { failure: Some((decline.code, decline.message)), settled_at, ..RefundChange::default() };
     let refund = change_to(tenant, ports, held, RefundEvent::Failed, change).await?;
     refunds::give_up(tenant, payment, refund.amount_minor).await?;
-    record(tenant, ports, &refund, "refund.failed").await?;
+    record(tenant, ports, &refund, "refund.failed", "system").await?;
     billing::refund_failed(tenant, ports, &refund, payment.invoice_id).await?;
     Ok(refund)
 }
@@ -208,12 +229,12 @@ async fn change_to(tenant: &Tenant, ports: &Ports, held: &Refund, event: RefundE
 }
 
 /// Writes a refund's end into the audit trail.
-async fn record(tenant: &Tenant, ports: &Ports, refund: &Refund, action: &str) -> Result<(), Error> {
+async fn record(tenant: &Tenant, ports: &Ports, refund: &Refund, action: &str, actor: &str) -> Result<(), Error> {
     let details = json!({
         "payment": refund.payment_id.to_string(), "creditNote": refund.credit_note_id.to_string(),
         "amountMinor": refund.amount_minor, "currency": refund.currency.code(),
     });
-    audit::record(tenant, ports, Act { action, actor: "system", subject: &refund.id.to_string(), details }).await
+    audit::record(tenant, ports, Act { action, actor, subject: &refund.id.to_string(), details }).await
 }
 
 /// A state that does not know what happened.

@@ -13,6 +13,7 @@ use crate::store::types::StaffRole;
 /// | coupons | | yes | | yes |
 /// | exempt a business from tax | | yes | | yes |
 /// | void, give up on and credit invoices | | yes | | yes |
+/// | record, resolve and refund payments | | yes | | yes |
 /// | change and cancel subscriptions in a business's place | | yes | | yes |
 /// | keys of products | | | | yes |
 /// | test clocks, in a sandbox | | yes | | yes |
@@ -33,6 +34,8 @@ pub enum Right {
     ExemptFromTax,
     /// To void invoices, to give up on them, and to issue credit notes on them.
     CorrectInvoices,
+    /// To record what came outside a gateway, to settle what a gateway does not tell, and to pay back.
+    HandlePayments,
     /// To change and to cancel subscriptions in a business's place.
     ManageSubscriptions,
     /// To make and to end the keys of products.
@@ -53,6 +56,7 @@ impl Right {
             | Self::ManageCoupons
             | Self::ExemptFromTax
             | Self::CorrectInvoices
+            | Self::HandlePayments
             | Self::ManageSubscriptions
             | Self::MoveTestClocks => matches!(role, StaffRole::Finance | StaffRole::Admin),
             Self::ManageServiceKeys => matches!(role, StaffRole::Admin),

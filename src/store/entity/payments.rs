@@ -34,7 +34,7 @@ pub mod payment {
     use crate::billing::lifecycle::PaymentStatus;
     use crate::ids::{BusinessId, InvoiceId, PaymentId, PaymentMethodId};
     use crate::money::Currency;
-    use crate::store::types::{Instant, PaymentMethodKind};
+    use crate::store::types::{Day, Instant, PaymentMethodKind};
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "payments")]
@@ -68,6 +68,7 @@ pub mod payment {
         pub created_at: Instant,
         pub updated_at: Instant,
         pub settled_at: Option<Instant>,
+        pub received_on: Option<Day>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
