@@ -1,4 +1,4 @@
-//! `GET /files/{token}`: a document, to whoever holds a link that is good. Always as an attachment, which nothing shows or runs here.
+//! `GET /files/{token}`: a document or an export, to whoever holds a link that is good. Always as an attachment, which nothing shows or runs here.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,8 +12,10 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::Semaphore;
 
+use crate::error::Error;
 use crate::services::Ports;
-use crate::services::verification::{Download, download};
+use crate::services::privacy;
+use crate::services::verification::{self, Download};
 
 /// Where files are, below the root.
 const PATH: &str = "/files/{token}";
@@ -35,13 +37,21 @@ pub fn router(ports: Ports) -> Router {
 /// Hands out the file of a link. One that is over, forged or of nobody's answers as one that never was.
 async fn show(State(Files { ports, places }): State<Files>, Path(token): Path<String>) -> Response {
     let Ok(_place) = places.acquire().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, "Try again.\n") };
-    match download(&ports, &token).await {
+    match find(&ports, &token).await {
         Ok(Some(file)) => attachment(file),
         Ok(None) => answer(StatusCode::NOT_FOUND, "There is no such file, or the link is over.\n"),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a file could not be handed out");
             answer(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n")
         }
+    }
+}
+
+/// The file of a link.
+async fn find(ports: &Ports, token: &str) -> Result<Option<Download>, Error> {
+    match verification::download(ports, token).await? {
+        Some(document) => Ok(Some(document)),
+        None => privacy::download(ports, token).await,
     }
 }
 

@@ -38,6 +38,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod notifications;
 pub mod payments;
+pub mod privacy;
 mod second_factor;
 pub mod sessions;
 pub mod staff;

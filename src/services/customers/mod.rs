@@ -27,6 +27,8 @@ mod sessions;
 mod two_factor;
 
 pub use super::sessions::AuthTokens;
+pub(in crate::services) use two_factor::{locked, same_password, succeed};
+
 pub use invitations::AcceptInvitation;
 pub use people::UpdateUser;
 pub use profile::{Change, UpdateProfile};
@@ -107,7 +109,7 @@ impl CustomerService {
     }
 
     /// What a person who is signed in proves once more: guessing is as slow as at the door, and apart from it.
-    async fn guarded<T>(&self, caller: Caller, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    pub(in crate::services) async fn guarded<T>(&self, caller: Caller, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         match caller {
             Caller::User { user, .. } => throttle::guarded(&self.ports, Try::new(Target::SignedIn(user), None), work).await,
             // Nobody else has a password: they are refused.

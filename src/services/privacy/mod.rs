@@ -1,0 +1,47 @@
+//! What a business may ask of whoever holds data of it: all of it, as files, and that it be forgotten.
+//!
+//! What is held is listed column by column in `store::privacy`. It must never hand out what proves or unlocks something, nor put what is
+//! personal into the audit trail.
+
+use crate::error::Outcome;
+use crate::security::envelope::Place;
+use crate::store::TenantScope;
+use crate::store::data_exports::DataExport;
+use crate::store::jobs::{Finish, Job};
+
+use super::Ports;
+
+mod archive;
+mod export;
+mod links;
+
+pub use export::PrivacyService;
+pub use links::{download, link, status};
+
+/// The job that makes an export; its key is the export's id.
+const EXPORT: &str = "export_data";
+/// The job that removes an export whose time is over; its key is the export's id.
+const EXPIRE: &str = "expire_export";
+/// The kinds of jobs that [`run_job`] does.
+pub const JOB_KINDS: [&str; 2] = [EXPORT, EXPIRE];
+
+/// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
+///
+/// # Errors
+/// The fault of the database, or of where files are kept.
+pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
+    match job.kind.as_str() {
+        EXPORT => Box::pin(export::make(ports, scope, &job.job_key)).await,
+        _ => export::expire(ports, scope, &job.job_key).await,
+    }
+}
+
+/// The name under which an export's file is kept.
+fn file_of(row: &DataExport) -> String {
+    format!("{}/{}", row.business_id, row.id)
+}
+
+/// Where an export's file opens, and nowhere else.
+fn place_of(row: &DataExport) -> Place<'static> {
+    Place { business: row.business_id.uuid(), table: "data_exports", column: "file", row: row.id.uuid() }
+}
