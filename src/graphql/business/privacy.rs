@@ -87,6 +87,24 @@ pub struct RequestDataExportPayload {
     user_errors: Vec<UserError>,
 }
 
+/// What an owner gives who wants their business erased.
+#[derive(InputObject)]
+pub struct EraseBusinessInput {
+    /// The present password.
+    password: String,
+    /// The business's name, typed out.
+    confirm: String,
+}
+
+/// What `eraseBusiness` answers.
+#[derive(Debug, SimpleObject)]
+pub struct EraseBusinessPayload {
+    /// When it was erased.
+    erased_at: Option<DateTime>,
+    /// What is to be put right; when there is any, nothing was changed.
+    user_errors: Vec<UserError>,
+}
+
 /// Queries of exports.
 #[derive(Debug, Default)]
 pub struct PrivacyQuery;
@@ -119,6 +137,19 @@ impl PrivacyMutation {
             let (export, user_errors) = split(service.request_export(request.caller, password).await)?;
             request.refresh();
             Ok(Some(RequestDataExportPayload { export: export.map(DataExport::new), user_errors }))
+        })
+        .await
+    }
+    /// Erases the business for good, and its people who work for no other: what is personal goes, sessions end, subscriptions end at once
+    /// without anything being paid back, and what is left of account credit is given up. Issued invoices stay, as tax law asks. Not while a
+    /// payment is under way or an invoice is open. For owners.
+    async fn erase_business(&self, context: &Context<'_>, input: EraseBusinessInput) -> Option<Result<EraseBusinessPayload>> {
+        nullable(async {
+            let (request, password) = (request(context), SecretString::from(input.password));
+            let service = PrivacyService::new(request.ports.clone());
+            let (erased, user_errors) = split(Box::pin(service.erase(request.caller, password, &input.confirm)).await)?;
+            request.refresh();
+            Ok(Some(EraseBusinessPayload { erased_at: erased.map(DateTime), user_errors }))
         })
         .await
     }

@@ -12,6 +12,7 @@ use crate::store::jobs::{Finish, Job};
 use super::Ports;
 
 mod archive;
+mod erase;
 mod export;
 mod links;
 
@@ -22,8 +23,12 @@ pub use links::{download, link, status};
 const EXPORT: &str = "export_data";
 /// The job that removes an export whose time is over; its key is the export's id.
 const EXPIRE: &str = "expire_export";
+/// The job that removes the files of an erased business; its key is which time.
+const ERASE_FILES: &str = "erase_files";
+/// The job that removes mails that were written to files; its key is their ids.
+const FORGET_MAILS: &str = "forget_mails";
 /// The kinds of jobs that [`run_job`] does.
-pub const JOB_KINDS: [&str; 2] = [EXPORT, EXPIRE];
+pub const JOB_KINDS: [&str; 4] = [EXPORT, EXPIRE, ERASE_FILES, FORGET_MAILS];
 
 /// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
 ///
@@ -32,7 +37,9 @@ pub const JOB_KINDS: [&str; 2] = [EXPORT, EXPIRE];
 pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
     match job.kind.as_str() {
         EXPORT => Box::pin(export::make(ports, scope, &job.job_key)).await,
-        _ => export::expire(ports, scope, &job.job_key).await,
+        EXPIRE => export::expire(ports, scope, &job.job_key).await,
+        ERASE_FILES => erase::erase_files(ports, scope).await,
+        _ => erase::forget_mails(ports, &job.job_key).await,
     }
 }
 

@@ -183,7 +183,7 @@ tables! {
     }
     periods of Business, Kept {
         business_id Id, id Id, subscription_id Id, number Number, kind Plain, billing_interval Plain, starts_at Time, ends_at Time,
-        nominal_start Plain, nominal_end Plain, opened_on Day, whole_start Plain, time_zone Plain, invoice_id Id, created_at Time,
+        nominal_start Day, nominal_end Day, opened_on Day, whole_start Time, time_zone Plain, invoice_id Id, created_at Time,
     }
     subscription_changes of Business, Kept {
         business_id Id, id Id, subscription_id Id, version Number, kind Plain, at Time, details Plain,
@@ -191,7 +191,7 @@ tables! {
     subscriptions of Business, Kept {
         business_id Id, id Id, product_id Id, plan_id Id, plan_version Number, billing_interval Plain, currency Plain,
         price_minor Number, tax_behavior Plain, charged_price_minor Number, charged_tax_rate Plain, charged_tax_behavior Plain,
-        charged_from Number, status Plain, anchor_mode Plain, anchor_day Number, anchor_date Plain, anchor_time Plain,
+        charged_from Number, status Plain, anchor_mode Plain, anchor_day Number, anchor_date Day, anchor_time Plain,
         granularity Plain, period_number Number, started_at Time, period_start Time, period_end Time, trial_end Time,
         auto_renewal Flag, cancel_at Time, canceled_at Time, cancel_reason Personal(Null), pending_plan_id Id,
         pending_plan_version Number, pending_interval Plain, pending_price_minor Number, pending_tax_behavior Plain,

@@ -11,8 +11,10 @@ use crate::error::Error;
 use crate::ids::BusinessId;
 
 mod columns;
+mod erasing;
 
 pub use columns::TABLES;
+pub use erasing::{ERASED, Unsettled, billed_tax_ids, erase, live_subscriptions, mails, people_of_no_other, set_billed_tax_id, unsettled};
 
 /// How many rows are read at once.
 const PART: usize = 500;
