@@ -11,7 +11,7 @@ use crate::client::{Client, Server};
 use crate::database::{Kind, TestDatabase};
 use crate::matrix::sign_in;
 use crate::world::World;
-use crate::world_lives::{Life, PASSWORD, register};
+use crate::world_lives::{Life, PASSWORD, add_method, register};
 use crate::world_privacy::{PHONE, TAX_ID, held, mark, marked};
 use crate::world_staff::{code, signed_in};
 use crate::world_uploads::files_below;
@@ -74,7 +74,9 @@ async fn nothing_of_an_erased_business_is_left_but_what_tax_law_keeps(db: TestDa
     // The trail would not hold with a mark in it.
     let in_trail = mark("audit_events", "details");
     world.try_sql(&format!("update audit_events set details = replace(details, '{in_trail}', '')")).await.unwrap();
-    let (_, other) = register(&server, "zoe").await;
+    let (zoe, other) = register(&server, "zoe").await;
+    zoe.mutate("openSupportTicket", json!({ "subject": "A question", "body": "Why?" }), "ticket { id }").await;
+    add_method(&zoe, "SUCCEEDS").await;
     world.run_due_jobs().await;
     let other = BusinessId::parse(&other).unwrap().uuid();
     let before = world.rows_of(other).await;

@@ -13,7 +13,7 @@ use crate::world_lives::{Life, PASSWORD};
 use crate::world_usage::{event, record};
 
 /// A tax id and a phone number, which are sealed: no mark can be put there past the house.
-pub(crate) const TAX_ID: &str = "P051234567X";
+pub(crate) const TAX_ID: &str = "P059876543Z";
 pub(crate) const PHONE: &str = "+254712345678";
 
 /// The mark of a column.

@@ -125,7 +125,9 @@ impl Column {
     fn shown(self, name: &str, on_postgres: bool) -> String {
         match (self, on_postgres) {
             (Self::Bytes | Self::Sealed(_) | Self::TaxSealed(_), true) => format!("encode({name}, 'hex')"),
-            (Self::Id | Self::Bytes | Self::Sealed(_) | Self::TaxSealed(_), false) => format!("lower(hex({name}))"),
+            (Self::Id | Self::Bytes | Self::Sealed(_) | Self::TaxSealed(_), false) => {
+                format!("case when {name} is not null then lower(hex({name})) end")
+            }
             (Self::Time, true) => format!("to_char({name} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
             _ => format!("cast({name} as text)"),
         }
