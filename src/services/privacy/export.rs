@@ -136,8 +136,8 @@ pub(super) async fn make(ports: &Ports, scope: TenantScope, key: &str) -> Outcom
     let Some((row, business, archive, documents)) = ports.store.read_system(read).await? else { return Ok(Finish::Done) };
     let content = add_documents(ports, &business, archive, documents).await?.finish()?;
     let size = i64::try_from(content.len()).map_err(|_| Error::Corrupt("an export is too large".into()))?;
-    let (sealer, place, rng) = (holder(ports, &business)?.key, place_of(&row), Arc::clone(&ports.rng));
-    let sealing = tokio::task::spawn_blocking(move || sealer.seal(rng.as_ref(), &place, &content));
+    let (own_key, place, rng) = (holder(ports, &business)?.key, place_of(&row), Arc::clone(&ports.rng));
+    let sealing = tokio::task::spawn_blocking(move || own_key.seal(rng.as_ref(), &place, &content));
     let sealed = sealing.await.map_err(|error| Error::Task(Box::new(error)))?.map_err(Error::from)?;
     ports.documents.put(&file_of(&row), sealed).await?;
     let (outside, name) = (ports.clone(), key.to_owned());
