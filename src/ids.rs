@@ -117,6 +117,8 @@ kinds! {
     Verification, VerificationId, "vrf";
     /// A document of a verification.
     Document, DocumentId, "doc";
+    /// An export of what is held of a business.
+    DataExport, DataExportId, "exp";
     /// Where a business wants to be told of events.
     WebhookEndpoint, WebhookEndpointId, "whk";
     /// An event that an endpoint is told of.

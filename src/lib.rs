@@ -120,6 +120,10 @@
 //!     `a_link_is_good_for_a_quarter_of_an_hour_and_for_one_file`, `a_file_that_was_stored_and_never_taken_is_removed`
 //! 42. A verification is approved after it was submitted and scanned, and no file in which something was found is handed out.
 //!     tests: `on_any_walk_an_approval_follows_a_submission_and_only_an_approval_runs_out`, `what_the_scanner_finds_is_never_handed_out`
+//! 43. Of every column it is said what it holds, and all that is personal is in a business's export.
+//!     tests: `every_column_of_both_databases_is_classified`, `an_export_has_every_personal_column_and_no_secret`
+//! 44. Nothing of an erased business is left but what tax law keeps, and its audit chain holds.
+//!     test: `nothing_of_an_erased_business_is_left_but_what_tax_law_keeps`
 //!
 //! # Global by design
 //!

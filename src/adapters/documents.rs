@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Place;
@@ -89,6 +90,18 @@ impl Documents {
             Err(error) => Err(fault(error)),
         }
     }
+
+    /// Removes everything that is kept in the folder of that name.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`]; some of it may be gone then.
+    pub async fn delete_below(&self, folder: &str) -> Result<(), Error> {
+        let mut found = self.store.list(Some(&place(folder)?));
+        while let Some(file) = found.try_next().await.map_err(fault)? {
+            self.delete(file.location.as_ref()).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A name as the folder or the bucket has it.
@@ -126,6 +139,13 @@ mod tests {
         documents.delete("biz_1/doc_1").await.unwrap();
         documents.delete("biz_1/doc_1").await.unwrap();
         assert!(matches!(documents.get("biz_1/doc_1").await, Err(Error::Adapter(_))));
+        for name in ["biz_1/doc_1", "biz_1/exp_1", "biz_10/doc_1"] {
+            documents.put(name, b"sealed".to_vec()).await.unwrap();
+        }
+        documents.delete_below("biz_1").await.unwrap();
+        documents.delete_below("biz_1").await.unwrap();
+        assert!(documents.get("biz_1/doc_1").await.is_err() && documents.get("biz_1/exp_1").await.is_err());
+        assert_eq!(documents.get("biz_10/doc_1").await.unwrap(), "sealed");
         for outside in ["../evolve.db", "biz_1/../../evolve.db", "/etc/../passwd", "a//b"] {
             assert!(documents.put(outside, b"x".to_vec()).await.is_err(), "{outside}");
         }

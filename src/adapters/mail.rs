@@ -100,6 +100,19 @@ pub trait Mailer: Send + Sync + 'static {
     /// # Errors
     /// [`MailError`]; the mail may have been handed over all the same.
     async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+
+    /// Whether it keeps what it took.
+    fn keeps_copies(&self) -> bool {
+        false
+    }
+
+    /// Removes what it keeps of a mail, where it does.
+    ///
+    /// # Errors
+    /// [`MailError`].
+    async fn forget(&self, _mail: Uuid) -> Result<(), MailError> {
+        Ok(())
+    }
 }
 
 /// Writes each mail to a file `<instant>-<id>.eml` of its own, so that their names sort by time.
@@ -135,6 +148,31 @@ impl Mailer for FileMailer {
             Err(error) => Err(MailError { transient: true, cause: error.into() }),
         }
     }
+
+    fn keeps_copies(&self) -> bool {
+        true
+    }
+
+    async fn forget(&self, mail: Uuid) -> Result<(), MailError> {
+        let (directory, end) = (self.directory.clone(), format!("-{mail}.eml"));
+        let removed = tokio::task::spawn_blocking(move || remove_ending(&directory, &end)).await;
+        match removed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(MailError { transient: true, cause: error.into() }),
+            Err(error) => Err(MailError { transient: true, cause: error.into() }),
+        }
+    }
+}
+
+/// Removes the files of a directory whose names end so.
+fn remove_ending(directory: &Path, end: &str) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(end)) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the file whole or not at all: a reader of the directory never meets half a mail.

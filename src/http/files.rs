@@ -1,5 +1,5 @@
-//! `GET /files/{token}`: a document, to whoever holds a link that is good. What a customer has uploaded is always an attachment, which
-//! nothing shows or runs here. What is printed of an invoice is a page, on which nothing can run.
+//! `GET /files/{token}`: a document or an export, to whoever holds a link that is good. What a customer has uploaded, or exported, is always
+//! an attachment, which nothing shows or runs here. What is printed of an invoice is a page, on which nothing can run.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use tokio::sync::Semaphore;
 use crate::error::Error;
 use crate::services::Ports;
 use crate::services::printing::{POLICY, Printed, print};
-use crate::services::verification::{Download, download};
+use crate::services::privacy;
+use crate::services::verification::{self, Download};
 
 /// Where files are, below the root.
 const PATH: &str = "/files/{token}";
@@ -48,9 +49,12 @@ async fn show(State(Files { ports, places }): State<Files>, Path(token): Path<St
     }
 }
 
-/// What a token opens: the two kinds of links are signed for purposes of their own, so that none opens the other's.
+/// What a token opens: each kind of link is signed for a purpose of its own, so that none opens the other's.
 async fn open(ports: &Ports, token: &str) -> Result<Option<Response>, Error> {
-    if let Some(file) = download(ports, token).await? {
+    if let Some(file) = verification::download(ports, token).await? {
+        return Ok(Some(attachment(file)));
+    }
+    if let Some(file) = privacy::download(ports, token).await? {
         return Ok(Some(attachment(file)));
     }
     Ok(print(ports, token).await?.map(page))

@@ -61,22 +61,57 @@ fn next<'a>(ports: &Ports, chain: Option<BusinessId>, last: Option<&(i64, Vec<u8
         details: act.details.to_string(),
         at: Instant::from(ports.real_now()),
         previous,
+        // Nobody erases what the platform writes of itself.
+        salt: chain.map_or_else(Vec::new, |_| ports.rng.bytes::<SALT_BYTES>().to_vec()),
         hash: Vec::new(),
     };
-    let words = [event.action, event.actor, event.subject, &event.details];
-    event.hash = link(chain, &event.previous, (event.id, event.sequence, event.at), words);
+    let digest = digest_of(&event.salt, &event.details);
+    event.hash = link(chain, &event.previous, (event.id, event.sequence, event.at), [event.action, event.actor, event.subject], &digest);
     event
+}
+
+/// How many bytes the details are hashed with, so that those that were erased cannot be guessed from their digest.
+const SALT_BYTES: usize = 16;
+
+/// What stands for the details of an event in its chain.
+fn digest_of(salt: &[u8], details: &str) -> Vec<u8> {
+    Sha256::new().chain_update(salt).chain_update(details.as_bytes()).finalize().to_vec()
+}
+
+/// The same, of an event that was written; of erased details their digest stayed, and nothing of them may have come back.
+fn digest_of_event(event: &AuditEvent) -> Option<Vec<u8>> {
+    match &event.details_digest {
+        Some(digest) => (event.details == ERASED && event.salt.is_none()).then(|| digest.clone()),
+        None => Some(digest_of(event.salt.as_deref().unwrap_or_default(), &event.details)),
+    }
+}
+
+/// What is left of details that were erased.
+const ERASED: &str = "{}";
+
+/// Erases the details of each event of a business, but for those that say nothing. Their chain holds as before.
+///
+/// # Errors
+/// The database's fault.
+pub async fn erase_details(tenant: &Tenant) -> Result<(), Error> {
+    for event in rows::with_details(tenant).await? {
+        if let Some(digest) = digest_of_event(&event) {
+            work::erase_details(tenant, event.id, digest).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What stands before the first event of a chain.
 const FIRST: [u8; 32] = [0; 32];
 
-/// The hash of an event: SHA-256 over the one before it, its chain and every field, each with its length in front.
+/// The hash of an event: SHA-256 over the one before it, its chain, every field and the digest of its details, each with its length in front.
 fn link(
     chain: Option<BusinessId>,
     previous: &[u8],
     (id, sequence, at): (AuditEventId, i64, Instant),
-    [action, actor, subject, details]: [&str; 4],
+    [action, actor, subject]: [&str; 3],
+    details_digest: &[u8],
 ) -> Vec<u8> {
     let mut hash = Sha256::new();
     for part in [
@@ -88,7 +123,7 @@ fn link(
         action.as_bytes(),
         actor.as_bytes(),
         subject.as_bytes(),
-        &Sha256::digest(details.as_bytes()),
+        details_digest,
     ] {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
@@ -176,12 +211,14 @@ impl Walk {
     /// Goes on to the next event of a chain.
     fn step(&mut self, chain: Option<BusinessId>, event: &AuditEvent) {
         let (after, hash) = self.ends.get(&chain).cloned().unwrap_or_else(|| (0, FIRST.to_vec()));
-        let words = [event.action.as_str(), &event.actor, &event.subject, &event.details];
+        let words = [event.action.as_str(), &event.actor, &event.subject];
+        let digest = digest_of_event(event);
+        let linked = digest.map(|digest| link(chain, &event.previous_hash, (event.id, event.sequence, event.at), words, &digest));
         if event.sequence != after.saturating_add(1) {
             self.note(chain, after, format!("event {} follows: those between are missing", event.sequence));
         } else if event.previous_hash != hash {
             self.note(chain, after, format!("{} does not follow the event before it", event.id));
-        } else if link(chain, &event.previous_hash, (event.id, event.sequence, event.at), words) != event.hash {
+        } else if linked.as_ref() != Some(&event.hash) {
             self.note(chain, after, format!("{} is not what was written", event.id));
         }
         self.ends.insert(chain, (event.sequence, event.hash.clone()));

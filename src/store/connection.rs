@@ -202,6 +202,21 @@ impl Store {
         Ok(self.inner.reader.ping().await?)
     }
 
+    /// Writes SQLite's file anew and empties its log, so that nothing of rows that were erased is left in either; answers whether that was
+    /// done, which it is not while somebody reads an old state. What writes meanwhile waits. PostgreSQL has its own times for that.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn scrub(&self) -> Result<bool, Error> {
+        if self.backend() != DbBackend::Sqlite {
+            return Ok(true);
+        }
+        self.inner.writer.execute_raw(raw(DbBackend::Sqlite, "vacuum")).await?;
+        let done = self.inner.writer.query_one_raw(raw(DbBackend::Sqlite, "pragma wal_checkpoint(truncate)")).await?;
+        let busy: i64 = done.ok_or_else(|| Error::Corrupt("a checkpoint has no answer".into()))?.try_get_by_index(0)?;
+        Ok(busy == 0)
+    }
+
     /// Waits for the transactions under way, then closes the pools.
     ///
     /// # Errors

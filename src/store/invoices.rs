@@ -5,7 +5,8 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 
 use super::Tenant;
@@ -261,4 +262,31 @@ pub async fn next_number(tenant: &Tenant, series: &str, year: i32, document: uui
         .values_panic([series.into(), year.into(), number.into(), business.into(), document.into()]);
     tenant.own_policy().execute(&register).await?;
     Ok(number)
+}
+
+/// The tax ids on this business's invoices, as they are sealed, each once: an invoice copies the business's as it is.
+///
+/// # Errors
+/// The database's fault.
+pub async fn billed_tax_ids(tenant: &Tenant) -> Result<Vec<Vec<u8>>, Error> {
+    /// The one column.
+    #[derive(FromQueryResult)]
+    struct Sealed {
+        /// The tax id.
+        billed_tax_id_sealed: Vec<u8>,
+    }
+    let rows = tenant.select::<invoice::Entity>().filter(invoice::Column::BilledTaxIdSealed.is_not_null());
+    let once = rows.select_only().column_as(invoice::Column::BilledTaxIdSealed, "billed_tax_id_sealed").distinct();
+    Ok(once.all_as::<Sealed>().await?.into_iter().map(|row| row.billed_tax_id_sealed).collect())
+}
+
+/// Puts a tax id that is sealed anew in the place of what it was, on each of this business's invoices that has that.
+///
+/// # Errors
+/// The database's fault.
+pub async fn replace_billed_tax_id(tenant: &Tenant, sealed: Vec<u8>, anew: Vec<u8>) -> Result<(), Error> {
+    let replace = |update: super::tenant::ScopedUpdate<invoice::Entity>| {
+        update.set(invoice::Column::BilledTaxIdSealed, anew).filter(invoice::Column::BilledTaxIdSealed.eq(sealed))
+    };
+    tenant.update_where::<invoice::Entity>(replace).await.map(drop)
 }

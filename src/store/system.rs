@@ -116,6 +116,24 @@ impl System {
         Ok(self.transaction.query_all_raw(statement).await?)
     }
 
+    /// Reads what SQL that this room made of its own lists says, with `values` for its placeholders.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub(super) async fn read_made(&self, sql: &str, values: Vec<sea_orm::Value>) -> Result<Vec<sea_orm::QueryResult>, Error> {
+        let statement = sea_orm::Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, values);
+        Ok(self.transaction.query_all_raw(statement).await?)
+    }
+
+    /// Changes what SQL that this room made of its own lists says, with `values` for its placeholders; answers how many rows it touched.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub(super) async fn run_made(&self, sql: &str, values: Vec<sea_orm::Value>) -> Result<u64, Error> {
+        let statement = sea_orm::Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, values);
+        Ok(self.transaction.execute_raw(statement).await?.rows_affected())
+    }
+
     /// Runs a statement of fixed text with these values; answers how many rows it touched.
     pub(super) async fn run_with(&self, sql: &'static str, values: Vec<sea_orm::Value>) -> Result<u64, Error> {
         let statement = sea_orm::Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, values);

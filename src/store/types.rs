@@ -508,6 +508,15 @@ closed_list! {
         /// Refused for good, or tried too often.
         Failed = "FAILED",
     }
+    /// Where an export stands.
+    ExportStatus {
+        /// Its file is being made.
+        Pending = "PENDING",
+        /// Its file can be downloaded.
+        Ready = "READY",
+        /// Its file is gone.
+        Expired = "EXPIRED",
+    }
     /// What a link in a mail lets its holder do.
     LinkPurpose {
         /// Confirm that the address is theirs.

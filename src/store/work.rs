@@ -85,6 +85,8 @@ pub struct NewAuditEvent<'a> {
     pub at: Instant,
     /// The hash of the event before it.
     pub previous: Vec<u8>,
+    /// What the details are hashed with.
+    pub salt: Vec<u8>,
     /// Its own hash.
     pub hash: Vec<u8>,
 }
@@ -112,9 +114,25 @@ pub async fn insert_audit_event(tenant: &Tenant, new: NewAuditEvent<'_>) -> Resu
         at: Set(new.at),
         previous_hash: Set(new.previous),
         hash: Set(new.hash),
+        salt: Set(Some(new.salt)),
         ..Default::default()
     };
     tenant.insert_many(vec![row]).await
+}
+
+/// Erases the details of an event of this business. Their digest takes their place in its chain, and what they were hashed with goes with them.
+///
+/// # Errors
+/// The database's fault.
+pub async fn erase_details(tenant: &Tenant, id: AuditEventId, digest: Vec<u8>) -> Result<(), Error> {
+    let erase = tenant.update_where::<audit_event::Entity>(|update| {
+        update
+            .set(audit_event::Column::Details, "{}".to_owned())
+            .set(audit_event::Column::Salt, None::<Vec<u8>>)
+            .set(audit_event::Column::DetailsDigest, Some(digest))
+            .filter(audit_event::Column::Id.eq(id))
+    });
+    erase.await.map(drop)
 }
 
 /// The head of this business's chain: the number and the hash of its last event. `None` before the first.

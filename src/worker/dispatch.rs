@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use jiff::SignedDuration;
 
 use crate::error::{Failure, Outcome};
-use crate::services::{Ports, billing, notifications, payments, support, verification, webhooks};
+use crate::services::{Ports, billing, notifications, payments, privacy, support, verification, webhooks};
 use crate::store::TenantScope;
 use crate::store::jobs::{Finish, Job};
 
@@ -56,6 +56,7 @@ async fn dispatch(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finis
         kind if notifications::JOB_KINDS.contains(&kind) => notifications::run_job(ports, scope, job).await,
         kind if billing::JOB_KINDS.contains(&kind) => billing::run_job(ports, scope, job).await,
         kind if verification::JOB_KINDS.contains(&kind) => verification::run_job(ports, scope, job).await,
+        kind if privacy::JOB_KINDS.contains(&kind) => privacy::run_job(ports, scope, job).await,
         support::QUIET => support::run_job(ports, scope, job).await,
         webhooks::SEND => webhooks::run_job(ports, scope, job).await,
         unknown => Ok(Finish::Dead(format!("no service does a job of the kind {unknown}"))),

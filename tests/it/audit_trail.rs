@@ -20,6 +20,8 @@ const TAMPERED: &[(&str, &str)] = &[
     ),
     ("update audit_events set previous_hash = hash where sequence = 2", "does not follow the event before it"),
     ("update audit_events set hash = previous_hash where sequence = 2", "is not what was written"),
+    ("update audit_events set salt = previous_hash where sequence = 2", "is not what was written"),
+    ("update audit_events set details_digest = hash where sequence = 2", "is not what was written"),
     ("delete from audit_events where sequence = 2", "those between are missing"),
     ("delete from audit_events where sequence = 1", "those between are missing"),
     ("delete from audit_events where sequence = (select max(sequence) from audit_events)", "which is not what stands last"),

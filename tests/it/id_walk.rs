@@ -203,7 +203,8 @@ async fn walk(world: &World) {
     let (ticket, message) = a.asked_support().await;
     a.ids.extend([ticket, message, a.submitted().await]);
     let (endpoint, delivery) = a.hooked(world).await;
-    a.ids.extend([endpoint, delivery]);
+    let asked = a.client.mutate("requestDataExport", json!({ "password": a.password }), "export { id }").await;
+    a.ids.extend([endpoint, delivery, asked["export"]["id"].as_str().unwrap().to_owned()]);
     let b = Life::lived(world, &server, "ben").await;
     assert_eq!(every_id_argument(), listed(), "each id argument of the schema is tried, or listed as no tenant's");
 

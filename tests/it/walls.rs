@@ -92,7 +92,7 @@ fn idempotency_key(id: IdempotencyKeyId) -> NewIdempotencyKey<'static> {
 fn audit_event(id: AuditEventId) -> NewAuditEvent<'static> {
     let (action, actor, subject) = ("plan.changed", "usr_1", "sub_1");
     let (previous, hash) = (vec![0; 32], vec![1; 32]);
-    NewAuditEvent { id, sequence: 1, action, actor, subject, details: "{}".into(), at: instant(NOW), previous, hash }
+    NewAuditEvent { id, sequence: 1, action, actor, subject, details: "{}".into(), at: instant(NOW), previous, salt: Vec::new(), hash }
 }
 
 async fn sees_its_own_alone(store: &Store, own: &Business, other: &Business) {

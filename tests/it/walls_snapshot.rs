@@ -16,7 +16,18 @@ both!(a_snapshot_is_one_state_while_others_write, a_snapshot_cannot_write);
 fn audit_event(sequence: i64) -> NewAuditEvent<'static> {
     let (action, actor, subject) = ("plan.changed", "usr_1", "sub_1");
     let id = AuditEventId::from(SystemIds.next_uuid());
-    NewAuditEvent { id, sequence, action, actor, subject, details: "{}".into(), at: instant(NOW), previous: vec![0], hash: vec![1] }
+    NewAuditEvent {
+        id,
+        sequence,
+        action,
+        actor,
+        subject,
+        details: "{}".into(),
+        at: instant(NOW),
+        previous: vec![0],
+        salt: Vec::new(),
+        hash: vec![1],
+    }
 }
 
 /// The name of the business, how many invoices it has, and how long its audit chain is.

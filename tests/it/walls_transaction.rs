@@ -49,7 +49,18 @@ async fn schedule(tenant: &Tenant, key: &str) -> Result<bool, Error> {
 fn audit_event(sequence: i64) -> NewAuditEvent<'static> {
     let (action, actor, subject) = ("plan.changed", "usr_1", "sub_1");
     let id = AuditEventId::from(SystemIds.next_uuid());
-    NewAuditEvent { id, sequence, action, actor, subject, details: "{}".into(), at: instant(NOW), previous: vec![0], hash: vec![1] }
+    NewAuditEvent {
+        id,
+        sequence,
+        action,
+        actor,
+        subject,
+        details: "{}".into(),
+        at: instant(NOW),
+        previous: vec![0],
+        salt: Vec::new(),
+        hash: vec![1],
+    }
 }
 
 async fn a_transaction_that_fails_leaves_nothing(db: TestDatabase) {

@@ -173,6 +173,9 @@ impl Life {
         ids.extend([("ticket", ticket), ("message", message), ("document", self.submitted().await)]);
         let (endpoint, delivery) = self.hooked(world).await;
         ids.extend([("endpoint", endpoint), ("delivery", delivery)]);
+        let asked = self.client.mutate("requestDataExport", json!({ "password": self.password }), "export { id }").await;
+        ids.insert("export", asked["export"]["id"].as_str().unwrap().to_owned());
+        world.run_due_jobs().await;
         let products = self.client.data("{ products { id } }", json!({})).await;
         ids.insert("product", products["products"][0]["id"].as_str().unwrap().to_owned());
         for (name, prefix) in NAMES {

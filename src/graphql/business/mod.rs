@@ -16,6 +16,7 @@ pub mod notifications;
 pub mod payments;
 pub mod people;
 pub mod preview;
+pub mod privacy;
 pub mod profile;
 pub mod refunds;
 pub mod subscription_mutations;
@@ -48,6 +49,7 @@ pub struct Query(
     verification::VerificationQuery,
     webhooks::WebhookQuery,
     audit::AuditQuery,
+    privacy::PrivacyQuery,
 );
 
 /// Every mutation.
@@ -67,6 +69,7 @@ pub struct Mutation(
     support::SupportMutation,
     verification::VerificationMutation,
     webhooks::WebhookMutation,
+    privacy::PrivacyMutation,
 );
 
 /// The business schema.

@@ -12,6 +12,7 @@ use super::invitations::Invitation;
 use super::invoices::Invoice;
 use super::notifications::Notification;
 use super::payments::{Payment, PaymentMethod};
+use super::privacy::DataExport;
 use super::profile::{Business, Member};
 use super::refunds::Refund;
 use super::subscriptions::Subscription;
@@ -21,8 +22,8 @@ use super::webhooks::{WebhookDelivery, WebhookEndpoint};
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    ApiKeyId, AuditEventId, BusinessId, CreditEntryId, CreditNoteId, DocumentId, InvitationId, InvoiceId, MemberId, NotificationId,
-    PaymentId, PaymentMethodId, PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
+    ApiKeyId, AuditEventId, BusinessId, CreditEntryId, CreditNoteId, DataExportId, DocumentId, InvitationId, InvoiceId, MemberId,
+    NotificationId, PaymentId, PaymentMethodId, PlanId, ProductId, RefundId, SessionId, SubscriptionId, TicketId, TicketMessageId, UserId,
     WebhookDeliveryId, WebhookEndpointId,
 };
 use crate::services::access::Need;
@@ -80,6 +81,8 @@ pub enum Node {
     WebhookDelivery(WebhookDelivery),
     /// One act that was written down.
     AuditEvent(AuditEvent),
+    /// An export of what is held of the business.
+    DataExport(DataExport),
 }
 
 /// Queries by id.
@@ -155,6 +158,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<Node>, Error>
     if let Some(id) = AuditEventId::parse(id) {
         let found = if access.allows(Need::ReadAudit) { audit::by_id(&tenant, id).await? } else { None };
         return Ok(found.map(AuditEvent::new).map(Node::AuditEvent));
+    }
+    if let Some(id) = DataExportId::parse(id) {
+        return Ok(if access.allows(Need::Own) { DataExport::by_id(request, id).await?.map(Node::DataExport) } else { None });
     }
     if let Some(found) = find_webhook(request, id).await? {
         return Ok(Some(found));

@@ -74,6 +74,23 @@ pub async fn expire(tenant: &Tenant, ports: &Ports, account: &mut Account, stand
     Ok(standing.changed(tenant, ports, account, Change { kind: "expired", actor, at, details: json!({}) }).await?)
 }
 
+/// Ends the subscription of a business that is being erased: nothing more is billed for it, nothing is credited, and drafts are dropped.
+///
+/// # Errors
+/// The database's fault.
+pub async fn abandon(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut Standing, actor: &str) -> Result<(), Error> {
+    for draft in invoices::drafts(tenant, standing.row.id).await? {
+        subscriptions::release_draft(tenant, draft.id).await?;
+        invoices::delete_draft(tenant, draft.id).await?;
+        let act = Act { action: "invoice.draft_deleted", actor, subject: &draft.id.to_string(), details: json!({}) };
+        record(tenant, ports, act).await?;
+    }
+    standing.apply(SubscriptionEvent::Canceled)?;
+    let at = account.at;
+    close(tenant, standing, at).await?;
+    standing.changed(tenant, ports, account, Change { kind: "canceled", actor, at, details: json!({}) }).await
+}
+
 /// What ends with any end: the running period, what was scheduled, and renewal.
 async fn close(tenant: &Tenant, standing: &mut Standing, at: Timestamp) -> Result<(), Error> {
     clear_pending_change(standing);

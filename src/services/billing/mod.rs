@@ -33,7 +33,7 @@ pub use account::Account;
 pub use collect::{DUNNING, WRITE_OFF, collect, write_off_later};
 pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void_invoice};
 pub use draft::{ISSUE_DRAFT, issue_drafts};
-pub use end::{Ended, end, expire};
+pub use end::{Ended, abandon, end, expire};
 pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
 pub use metered::{Metered, USAGE_PERIOD, bill_later, note_plan};

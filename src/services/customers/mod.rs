@@ -28,6 +28,8 @@ mod sessions;
 mod two_factor;
 
 pub use super::sessions::AuthTokens;
+pub(in crate::services) use two_factor::{locked, same_password, succeed};
+
 pub use invitations::AcceptInvitation;
 pub use people::UpdateUser;
 pub use profile::{Change, UpdateProfile};
@@ -108,7 +110,7 @@ impl CustomerService {
     }
 
     /// What a person who is signed in proves once more: guessing is as slow as at the door, and apart from it.
-    async fn guarded<T>(&self, caller: Caller, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    pub(in crate::services) async fn guarded<T>(&self, caller: Caller, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         match caller {
             Caller::User { user, .. } => throttle::guarded(&self.ports, Try::new(Target::SignedIn(user), None), work).await,
             // Nobody else has a password: they are refused.
@@ -140,6 +142,11 @@ impl Sealed {
         };
         Place { business: business.business_id.uuid(), table: "businesses", column, row: business.business_id.uuid() }
     }
+}
+
+/// Where a tax id is sealed, on invoices too, which copy it as it is.
+pub(in crate::services) fn tax_id_place(business: &Business) -> Place<'static> {
+    Sealed::TaxId.place(business)
 }
 
 /// Seals what a row has sealed anew, under its present key; the row is then saved.

@@ -132,7 +132,7 @@ impl CustomerService {
     }
 
     /// The caller, whose password this is.
-    pub(super) async fn proved_by_password(&self, caller: Caller, password: SecretString) -> Outcome<User> {
+    pub(in crate::services) async fn proved_by_password(&self, caller: Caller, password: SecretString) -> Outcome<User> {
         let (user, _) = self.person(caller).await?;
         match self.ports.passwords.verify(password, Some(user.password_hash.clone())).await? {
             Verdict::Right { .. } => Ok(user),
@@ -142,7 +142,7 @@ impl CustomerService {
 }
 
 /// The caller's access and row, with the business and the row locked in this order.
-pub(super) async fn locked(system: &System, tenant: &Tenant, caller: Caller) -> Outcome<(Access, Person, User)> {
+pub(in crate::services) async fn locked(system: &System, tenant: &Tenant, caller: Caller) -> Outcome<(Access, Person, User)> {
     customers::lock_business(tenant).await?;
     let access = access::check(tenant, caller).await?;
     let person = access.person()?;
@@ -151,12 +151,12 @@ pub(super) async fn locked(system: &System, tenant: &Tenant, caller: Caller) -> 
 }
 
 /// Refuses where the password that was compared was changed meanwhile.
-pub(super) fn same_password(held: &User, compared: &User) -> Result<(), UserError> {
+pub(in crate::services) fn same_password(held: &User, compared: &User) -> Result<(), UserError> {
     if held.password_hash == compared.password_hash { Ok(()) } else { Err(wrong_password()) }
 }
 
 /// Lets a signed-in person who proved who they are go on.
-pub(super) async fn succeed(system: &System, ports: &Ports, held: &User) -> Outcome<()> {
+pub(in crate::services) async fn succeed(system: &System, ports: &Ports, held: &User) -> Outcome<()> {
     throttle::succeed(system, ports, &Try::new(Target::SignedIn(held.id), None)).await
 }
 

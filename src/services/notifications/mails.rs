@@ -35,6 +35,8 @@ pub const EMAIL_CHANGING: &str = "email.changing";
 pub const TWO_FACTOR_ENABLED: &str = "two_factor.enabled";
 /// The mail that says that two-factor is off.
 pub const TWO_FACTOR_DISABLED: &str = "two_factor.disabled";
+/// The mail that says that an export of what is held of a business can be downloaded.
+pub const EXPORT_READY: &str = "data_export.ready";
 /// What the platform's support is called in a mail to it.
 const SUPPORT: &str = "Support";
 /// How often a mail is tried: over some four hours.

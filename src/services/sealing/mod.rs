@@ -6,8 +6,10 @@ use crate::security::envelope::{Place, SealError};
 use crate::security::key_ring::BusinessKeys;
 use crate::store::customers::Business;
 
+mod files;
 mod rotate;
 
+pub(super) use files::SealedFile;
 pub use rotate::{Rotated, rotate};
 
 /// The business's own keys: the one that seals, and the one before it until all it sealed is sealed anew.

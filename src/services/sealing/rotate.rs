@@ -6,16 +6,17 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use uuid::Uuid;
 
-use super::keys_of;
+use super::{SealedFile, keys_of, seal_anew};
 use crate::error::{Error, Failure, Outcome};
-use crate::ids::{BusinessId, DocumentId};
+use crate::ids::BusinessId;
 use crate::security::envelope::BusinessKey;
 use crate::services::audit::{self, Act};
-use crate::services::{Ports, customers as accounts, verification as review, webhooks as hooks};
+use crate::services::{Ports, customers as accounts, privacy, verification as review, webhooks as hooks};
 use crate::store::customers::Business;
-use crate::store::verification::{self, Document};
-use crate::store::{Instant, Tenant, TenantScope, customers, key_rotation as stored, webhooks};
+use crate::store::types::ExportStatus;
+use crate::store::{Instant, Tenant, TenantScope, customers, data_exports, invoices, key_rotation as stored, verification, webhooks};
 
 /// How many rows one step takes.
 const STEP: u64 = 100;
@@ -188,6 +189,9 @@ fn left(business: BusinessId, failure: Failure) -> Result<String, Failure> {
     }
 }
 
+/// A business's file, and what it belongs to.
+type Kept = (Uuid, SealedFile);
+
 /// Gives a business a new key, or goes on where that was begun; answers how many files were sealed anew, and `None` where nothing was
 /// to be done.
 async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outcome<Option<u64>> {
@@ -196,13 +200,13 @@ async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outc
         let ports = outside.clone();
         async move { begin(&tenant, &ports, before).await }
     };
-    let Some((business, mut documents)) = ports.store.write(scope, begin).await? else { return Ok(None) };
+    let Some((business, mut kept)) = ports.store.write(scope, begin).await? else { return Ok(None) };
     let (mut seen, mut files) = (BTreeSet::new(), 0_u64);
     for _ in 0..MOST_ROUNDS {
-        for document in documents.iter().filter(|document| !seen.contains(&document.id)) {
-            files = files.saturating_add(u64::from(seal_file(ports, scope, &business, document).await?));
+        for file in kept.iter().filter(|(id, _)| !seen.contains(id)) {
+            files = files.saturating_add(u64::from(seal_file(ports, scope, &business, file).await?));
         }
-        seen.extend(documents.iter().map(|document| document.id));
+        seen.extend(kept.iter().map(|(id, _)| *id));
         let known = seen.clone();
         let end = move |tenant: Tenant| {
             let known = known.clone();
@@ -210,7 +214,7 @@ async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outc
         };
         match ports.store.write(scope, end).await? {
             None => return Ok(Some(files)),
-            Some(more) => documents = more,
+            Some(more) => kept = more,
         }
     }
     // The business goes on sending documents: the next run ends it.
@@ -218,7 +222,7 @@ async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outc
 }
 
 /// Makes the new key, and seals by it what lies in the database. The key before it still opens the files.
-async fn begin(tenant: &Tenant, ports: &Ports, before: Instant) -> Outcome<Option<(Business, Vec<Document>)>> {
+async fn begin(tenant: &Tenant, ports: &Ports, before: Instant) -> Outcome<Option<(Business, Vec<Kept>)>> {
     let mut business = customers::lock_business(tenant).await?;
     if business.previous_wrapped_key.is_none() {
         if business.key_made_at.unwrap_or(business.created_at) >= before {
@@ -228,43 +232,67 @@ async fn begin(tenant: &Tenant, ports: &Ports, before: Instant) -> Outcome<Optio
         let wrapped = ports.master.wrap(ports.rng.as_ref(), business.business_id.uuid(), &key).map_err(Error::from)?;
         business.previous_wrapped_key = Some(std::mem::replace(&mut business.wrapped_key, wrapped));
         business.key_made_at = Some(ports.real_now().into());
-        accounts::seal_anew(ports, &mut business)?;
-        if let Some(mut row) = verification::find(tenant).await? {
-            review::seal_anew(ports, &business, &mut row)?;
-            verification::save(tenant, row).await?;
-        }
-        for mut endpoint in webhooks::lock_all(tenant).await? {
-            hooks::seal_anew(ports, &business, &mut endpoint)?;
-            webhooks::save_endpoint(tenant, endpoint).await?;
-        }
+        seal_rows(tenant, ports, &mut business).await?;
         let subject = tenant.business().to_string();
         let act = Act { action: "business.key_replaced", actor: "system", subject: &subject, details: json!({}) };
         audit::record(tenant, ports, act).await?;
         business = customers::save_business(tenant, business).await?;
     }
-    Ok(Some((business, verification::documents(tenant).await?)))
+    let kept = files(tenant, &business).await?;
+    Ok(Some((business, kept)))
+}
+
+/// Seals anew what the database has sealed of a business. Its row is then saved.
+async fn seal_rows(tenant: &Tenant, ports: &Ports, business: &mut Business) -> Result<(), Error> {
+    accounts::seal_anew(ports, business)?;
+    let (keys, place) = (keys_of(ports, business)?, accounts::tax_id_place(business));
+    for sealed in invoices::billed_tax_ids(tenant).await? {
+        let anew = seal_anew(ports, &keys, &place, &sealed)?;
+        invoices::replace_billed_tax_id(tenant, sealed, anew).await?;
+    }
+    if let Some(mut row) = verification::find(tenant).await? {
+        review::seal_anew(ports, business, &mut row)?;
+        verification::save(tenant, row).await?;
+    }
+    for mut endpoint in webhooks::lock_all(tenant).await? {
+        hooks::seal_anew(ports, business, &mut endpoint)?;
+        webhooks::save_endpoint(tenant, endpoint).await?;
+    }
+    Ok(())
+}
+
+/// The files of a business: documents, and exports that are ready.
+async fn files(tenant: &Tenant, business: &Business) -> Result<Vec<Kept>, Error> {
+    let documents = verification::documents(tenant).await?;
+    let exports = data_exports::standing(tenant).await?;
+    let ready = exports.iter().filter(|row| row.status == ExportStatus::Ready);
+    let kept = documents.iter().map(|document| (document.id.uuid(), review::file_of(business, document.id)));
+    Ok(kept.chain(ready.map(|row| (row.id.uuid(), privacy::file_of(row)))).collect())
 }
 
 /// Seals a file anew, unless it is already; answers whether it was.
-async fn seal_file(ports: &Ports, scope: TenantScope, business: &Business, document: &Document) -> Outcome<bool> {
-    if !review::seal_file_anew(ports, keys_of(ports, business)?, business, document).await? {
+async fn seal_file(ports: &Ports, scope: TenantScope, business: &Business, (id, file): &Kept) -> Outcome<bool> {
+    if !file.seal_anew(ports, keys_of(ports, business)?).await? {
         return Ok(false);
     }
-    let id = document.id;
-    let find = move |tenant: Tenant| async move { Ok(verification::document(&tenant, id).await?.is_some()) };
-    if !ports.store.write(scope, find).await? {
-        // Its document went meanwhile, and its file with it: this would be a copy that nobody knows of.
-        review::remove_file(ports, business, id).await?;
+    let (id, row) = (*id, business.clone());
+    let look = move |tenant: Tenant| {
+        let row = row.clone();
+        async move { Ok(files(&tenant, &row).await?.iter().any(|(kept, _)| *kept == id)) }
+    };
+    if !ports.store.write(scope, look).await? {
+        // What it belongs to went meanwhile, and the file with it: this would be a copy that nobody knows of.
+        ports.documents.delete(&file.name).await?;
     }
     Ok(true)
 }
 
-/// Drops the key before the present one, or answers the documents where some came that were not seen yet.
-async fn end(tenant: &Tenant, seen: &BTreeSet<DocumentId>) -> Outcome<Option<Vec<Document>>> {
+/// Drops the key before the present one, or answers the files where some came that were not seen yet.
+async fn end(tenant: &Tenant, seen: &BTreeSet<Uuid>) -> Outcome<Option<Vec<Kept>>> {
     let mut business = customers::lock_business(tenant).await?;
-    let documents = verification::documents(tenant).await?;
-    if documents.iter().any(|document| !seen.contains(&document.id)) {
-        return Ok(Some(documents));
+    let kept = files(tenant, &business).await?;
+    if kept.iter().any(|(id, _)| !seen.contains(id)) {
+        return Ok(Some(kept));
     }
     business.previous_wrapped_key = None;
     customers::save_business(tenant, business).await?;

@@ -27,7 +27,7 @@ pub(super) async fn run(ports: &Ports, scope: TenantScope, key: &str) -> Outcome
         (customers::business(&tenant).await?, rows::documents(&tenant).await?)
     };
     for id in ids.into_iter().filter(|id| known.iter().all(|document| document.id != *id)) {
-        ports.documents.delete(&file_of(&business, id)).await?;
+        ports.documents.delete(&file_of(&business, id).name).await?;
     }
     Ok(Finish::Done)
 }

@@ -30,11 +30,19 @@ pub struct Download {
 
 /// The link to a document's file; none for one in which the scanner found something.
 pub fn link(ports: &Ports, document: &Document) -> Option<String> {
-    (document.scan != ScanStatus::Infected).then_some(())?;
+    (document.scan != ScanStatus::Infected).then(|| sealed_link(ports, SCOPE, document.business_id, document.id.uuid()))
+}
+
+/// A link to a file of a business's, of the kind that `scope` names.
+pub(in crate::services) fn sealed_link(ports: &Ports, scope: &str, business: BusinessId, file: Uuid) -> String {
     let until = ports.real_now().saturating_add(GOOD_FOR).unwrap_or(Timestamp::MAX);
-    let (business, id) = (document.business_id.uuid(), document.id.uuid());
-    let said = [business.as_bytes().as_slice(), id.as_bytes(), &until.as_microsecond().to_be_bytes()].concat();
-    Some(format!("{}/files/{}", ports.public_url, ports.previews.seal(SCOPE, &said)))
+    let said = [business.uuid().as_bytes().as_slice(), file.as_bytes(), &until.as_microsecond().to_be_bytes()].concat();
+    format!("{}/files/{}", ports.public_url, ports.previews.seal(scope, &said))
+}
+
+/// The business and the file that a link's token names, where it is of that kind and still good.
+pub(in crate::services) fn named_by(ports: &Ports, scope: &str, token: &str) -> Option<(BusinessId, Uuid)> {
+    read(&ports.previews.open(scope, token)?, ports.real_now())
 }
 
 /// The file of a link's token; `None` for one that is forged or over, or whose file is not handed out.
@@ -42,7 +50,9 @@ pub fn link(ports: &Ports, document: &Document) -> Option<String> {
 /// # Errors
 /// The fault of the database, or of where files are kept.
 pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Error> {
-    let Some((business, id)) = ports.previews.open(SCOPE, token).and_then(|said| read(&said, ports.real_now())) else { return Ok(None) };
+    let Some((business, id)) = named_by(ports, SCOPE, token).map(|(business, file)| (business, DocumentId::from(file))) else {
+        return Ok(None);
+    };
     let (business, document) = {
         let tenant = Snapshot::new(ports.store.clone(), Some(TenantScope::proved(business))).tenant().await?;
         let Some(document) = rows::document(&tenant, id).await? else { return Ok(None) };
@@ -56,12 +66,12 @@ pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Er
     Ok(Some(Download { file_name: document.file_name, content_type: document.content_type, content }))
 }
 
-/// The business and the document that a token names, where it is still good.
-fn read(said: &[u8], now: Timestamp) -> Option<(BusinessId, DocumentId)> {
+/// The business and the file that a token names, where it is still good.
+fn read(said: &[u8], now: Timestamp) -> Option<(BusinessId, Uuid)> {
     let (business, rest) = said.split_first_chunk::<16>()?;
-    let (document, rest) = rest.split_first_chunk::<16>()?;
+    let (file, rest) = rest.split_first_chunk::<16>()?;
     let until = i64::from_be_bytes(rest.try_into().ok()?);
-    (now.as_microsecond() < until).then(|| (BusinessId::from(Uuid::from_bytes(*business)), DocumentId::from(Uuid::from_bytes(*document))))
+    (now.as_microsecond() < until).then(|| (BusinessId::from(Uuid::from_bytes(*business)), Uuid::from_bytes(*file)))
 }
 
 #[cfg(test)]
@@ -73,7 +83,7 @@ mod tests {
         let until = Timestamp::from_second(1_000).unwrap();
         let said = [[1_u8; 16].as_slice(), &[2; 16], &until.as_microsecond().to_be_bytes()].concat();
         let at = |micros: i64| Timestamp::from_microsecond(micros).unwrap();
-        let expected = (BusinessId::from(Uuid::from_bytes([1; 16])), DocumentId::from(Uuid::from_bytes([2; 16])));
+        let expected = (BusinessId::from(Uuid::from_bytes([1; 16])), Uuid::from_bytes([2; 16]));
         assert_eq!(read(&said, at(999_999_999)), Some(expected));
         assert_eq!(read(&said, at(1_000_000_000)), None);
         assert_eq!(read(&said[..39], at(0)), None);

@@ -28,13 +28,13 @@ mod submit;
 
 pub use files::{MAX_FILE_BYTES, MAX_FILES, Upload};
 pub use links::{Download, download, link};
+pub(in crate::services) use links::{named_by, sealed_link};
 pub use review::{Decision, Review};
 pub(in crate::services) use review::{renamed, review};
 pub use sealed::registration_number;
-pub(in crate::services) use sealed::{remove_file, seal_anew, seal_file_anew, seal_number_in_plain};
+pub(in crate::services) use sealed::{file_of, opened, seal_anew, seal_number_in_plain};
 pub use submit::{NewDocument, SubmitVerification, VerificationService};
 
-use sealed::file_of;
 use states::{Turn, after};
 
 /// The job that ends an approval; its key is the verification's id and which of its approvals.

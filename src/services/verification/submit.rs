@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::files::{MAX_FILES, Sound, Upload, read as read_file};
-use super::sealed::{place_of, set_number};
+use super::sealed::set_number;
 use super::{DISCARD, MAX_DOCUMENTS, SCAN, Turn, VerificationWhat, after, audited, discard, file_of, requirements, rule_of, told};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::DocumentId;
@@ -129,10 +129,7 @@ impl VerificationService {
 
 /// Seals a file, and stores it.
 async fn store(ports: &Ports, business: &Business, id: DocumentId, file: &Sound) -> Result<(), Error> {
-    let (key, place, content, rng) = (keys_of(ports, business)?, place_of(business, id), file.content.clone(), Arc::clone(&ports.rng));
-    let sealing = tokio::task::spawn_blocking(move || key.seal(rng.as_ref(), &place, &content));
-    let sealed = sealing.await.map_err(|error| Error::Task(Box::new(error)))??;
-    ports.documents.put(&file_of(business, id), sealed).await
+    file_of(business, id).keep(ports, keys_of(ports, business)?, file.content.clone()).await
 }
 
 /// The business, locked, where it may submit this now.

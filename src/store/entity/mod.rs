@@ -49,6 +49,7 @@ pub(crate) mod ledger;
 pub(crate) mod notifications;
 pub(crate) mod outbox;
 pub(crate) mod payments;
+pub(crate) mod privacy;
 pub(crate) mod revenue;
 pub(crate) mod staff;
 pub(crate) mod subscriptions;

@@ -79,6 +79,8 @@ pub mod audit_event {
         pub at: Instant,
         pub previous_hash: Vec<u8>,
         pub hash: Vec<u8>,
+        pub salt: Option<Vec<u8>>,
+        pub details_digest: Option<Vec<u8>>,
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);

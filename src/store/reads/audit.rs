@@ -34,6 +34,10 @@ pub struct AuditEvent {
     pub previous_hash: Vec<u8>,
     /// Its hash.
     pub hash: Vec<u8>,
+    /// What the details are hashed with; none of those from before there was any, and of those that were erased.
+    pub salt: Option<Vec<u8>>,
+    /// The hash of details that were erased.
+    pub details_digest: Option<Vec<u8>>,
 }
 
 impl AuditEvent {
@@ -45,15 +49,28 @@ impl AuditEvent {
 
 impl From<audit_event::Model> for AuditEvent {
     fn from(row: audit_event::Model) -> Self {
-        let audit_event::Model { id, sequence, action, actor, subject, details, at, previous_hash, hash, business_id: _ } = row;
-        Self { id, sequence, action, actor, subject, details, at, previous_hash, hash }
+        let audit_event::Model {
+            id,
+            sequence,
+            action,
+            actor,
+            subject,
+            details,
+            at,
+            previous_hash,
+            hash,
+            salt,
+            details_digest,
+            business_id: _,
+        } = row;
+        Self { id, sequence, action, actor, subject, details, at, previous_hash, hash, salt, details_digest }
     }
 }
 
 impl From<platform_audit_event::Model> for AuditEvent {
     fn from(row: platform_audit_event::Model) -> Self {
         let platform_audit_event::Model { id, sequence, action, actor, subject, details, at, previous_hash, hash } = row;
-        Self { id, sequence, action, actor, subject, details, at, previous_hash, hash }
+        Self { id, sequence, action, actor, subject, details, at, previous_hash, hash, salt: None, details_digest: None }
     }
 }
 
@@ -64,6 +81,15 @@ impl From<platform_audit_event::Model> for AuditEvent {
 pub async fn page(reader: &Reader, window: Window) -> Result<Page<AuditEvent>, Error> {
     let page = newest_first(reader.select::<audit_event::Entity>(), audit_event::Column::At, audit_event::Column::Id, window).await?;
     Ok(page.map(AuditEvent::from))
+}
+
+/// Those of the businesses that are read whose details say something that is not erased.
+///
+/// # Errors
+/// The database's fault.
+pub async fn with_details(reader: &Reader) -> Result<Vec<AuditEvent>, Error> {
+    let rows = reader.select::<audit_event::Entity>().filter(audit_event::Column::Details.ne("{}"));
+    Ok(rows.filter(audit_event::Column::DetailsDigest.is_null()).all().await?.into_iter().map(Into::into).collect())
 }
 
 /// How many there are, counted no further than the API shows.

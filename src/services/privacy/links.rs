@@ -1,0 +1,46 @@
+//! Links by which an export can be downloaded, as those of documents: signed, good for a quarter of an hour, and for that one file.
+
+use super::file_of;
+use crate::error::Error;
+use crate::ids::DataExportId;
+use crate::services::Ports;
+use crate::services::verification::{Download, named_by, sealed_link};
+use crate::store::data_exports::{self as rows, DataExport};
+use crate::store::types::ExportStatus;
+use crate::store::{Snapshot, TenantScope, customers};
+
+/// What the links' signatures are for.
+const SCOPE: &str = "exports";
+/// What an export's file is.
+const CONTENT_TYPE: &str = "application/zip";
+
+/// Where an export stands at this instant: its time may be over before the job that removes it has run.
+pub fn status(ports: &Ports, row: &DataExport) -> ExportStatus {
+    let is_over = row.expires_at.is_some_and(|at| at.get() <= ports.real_now());
+    if is_over { ExportStatus::Expired } else { row.status }
+}
+
+/// The link to an export's file; none for one that is not ready, or is no more.
+pub fn link(ports: &Ports, row: &DataExport) -> Option<String> {
+    (status(ports, row) == ExportStatus::Ready).then(|| sealed_link(ports, SCOPE, row.business_id, row.id.uuid()))
+}
+
+/// The file of a link's token; `None` for one that is forged or over, or whose file is gone.
+///
+/// # Errors
+/// The fault of the database, or of where files are kept.
+pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Error> {
+    let Some((business, id)) = named_by(ports, SCOPE, token) else { return Ok(None) };
+    let (business, row) = {
+        let tenant = Snapshot::new(ports.store.clone(), Some(TenantScope::proved(business))).tenant().await?;
+        let Some(row) = rows::find(&tenant, DataExportId::from(id)).await? else { return Ok(None) };
+        (customers::business(&tenant).await?, row)
+    };
+    if status(ports, &row) != ExportStatus::Ready {
+        return Ok(None);
+    }
+    let mut content = file_of(&row).open(ports, TenantScope::proved(row.business_id), &business).await?;
+    let content = std::mem::take(&mut *content);
+    let day = row.created_at.get().strftime("%Y-%m-%d");
+    Ok(Some(Download { file_name: format!("export-{day}.zip"), content_type: CONTENT_TYPE.to_owned(), content }))
+}

@@ -1,0 +1,67 @@
+//! Files that lie sealed under their business's own key: read, and sealed anew, though the key may be replaced meanwhile.
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use super::{keys_of, seal_anew};
+use crate::error::Error;
+use crate::security::envelope::{KeyId, Place};
+use crate::security::key_ring::BusinessKeys;
+use crate::services::Ports;
+use crate::store::customers::{self, Business};
+use crate::store::{Snapshot, TenantScope};
+
+/// A file: the name it is kept under, and where it opens, and nowhere else.
+#[derive(Debug, Clone)]
+pub(in crate::services) struct SealedFile {
+    pub(in crate::services) name: String,
+    pub(in crate::services) place: Place<'static>,
+}
+
+impl SealedFile {
+    /// What the file says.
+    ///
+    /// # Errors
+    /// The fault of the database, or of where files are kept; [`Error::Corrupt`] where it does not open.
+    pub(in crate::services) async fn open(
+        &self,
+        ports: &Ports,
+        scope: TenantScope,
+        business: &Business,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let (mut sealed, mut keys): (Bytes, BusinessKeys) = (ports.documents.get(&self.name).await?, keys_of(ports, business)?);
+        if KeyId::of_sealed(&sealed).is_some_and(|id| !keys.know(id)) {
+            // Its key was replaced between the reading of the business and of the file.
+            let business = customers::business(&Snapshot::new(ports.store.clone(), Some(scope)).tenant().await?).await?;
+            (sealed, keys) = (ports.documents.get(&self.name).await?, keys_of(ports, &business)?);
+        }
+        let place = self.place;
+        let opening = tokio::task::spawn_blocking(move || keys.open(&place, &sealed));
+        Ok(opening.await.map_err(|error| Error::Task(Box::new(error)))??)
+    }
+
+    /// Keeps what the file is to say.
+    ///
+    /// # Errors
+    /// The fault of where files are kept.
+    pub(in crate::services) async fn keep(&self, ports: &Ports, keys: BusinessKeys, content: Bytes) -> Result<(), Error> {
+        let (place, rng) = (self.place, std::sync::Arc::clone(&ports.rng));
+        let sealing = tokio::task::spawn_blocking(move || keys.seal(rng.as_ref(), &place, &content));
+        ports.documents.put(&self.name, sealing.await.map_err(|error| Error::Task(Box::new(error)))??).await
+    }
+
+    /// Seals the file anew, under the present one of `keys`; answers whether it was not yet.
+    ///
+    /// # Errors
+    /// The fault of where files are kept; [`Error::Corrupt`] where it does not open.
+    pub(super) async fn seal_anew(&self, ports: &Ports, keys: BusinessKeys) -> Result<bool, Error> {
+        let sealed = ports.documents.get(&self.name).await?;
+        if KeyId::of_sealed(&sealed) == Some(keys.present()) {
+            return Ok(false);
+        }
+        let (place, outside) = (self.place, ports.clone());
+        let sealing = tokio::task::spawn_blocking(move || seal_anew(&outside, &keys, &place, &sealed));
+        ports.documents.put(&self.name, sealing.await.map_err(|error| Error::Task(Box::new(error)))??).await?;
+        Ok(true)
+    }
+}
