@@ -37,6 +37,7 @@ mod m0029_webhooks;
 mod m0030_drafts;
 mod m0031_revenue;
 mod m0032_credit_order;
+mod m0033_gateway_events;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_drafts::Migration),
             Box::new(m0031_revenue::Migration),
             Box::new(m0032_credit_order::Migration),
+            Box::new(m0033_gateway_events::Migration),
         ]
     }
 }

@@ -12,3 +12,4 @@ pub mod router;
 pub mod sandbox_action;
 pub mod server;
 pub mod staff;
+pub mod stripe_events;

@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::adapters::payment::sandbox::{ActionError, SandboxGateway};
-use crate::adapters::payment::{LookUpAnswer, PaymentGateway as _};
+use crate::adapters::payment::LookUpAnswer;
 use crate::ids::PaymentId;
 use crate::services::{Ports, payments};
 

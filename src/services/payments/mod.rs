@@ -8,6 +8,7 @@
 use super::Ports;
 
 mod attempt;
+mod inbox;
 mod ladder;
 mod methods;
 mod outcome;
@@ -17,6 +18,7 @@ mod refunds;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
 pub use attempt::{Sender, begin_attempt, wait_for, wait_for_all};
+pub use inbox::{GatewayEvent, sweep_events, take_event};
 pub use methods::AddPaymentMethod;
 pub use pay::{PaidInvoice, PayInvoice};
 pub use protocol::{BegunAttempt, gateway_spoke, run_job, send_begun};
