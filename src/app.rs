@@ -75,7 +75,7 @@ impl App {
         let store = open_store(settings).await?;
         let keys = Keys::of(settings, rng.as_ref())?;
         let sandbox = open_sandbox(settings, &clock).await?;
-        let gateways = gateways(settings, sandbox.as_ref())?;
+        let gateways = gateways(settings, &clock, sandbox.as_ref())?;
         let tokens = TokenSettings {
             issuer: settings.public_url.clone(),
             audience: TOKEN_AUDIENCE.into(),
@@ -119,7 +119,17 @@ impl App {
         let door = Arc::new(front_door(&schema, limits)?);
         let staff = staff::schema();
         let staff_door = Arc::new(front_door(&staff, limits)?);
-        Ok(Self { ports, cursors: Arc::new(cursors), sandbox, schema, door, staff, staff_door, proxies: Arc::new([]), stripe_secrets: None })
+        Ok(Self {
+            ports,
+            cursors: Arc::new(cursors),
+            sandbox,
+            schema,
+            door,
+            staff,
+            staff_door,
+            proxies: Arc::new([]),
+            stripe_secrets: None,
+        })
     }
 
     /// The same house behind proxies that are believed about where a request comes from.
@@ -200,13 +210,13 @@ async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option
 }
 
 /// The gateways that are configured.
-fn gateways(settings: &Settings, sandbox: Option<&SandboxGateway>) -> Result<Gateways, Cause> {
+fn gateways(settings: &Settings, clock: &SharedClock, sandbox: Option<&SandboxGateway>) -> Result<Gateways, Cause> {
     let mut all: Vec<Arc<dyn PaymentGateway>> = Vec::new();
     if let Some(sandbox) = sandbox {
         all.push(Arc::new(sandbox.clone()));
     }
     if let Some(stripe) = &settings.stripe {
-        all.push(Arc::new(StripeGateway::new(&StripeOptions::new(stripe))?));
+        all.push(Arc::new(StripeGateway::new(&StripeOptions::new(stripe), Arc::clone(clock))?));
     }
     Ok(Gateways::new(all))
 }

@@ -11,13 +11,15 @@ const SCHEMA: &str = include_str!("../schema.graphql");
 const STAFF_SCHEMA: &str = include_str!("../schema.staff.graphql");
 
 /// The keys and the password that the environment gives and no flag does, since flags can be read by all.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 8] = [
     "EVOLVE_MASTER_KEY",
     "EVOLVE_TOKEN_KEY",
     "EVOLVE_TOKEN_KEY_PREVIOUS",
     "EVOLVE_CURSOR_KEY",
     "EVOLVE_SMTP_PASSWORD",
     "EVOLVE_S3_SECRET_ACCESS_KEY",
+    "EVOLVE_STRIPE_SECRET_KEY",
+    "EVOLVE_STRIPE_WEBHOOK_SECRETS",
 ];
 
 /// The text of the section with that title, down to the next of its kind.

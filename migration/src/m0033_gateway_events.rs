@@ -1,11 +1,10 @@
-//! What gateways have said: each event once, so that one that is sent again does nothing again. And payments by the gateway's own
-//! id, since that is all that some events name.
+//! What gateways have said: each event once, so that one that is sent again does nothing again.
 
 use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0033_gateway_events", "gateway_events"; before: "drop index payments_by_gateway_reference");
+migration!("m0033_gateway_events", "gateway_events");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     table(
@@ -19,10 +18,5 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          primary key (gateway, event_id)",
     )
     .await?;
-    run(
-        manager,
-        "create index gateway_events_by_time on gateway_events (received_at);
-         create index payments_by_gateway_reference on payments (gateway_reference) where gateway_reference is not null",
-    )
-    .await
+    run(manager, "create index gateway_events_by_time on gateway_events (received_at)").await
 }

@@ -227,7 +227,8 @@ fn out_of_range(name: &str, value: u32, range: &RangeInclusive<u32>) -> Option<S
 
 /// Whether a text is one of these beginnings and some letters and digits.
 fn is_token(text: &str, beginnings: &[&str]) -> bool {
-    let is_plain = |rest: &str| !rest.is_empty() && rest.len() <= 255 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_plain =
+        |rest: &str| !rest.is_empty() && rest.len() <= 255 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     beginnings.iter().any(|beginning| text.strip_prefix(beginning).is_some_and(is_plain))
 }
 

@@ -55,6 +55,9 @@ async fn hear(State(Inbox { ports, secrets }): State<Inbox>, headers: HeaderMap,
         tracing::error!("an event that Stripe signed cannot be read; somebody must look");
         return answer(StatusCode::BAD_REQUEST, "This is no event.\n");
     };
+    if let Some(intent) = &event.disputed_intent {
+        tracing::error!(intent, kind = event.kind, "a payer's bank disputes a charge; somebody must look");
+    }
     let (id, kind) = (event.id.clone(), event.kind.clone());
     let event = GatewayEvent {
         gateway: GatewayKind::Stripe,

@@ -1,13 +1,11 @@
 //! What gateways have said, for the system alone: whose business it is, only the payment that is meant tells.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait as _, QueryFilter as _};
 
 use super::System;
-use super::entity::payments::{gateway_event, payment};
+use super::entity::payments::gateway_event;
 use super::types::Instant;
 use crate::error::Error;
-use crate::store::payments::Payment;
 
 /// An event to remember.
 #[derive(Debug, Clone)]
@@ -34,15 +32,6 @@ pub async fn remember(system: &System, new: NewEvent) -> Result<bool, Error> {
         received_at: Set(new.at),
     };
     system.insert_if_new::<gateway_event::Entity, _>(row).await
-}
-
-/// The payment that a gateway knows by an id of its own.
-///
-/// # Errors
-/// The database's fault.
-pub async fn payment_of(system: &System, gateway: &str, reference: &str) -> Result<Option<Payment>, Error> {
-    let found = system.select::<payment::Entity>().filter(payment::Column::GatewayReference.eq(reference));
-    Ok(found.filter(payment::Column::Gateway.eq(gateway)).one(system.connection()).await?)
 }
 
 /// Removes up to `most` events from before `until`; answers how many.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::SandboxGateway;
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::billing::cancel::{CancelTiming, UnusedTime};
 use evolve_business::billing::change::{ChangeTiming, Proration};
@@ -280,7 +280,7 @@ impl PaymentGateway for PaysBack {
     async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
         match &self.refunds {
             Refunds::InHand(left) if take_one(left) => RefundLookUpAnswer::Accepted,
-            Refunds::InHand(_) => RefundLookUpAnswer::Succeeded(format!("theirs_{}", refund.key")),
+            Refunds::InHand(_) => RefundLookUpAnswer::Succeeded(format!("theirs_{}", refund.key)),
             _ => self.then.look_up_refund(&refund.key).await,
         }
     }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -46,6 +47,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// The connection breaks, and it arrives when the test says so.
     Late,
+    /// There is no room for it.
+    Busy,
 }
 
 /// An intent.
@@ -86,7 +89,6 @@ struct Books {
     customers: HashMap<String, String>,
     intents: Vec<Intent>,
     refunds: Vec<Refund>,
-    disputes: Vec<(String, String, &'static str)>,
     /// What a key first came with, and how it was answered.
     keys: HashMap<String, (Asked, u16, Value)>,
     events: Vec<String>,
@@ -198,21 +200,6 @@ impl Simulator {
         books.tell(kind, at);
     }
 
-    /// A payer's bank disputes the charge of a payment, or decides about it.
-    pub(crate) fn dispute(&self, payment: &str, status: &'static str) {
-        let mut books = self.books();
-        let intent = books.intents.iter().find(|intent| intent.metadata["evolve_payment"] == payment).unwrap().id.clone();
-        if let Some(dispute) = books.disputes.iter_mut().find(|(_, of, _)| *of == intent) {
-            dispute.2 = status;
-        } else {
-            let id = books.id("dp");
-            books.disputes.push((id, intent.clone(), status));
-        }
-        let kind = if matches!(status, "won" | "lost") { "charge.dispute.closed" } else { "charge.dispute.created" };
-        let object = json!({ "object": "dispute", "payment_intent": intent, "status": status, "metadata": {} });
-        books.event(kind, &object);
-    }
-
     /// The events that Stripe has to tell, the oldest first.
     pub(crate) fn events(&self) -> Vec<String> {
         std::mem::take(&mut self.books().events)
@@ -226,7 +213,7 @@ impl Simulator {
 
     /// The header that signs a body at an instant.
     pub(crate) fn sign(secret: &str, body: &str, at: jiff::Timestamp) -> String {
-        let mut mac = <Hmac<Sha256>>::new_from_slice(secret.as_bytes()).unwrap();
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(format!("{}.{body}", at.as_second()).as_bytes());
         let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("t={},v1={hex}", at.as_second())
@@ -243,8 +230,7 @@ impl Simulator {
         }
         let text = if head.method == "GET" { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
         let form = url::form_urlencoded::parse(text).into_owned().collect();
-        let asked =
-            Asked { method: head.method.to_string(), path: head.uri.path().to_owned(), form, key: header("idempotency-key") };
+        let asked = Asked { method: head.method.to_string(), path: head.uri.path().to_owned(), form, key: header("idempotency-key") };
         let fault = self.note(&asked);
         match fault {
             Some(Fault::RequestLost) => return Err(broken()),
@@ -252,7 +238,10 @@ impl Simulator {
                 self.books().late.push(asked);
                 return Err(broken());
             }
-            Some(Fault::Slow(pause)) => tokio::time::timeout(pause, std::future::pending::<Infallible>()).await.map(drop).unwrap_or_default(),
+            Some(Fault::Busy) => return Ok(answer(429, &json!({ "error": { "type": "invalid_request_error", "code": "rate_limit" } }))),
+            Some(Fault::Slow(pause)) => {
+                tokio::time::timeout(pause, std::future::pending::<Infallible>()).await.map(drop).unwrap_or_default()
+            }
             _ => {}
         }
         let (status, body) = self.books().once(&asked);
@@ -379,11 +368,6 @@ impl Books {
                 let of = self.refunds.iter().filter(|refund| Some(refund.intent.as_str()) == asked.field("payment_intent"));
                 (200, json!({ "data": of.map(shown_refund).collect::<Vec<_>>(), "has_more": false }))
             }
-            ("GET", ["disputes"]) => {
-                let of = self.disputes.iter().filter(|(_, intent, _)| Some(intent.as_str()) == asked.field("payment_intent"));
-                let shown = of.map(|(id, intent, status)| json!({ "id": id, "payment_intent": intent, "status": status }));
-                (200, json!({ "data": shown.collect::<Vec<_>>(), "has_more": false }))
-            }
             other => panic!("the simulator does not know {other:?}"),
         }
     }
@@ -413,9 +397,7 @@ impl Books {
             None => ("requires_payment_method", None),
             Some(Card::Good) => ("succeeded", None),
             Some(Card::Declines(reason)) => ("requires_payment_method", Some(decline("card_declined", reason))),
-            Some(Card::Authenticates) => {
-                ("requires_payment_method", Some(decline("authentication_required", "authentication_required")))
-            }
+            Some(Card::Authenticates) => ("requires_payment_method", Some(decline("authentication_required", "authentication_required"))),
         };
         let (id, currency) = (self.id("pi"), asked.field("currency").unwrap().to_owned());
         self.intents.push(Intent { id, amount, currency, customer, card, status, error, metadata: asked.metadata() });

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::money::Currency;
 use evolve_business::store::{Tenant, jobs};

@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use self::memory::{Attempt, Memory, State, Writing};
 pub use self::memory::{SandboxCharge, SandboxError, SandboxRefund};
 use super::{
-    Action, ActionKind, AmountTerms, AttachError, AttachedMethod, BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, Decline,
-    GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest,
-    SandboxBehavior, within,
+    Action, ActionKind, AmountTerms, AttachError, AttachedMethod, BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest,
+    Decline, GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer,
+    RefundRequest, SandboxBehavior, within,
 };
 use crate::clock::SharedClock;
 use crate::money::{Currency, MAX_MINOR};

@@ -2,8 +2,8 @@
 
 use super::super::RuleError;
 use super::super::credit::{
-    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, pair_refunds, place, refundable,
-    LeftToRefund, refundable_of_note, split_refund, spread,
+    CreditNote, CreditNotes, Destination, Left, LeftToRefund, credit_notes, given_back, note_on_lines, pair_refunds, place, refundable,
+    refundable_of_note, split_refund, spread,
 };
 use super::super::exact::sum;
 use super::{creditable, exclusive, inclusive};

@@ -4,8 +4,7 @@ use super::super::AmountTerms;
 use crate::money::{Currency, Money};
 
 /// Stripe writes no decimals of these.
-const ZERO_DECIMALS: &[&str] =
-    &["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"];
+const ZERO_DECIMALS: &[&str] = &["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"];
 /// Stripe writes three decimals of these, of which the last is 0.
 const THREE_DECIMALS: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 /// Stripe writes two decimals of these: also of ISK and UGX, which have none.

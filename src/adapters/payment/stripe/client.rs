@@ -1,5 +1,5 @@
 //! How Stripe is asked: HTTP/1.1 by hyper, TLS by rustls, forms out and JSON back, each request within its time. Nothing is sent
-//! twice here: whether a request may be is for whoever knows its key.
+//! twice here but what Stripe had no room for: whether a request may be is for whoever knows its key.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,12 +17,17 @@ use serde::de::DeserializeOwned;
 use url::form_urlencoded::Serializer;
 
 use super::objects::{ErrorBody, StripeError};
+use crate::clock::SharedClock;
 use crate::error::Cause;
 
 /// The version of Stripe's API that answers are read by.
 pub(super) const API_VERSION: HeaderValue = HeaderValue::from_static("2024-06-20");
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(3);
+/// How often a request is sent where Stripe says that it has no room for it: it has done nothing then.
+const TRIES: u32 = 3;
+/// The pause before it is sent again; it doubles.
+const PAUSE: Duration = Duration::from_millis(300);
 /// How long a connection is kept for the next call.
 const IDLE: Duration = Duration::from_secs(30);
 /// The longest answer that is read, in bytes: a page of a hundred intents is some hundred kilobytes.
@@ -58,6 +63,8 @@ pub(super) struct StripeClient {
     authorization: HeaderValue,
     /// How long one request may take.
     limit: Duration,
+    /// Waits.
+    clock: SharedClock,
 }
 
 impl fmt::Debug for StripeClient {
@@ -71,7 +78,7 @@ impl StripeClient {
     ///
     /// # Errors
     /// Where TLS cannot be set up, or the key is none that a header can hold.
-    pub(super) fn new(url: &str, key: &SecretString, limit: Duration) -> Result<Self, Cause> {
+    pub(super) fn new(url: &str, key: &SecretString, limit: Duration, clock: SharedClock) -> Result<Self, Cause> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
@@ -85,7 +92,7 @@ impl StripeClient {
             .build(schemes.enable_http1().wrap_connector(tcp));
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))?;
         authorization.set_sensitive(true);
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), authorization, limit })
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), authorization, limit, clock })
     }
 
     /// Reads an object or a page of them.
@@ -98,16 +105,31 @@ impl StripeClient {
         self.send(Method::POST, path, Bytes::from(encoded(form)), key).await
     }
 
-    /// Sends one request and reads what comes of it.
+    /// Sends one request, again where Stripe has no room for it, and reads what comes of it.
     async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes, key: Option<&str>) -> Result<T, Refusal> {
-        let Some(request) = self.request(method, path, body, key) else { return Err(Refusal::Lost) };
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match self.send_once(&method, path, &body, key).await? {
+                (429, _) => tracing::warn!(path = named(path), "Stripe has no room for a request; it is sent again"),
+                (status, body) => return read(status, &body, path),
+            }
+            self.clock.sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+        let (status, body) = self.send_once(&method, path, &body, key).await?;
+        read(status, &body, path)
+    }
+
+    /// Sends one request; answers the status and the body.
+    async fn send_once(&self, method: &Method, path: &str, body: &Bytes, key: Option<&str>) -> Result<(u16, Bytes), Refusal> {
+        let Some(request) = self.request(method.clone(), path, body.clone(), key) else { return Err(Refusal::Lost) };
         let answer = async {
             let (head, body) = self.http.request(request).await?.into_parts();
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
             Ok::<_, Cause>((head.status.as_u16(), body))
         };
         match tokio::time::timeout(self.limit, answer).await {
-            Ok(Ok((status, body))) => read(status, &body, path),
+            Ok(Ok(answered)) => Ok(answered),
             Ok(Err(error)) => {
                 tracing::warn!(error = &*error as &dyn std::error::Error, path = named(path), "Stripe did not answer");
                 Err(Refusal::Lost)

@@ -20,7 +20,7 @@ pub struct StripeEvent {
     pub payment: Option<String>,
     /// Our refund, as the object names it.
     pub refund: Option<String>,
-    /// The intent, where the event is about a dispute, which carries no name of ours.
+    /// The intent that a payer's bank disputes, where the event is about that.
     pub disputed_intent: Option<String>,
 }
 
@@ -77,13 +77,17 @@ mod tests {
     fn an_event_tells_what_to_ask_about() {
         let intent = r#"{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"object":"payment_intent","status":"succeeded","metadata":{"evolve_payment":"pay_1"}}}}"#;
         let found = StripeEvent::read(intent.as_bytes()).unwrap();
-        assert_eq!((found.id.as_str(), found.kind.as_str(), found.payment.as_deref()), ("evt_1", "payment_intent.succeeded", Some("pay_1")));
+        assert_eq!(
+            (found.id.as_str(), found.kind.as_str(), found.payment.as_deref()),
+            ("evt_1", "payment_intent.succeeded", Some("pay_1"))
+        );
         let refund = r#"{"id":"evt_2","type":"refund.updated","data":{"object":{"object":"refund","payment_intent":"pi_1","metadata":{"evolve_refund":"ref_1","evolve_payment":"pay_1"}}}}"#;
         let found = StripeEvent::read(refund.as_bytes()).unwrap();
         assert_eq!((found.refund.as_deref(), found.disputed_intent), (Some("ref_1"), None));
         for intent in [r#""pi_1""#, r#"{"id":"pi_1"}"#] {
-            let dispute =
-                format!(r#"{{"id":"evt_3","type":"charge.dispute.created","data":{{"object":{{"object":"dispute","payment_intent":{intent},"metadata":{{}}}}}}}}"#);
+            let dispute = format!(
+                r#"{{"id":"evt_3","type":"charge.dispute.created","data":{{"object":{{"object":"dispute","payment_intent":{intent},"metadata":{{}}}}}}}}"#
+            );
             assert_eq!(StripeEvent::read(dispute.as_bytes()).unwrap().disputed_intent.as_deref(), Some("pi_1"));
         }
     }

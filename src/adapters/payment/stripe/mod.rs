@@ -24,6 +24,7 @@ use super::{
     AmountTerms, AttachError, AttachedMethod, BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind,
     LookUpAnswer, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, within,
 };
+use crate::clock::SharedClock;
 use crate::config::StripeSettings;
 use crate::error::Cause;
 use crate::money::Currency;
@@ -95,9 +96,9 @@ impl StripeGateway {
     ///
     /// # Errors
     /// Where TLS cannot be set up, or the key is none that a header can hold.
-    pub fn new(options: &StripeOptions) -> Result<Self, Cause> {
+    pub fn new(options: &StripeOptions, clock: SharedClock) -> Result<Self, Cause> {
         Ok(Self {
-            client: StripeClient::new(&options.url, &options.secret_key, options.request_limit)?,
+            client: StripeClient::new(&options.url, &options.secret_key, options.request_limit, clock)?,
             publishable_key: options.publishable_key.clone(),
             call_limit: options.call_limit,
         })
