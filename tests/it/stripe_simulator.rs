@@ -58,7 +58,6 @@ struct Intent {
     amount: i64,
     currency: String,
     customer: String,
-    card: Option<Card>,
     status: &'static str,
     error: Option<Value>,
     metadata: HashMap<String, String>,
@@ -400,7 +399,7 @@ impl Books {
             Some(Card::Authenticates) => ("requires_payment_method", Some(decline("authentication_required", "authentication_required"))),
         };
         let (id, currency) = (self.id("pi"), asked.field("currency").unwrap().to_owned());
-        self.intents.push(Intent { id, amount, currency, customer, card, status, error, metadata: asked.metadata() });
+        self.intents.push(Intent { id, amount, currency, customer, status, error, metadata: asked.metadata() });
         let at = self.intents.len() - 1;
         let made = shown(&self.intents[at]);
         if !is_confirmed {
