@@ -77,7 +77,6 @@ async fn a_charge_that_succeeds_is_remembered_with_what_was_asked() {
         amount: kes("3480.00"),
         method_reference: "sandbox_succeeds".to_owned(),
         description: "INV-2027-000001".to_owned(),
-        age: Duration::ZERO,
         reference: "sbx_pay_1".to_owned(),
         receipt: "SBX0000001".to_owned(),
         charged_at: "2027-01-31T09:00:00Z".parse().unwrap(),

@@ -168,9 +168,10 @@ fn read<T: DeserializeOwned>(status: u16, body: &[u8], path: &str) -> Result<T, 
     }
     let said = serde_json::from_slice::<ErrorBody>(body).ok().map(|body| body.error);
     let request_id = said.as_ref().and_then(|error| error.request_log_url.as_deref());
-    match (status, &said) {
-        (401 | 403, _) => tracing::error!(status, path = named(path), request_id, "Stripe refuses the secret key; somebody must look"),
-        _ => tracing::info!(status, path = named(path), kind = said.as_ref().map(|error| error.kind.as_str()), "Stripe refuses"),
+    if matches!(status, 401 | 403) {
+        tracing::error!(status, path = named(path), request_id, "Stripe refuses the secret key; somebody must look");
+    } else {
+        tracing::info!(status, path = named(path), kind = said.as_ref().map(|error| error.kind.as_str()), "Stripe refuses");
     }
     match (status, said) {
         // These are refusals of what was asked; every other says that Stripe is not well, busy with the key, or does not know us.

@@ -39,8 +39,8 @@ struct Data {
 
 #[derive(Deserialize)]
 struct Object {
-    #[serde(default)]
-    object: String,
+    #[serde(rename = "object", default)]
+    name: String,
     #[serde(default)]
     metadata: Option<HashMap<String, String>>,
     // An id, or where it is expanded the object itself.
@@ -57,7 +57,7 @@ impl StripeEvent {
             return None;
         }
         let named = |name: &str| object.metadata.as_ref()?.get(name).cloned();
-        let is_dispute = object.object == "dispute";
+        let is_dispute = object.name == "dispute";
         let intent = object.payment_intent.as_str().or_else(|| object.payment_intent.get("id")?.as_str());
         Some(Self {
             payment: named(PAYMENT),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 /// How far the time of a signature may be from ours, either way.
-const TOLERANCE: Duration = Duration::from_secs(300);
+const TOLERANCE: Duration = Duration::from_mins(5);
 /// The most signatures of one header that are looked at.
 const MOST_SIGNATURES: usize = 16;
 
