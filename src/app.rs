@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::Router;
 use http::HeaderValue;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 
 use crate::adapters::documents::Documents;
 use crate::adapters::mail::{FileMailer, MailAddress, Mailer};
 use crate::adapters::payment::PaymentGateway;
-use crate::adapters::payment::closed::ClosedGateway;
+use crate::adapters::payment::registry::Gateways;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
+use crate::adapters::payment::stripe::{StripeGateway, StripeOptions};
 use crate::adapters::scanner::{Clamd, Scanner};
 use crate::adapters::smtp::{SmtpMailer, SmtpServer};
 use crate::adapters::webhook::{Reach, SystemLookup, WebhookClient};
@@ -62,6 +63,8 @@ pub struct App {
     proxies: Arc<[Network]>,
     /// How often one may ask.
     rates: Arc<Rates>,
+    /// What Stripe signs its events with; none without Stripe.
+    stripe_secrets: Option<Arc<[SecretString]>>,
 }
 
 impl App {
@@ -76,8 +79,7 @@ impl App {
         let keys = Keys::of(settings, rng.as_ref())?;
         let masters = keys.masters();
         let sandbox = open_sandbox(settings, &clock).await?;
-        let gateway: Arc<dyn PaymentGateway> =
-            sandbox.clone().map_or_else(|| Arc::new(ClosedGateway) as Arc<dyn PaymentGateway>, |gateway| Arc::new(gateway));
+        let gateways = gateways(settings, &clock, sandbox.as_ref())?;
         let tokens = TokenSettings {
             issuer: settings.public_url.clone(),
             audience: TOKEN_AUDIENCE.into(),
@@ -89,7 +91,7 @@ impl App {
             tokens: Arc::new(TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng))),
             previews: keys.cursor.clone(),
             master: masters,
-            gateway,
+            gateways,
             mailer: mailer(settings, &clock)?,
             documents: documents(settings)?,
             scanner: settings.files.clamd.clone().map(|address| Arc::new(Clamd::at(address)) as Arc<dyn Scanner>),
@@ -105,7 +107,11 @@ impl App {
             rng,
         });
         let app = Self::of(ports, keys.cursor, sandbox, door_limits(settings))?;
-        Ok(app.behind(settings.proxies()).asked_at(Rates::new(settings.rates)))
+        let app = app.behind(settings.proxies()).asked_at(Rates::new(settings.rates));
+        Ok(match &settings.stripe {
+            Some(stripe) => app.hearing_stripe(stripe.webhook_secrets.clone()),
+            None => app,
+        })
     }
 
     /// The house on ports that are built already.
@@ -127,6 +133,7 @@ impl App {
             staff_door,
             proxies: Arc::new([]),
             rates: Arc::new(Rates::none()),
+            stripe_secrets: None,
         })
     }
 
@@ -140,6 +147,12 @@ impl App {
     #[must_use]
     pub fn asked_at(self, rates: Rates) -> Self {
         Self { rates: Arc::new(rates), ..self }
+    }
+
+    /// The same house with an ear for the events that Stripe signs with one of these.
+    #[must_use]
+    pub fn hearing_stripe(self, secrets: Vec<SecretString>) -> Self {
+        Self { stripe_secrets: Some(secrets.into()), ..self }
     }
 
     /// Waits for the transactions under way, and closes the database.
@@ -173,6 +186,7 @@ impl App {
             limits,
             graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },
             cors_origins,
+            stripe_secrets: self.stripe_secrets.clone(),
             sandbox: self.sandbox.clone(),
         })
     }
@@ -206,6 +220,18 @@ async fn open_sandbox(settings: &Settings, clock: &SharedClock) -> Result<Option
     let action_url = format!("{}/gateways/sandbox/actions", settings.public_url);
     let options = SandboxOptions { action_url, hold_after_commit: settings.sandbox_hold, ..SandboxOptions::default() };
     Ok(Some(SandboxGateway::open(&settings.data_dir, Arc::clone(clock), options).await?))
+}
+
+/// The gateways that are configured.
+fn gateways(settings: &Settings, clock: &SharedClock, sandbox: Option<&SandboxGateway>) -> Result<Gateways, Cause> {
+    let mut all: Vec<Arc<dyn PaymentGateway>> = Vec::new();
+    if let Some(sandbox) = sandbox {
+        all.push(Arc::new(sandbox.clone()));
+    }
+    if let Some(stripe) = &settings.stripe {
+        all.push(Arc::new(StripeGateway::new(&StripeOptions::new(stripe), Arc::clone(clock))?));
+    }
+    Ok(Gateways::new(all))
 }
 
 /// Files: in the bucket that the settings name, or in the data directory.

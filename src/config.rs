@@ -86,6 +86,8 @@ pub struct Settings {
     pub mail: MailSettings,
     /// Files that customers upload.
     pub files: FileSettings,
+    /// Stripe; without it no cards are taken.
+    pub stripe: Option<StripeSettings>,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
     /// What a password's hash costs.
@@ -167,6 +169,19 @@ pub struct S3Settings {
     pub access_key_id: String,
     /// With what.
     pub secret_access_key: SecretString,
+}
+
+/// Stripe.
+#[derive(Debug, Clone)]
+pub struct StripeSettings {
+    /// Where it is, without a slash at the end.
+    pub url: String,
+    /// Proves who asks.
+    pub secret_key: SecretString,
+    /// What the customer's browser asks with; it is no secret.
+    pub publishable_key: String,
+    /// What its events are signed with: one, or several while one is replaced.
+    pub webhook_secrets: Vec<SecretString>,
 }
 
 /// Logs.

@@ -143,6 +143,7 @@
 //!   catalogue, which everybody reads and the system alone writes.
 //! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
 //!   its redemption, and may change nothing else of a coupon.
+//! - `gateway_events`: which events of gateways were heard before, whose payment they name, if any, is found by the system alone.
 //! - `usage_retention`: since when all events of usage are kept, which one sweep decides for everybody; for the system alone.
 //! - `test_clocks`: clocks of a sandbox, for the system alone; a tenant sees the one that it is on.
 //! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's

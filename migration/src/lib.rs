@@ -37,6 +37,7 @@ mod m0029_webhooks;
 mod m0030_drafts;
 mod m0031_revenue;
 mod m0032_credit_order;
+mod m0033_gateway_events;
 mod m0034_privacy;
 mod m0035_manual_payments;
 mod m0036_key_rotation;
@@ -81,6 +82,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_drafts::Migration),
             Box::new(m0031_revenue::Migration),
             Box::new(m0032_credit_order::Migration),
+            Box::new(m0033_gateway_events::Migration),
             Box::new(m0034_privacy::Migration),
             Box::new(m0035_manual_payments::Migration),
             Box::new(m0036_key_rotation::Migration),

@@ -288,19 +288,36 @@ pub fn refundable_of_note(note_minor: i64, due_minor: i64, taken_minor: i64, ref
     Ok(difference(note_minor, due_minor)?.min(paid_back).max(0))
 }
 
-/// Splits a refund over payments in their order, the newest first, each up to what it has left, in whole `unit_minor` of the
-/// gateway that took them; answers (which payment, how much). What they do not have left, or what is no whole unit, is not paid
+/// What a payment has left to be paid back, and the unit in which its gateway pays back. Minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftToRefund {
+    /// What was taken and not paid back yet.
+    pub left_minor: i64,
+    /// Whole multiples of this alone; above zero.
+    pub unit_minor: i64,
+}
+
+/// Splits a refund over payments in their order, the newest first, each up to what it has left, in whole units of the
+/// gateway that took it; answers (which payment, how much). What they do not have left, or what is no whole unit, is not paid
 /// back. All in minor units.
 ///
 /// # Errors
 /// [`RuleError::Inconsistent`] for a unit that is not above zero; [`RuleError::TooLarge`].
-pub fn split_refund(refund_minor: i64, unit_minor: i64, payments_left_minor: &[i64]) -> Result<Vec<(usize, i64)>, RuleError> {
-    if unit_minor <= 0 {
-        return Err(RuleError::Inconsistent);
+pub fn split_refund(refund_minor: i64, payments: &[LeftToRefund]) -> Result<Vec<(usize, i64)>, RuleError> {
+    let mut rest = refund_minor;
+    let mut parts = Vec::new();
+    for (place, LeftToRefund { left_minor, unit_minor }) in payments.iter().enumerate() {
+        if *unit_minor <= 0 {
+            return Err(RuleError::Inconsistent);
+        }
+        let most = rest.min(*left_minor);
+        let part = difference(most, most.checked_rem(*unit_minor).ok_or(RuleError::Inconsistent)?)?;
+        if part > 0 {
+            parts.push((place, part));
+            rest = difference(rest, part)?;
+        }
     }
-    let whole = |minor: i64| difference(minor, minor.checked_rem(unit_minor).ok_or(RuleError::Inconsistent)?);
-    let left = payments_left_minor.iter().map(|&minor| whole(minor)).collect::<Result<Vec<_>, _>>()?;
-    Ok(spread(whole(refund_minor)?, &left)?.0)
+    Ok(parts)
 }
 
 /// Spreads payments' parts of a refund over credit notes, both in their order: (which note, which payment, how much). All in minor

@@ -14,6 +14,7 @@ const DATABASE: &str = "Database";
 const KEYS: &str = "Keys and passwords";
 const MAIL: &str = "Mail";
 const FILES: &str = "Files";
+const GATEWAYS: &str = "Payment gateways";
 const LIMITS: &str = "Limits";
 const LOGS: &str = "Logs";
 
@@ -198,6 +199,23 @@ given! {
     /// Where clamd listens on TCP, which scans documents before staff may accept them [default: nothing is scanned]
     #[arg(long, global = true, env = "EVOLVE_CLAMD", value_name = "HOST:PORT", help_heading = FILES)]
     clamd: String,
+
+    #[arg(skip)]
+    stripe_secret_key: SecretString,
+    /// A file with the secret key (sk_ or rk_) of the Stripe account that takes cards [default: none, no cards are taken]
+    #[arg(long, global = true, env = "EVOLVE_STRIPE_SECRET_KEY_FILE", value_name = "PATH", help_heading = GATEWAYS)]
+    stripe_secret_key_file: PathBuf,
+    /// The publishable key (pk_) of that account, which pages ask Stripe's form with
+    #[arg(long, global = true, env = "EVOLVE_STRIPE_PUBLISHABLE_KEY", value_name = "KEY", help_heading = GATEWAYS)]
+    stripe_publishable_key: String,
+    #[arg(skip)]
+    stripe_webhook_secrets: SecretString,
+    /// A file with the secrets (whsec_) that Stripe signs its events with, separated by commas: several while one is replaced
+    #[arg(long, global = true, env = "EVOLVE_STRIPE_WEBHOOK_SECRETS_FILE", value_name = "PATH", help_heading = GATEWAYS)]
+    stripe_webhook_secrets_file: PathBuf,
+    /// Where Stripe is, to try out against a simulator of it [default: https://api.stripe.com]
+    #[arg(long, global = true, env = "EVOLVE_STRIPE_URL", value_name = "URL", help_heading = GATEWAYS)]
+    stripe_url: String,
 
     /// The longest body of a request [default: 1048576]
     #[arg(long, global = true, env = "EVOLVE_BODY_BYTES", value_name = "BYTES", help_heading = LIMITS)]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
-    RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
+    RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls, StripeSettings,
 };
 
 /// The file that is read when none is named.
@@ -62,7 +62,8 @@ impl Settings {
         let keys = keys_of(&given, &mut problems);
         let smtp = smtp_of(&given, &mut problems);
         let files = FileSettings { s3: s3_of(&given, &mut problems), clamd: given.clamd.clone() };
-        let settings = Self::with_defaults(given, keys, smtp, files);
+        let stripe = stripe_of(&given, &mut problems);
+        let settings = Self { stripe, ..Self::with_defaults(given, keys, smtp, files) };
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
@@ -84,6 +85,7 @@ impl Settings {
                 app_url: given.app_url.map_or_else(|| public_url.clone(), |url| url.trim_end_matches('/').to_owned()),
             },
             files,
+            stripe: None,
             public_url,
             data_dir,
             database: DatabaseSettings {
@@ -147,6 +149,8 @@ pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Give
         cursor_key: of("EVOLVE_CURSOR_KEY"),
         smtp_password: of("EVOLVE_SMTP_PASSWORD"),
         s3_secret_access_key: of("EVOLVE_S3_SECRET_ACCESS_KEY"),
+        stripe_secret_key: of("EVOLVE_STRIPE_SECRET_KEY"),
+        stripe_webhook_secrets: of("EVOLVE_STRIPE_WEBHOOK_SECRETS"),
         ..Given::default()
     }
 }
@@ -234,6 +238,34 @@ fn s3_of(given: &Given, problems: &mut Vec<String>) -> Option<S3Settings> {
         endpoint: given.s3_endpoint.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         access_key_id: given.s3_access_key_id.clone()?,
         secret_access_key: secret?,
+    })
+}
+
+/// Stripe, where its key is given; what belongs to it without that is a mistake worth a word.
+fn stripe_of(given: &Given, problems: &mut Vec<String>) -> Option<StripeSettings> {
+    const KEY: &str = "EVOLVE_STRIPE_SECRET_KEY";
+    const SECRETS: &str = "EVOLVE_STRIPE_WEBHOOK_SECRETS";
+    let key = secret_of(KEY, given.stripe_secret_key.as_ref(), given.stripe_secret_key_file.as_deref(), problems);
+    let secrets = secret_of(SECRETS, given.stripe_webhook_secrets.as_ref(), given.stripe_webhook_secrets_file.as_deref(), problems);
+    let Some(secret_key) = key else {
+        if secrets.is_some() || given.stripe_publishable_key.is_some() || given.stripe_url.is_some() {
+            problems.push(format!("{KEY} is missing: the other settings of Stripe are for nothing."));
+        }
+        return None;
+    };
+    if given.stripe_publishable_key.is_none() {
+        problems.push(format!("EVOLVE_STRIPE_PUBLISHABLE_KEY is missing: {KEY} needs it."));
+    }
+    if secrets.is_none() {
+        problems.push(format!("{SECRETS} is missing: {KEY} needs it, or {SECRETS}_FILE with the path of a file that holds it."));
+    }
+    let listed = secrets?;
+    let webhook_secrets = listed.expose_secret().split(',').map(str::trim).filter(|secret| !secret.is_empty());
+    Some(StripeSettings {
+        url: given.stripe_url.as_deref().unwrap_or("https://api.stripe.com").trim_end_matches('/').to_owned(),
+        secret_key,
+        publishable_key: given.stripe_publishable_key.clone()?,
+        webhook_secrets: webhook_secrets.map(|secret| SecretString::from(secret.to_owned())).collect(),
     })
 }
 

@@ -353,3 +353,52 @@ fn files_are_in_the_data_directory_or_in_a_bucket_that_is_wholly_named() {
     let plain = problems(from_file(&format!("{whole}\ns3_endpoint = 'http://s3.example.com'")).or(production()));
     assert_eq!(plain, ["EVOLVE_S3_ENDPOINT must begin with https:// in production."]);
 }
+
+#[test]
+fn stripe_is_whole_or_not_there_and_no_sentence_holds_a_secret() {
+    let whole = "stripe_secret_key = 'sk_test_1'\nstripe_publishable_key = 'pk_test_1'\nstripe_webhook_secrets = 'whsec_1, whsec_2'";
+    let stripe = Settings::resolve(from_file(whole)).unwrap().stripe.unwrap();
+    assert_eq!((stripe.url.as_str(), stripe.publishable_key.as_str()), ("https://api.stripe.com", "pk_test_1"));
+    let secrets: Vec<&str> = stripe.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(secrets, ["whsec_1", "whsec_2"]);
+    assert!(!format!("{stripe:?}").contains("sk_test_1"));
+    assert!(Settings::resolve(Given::default()).unwrap().stripe.is_none());
+    const MISSING: &str = "EVOLVE_STRIPE_SECRET_KEY is missing: the other settings of Stripe are for nothing.";
+    for (text, sentence) in [
+        ("stripe_publishable_key = 'pk_test_1'".to_owned(), MISSING),
+        ("stripe_url = 'https://stripe.example.com'".to_owned(), MISSING),
+        ("stripe_webhook_secrets = 'whsec_1'".to_owned(), MISSING),
+        (
+            "stripe_secret_key = 'sk_test_1'\nstripe_webhook_secrets = 'whsec_1'".to_owned(),
+            "EVOLVE_STRIPE_PUBLISHABLE_KEY is missing: EVOLVE_STRIPE_SECRET_KEY needs it.",
+        ),
+        (
+            "stripe_secret_key = 'sk_test_1'\nstripe_publishable_key = 'pk_test_1'".to_owned(),
+            "EVOLVE_STRIPE_WEBHOOK_SECRETS is missing: EVOLVE_STRIPE_SECRET_KEY needs it, or EVOLVE_STRIPE_WEBHOOK_SECRETS_FILE with the path of a file that holds it.",
+        ),
+        (whole.replace("sk_test_1", "s3cret"), "EVOLVE_STRIPE_SECRET_KEY must be a key like sk_test_… or rk_live_…."),
+        (whole.replace("pk_test_1", "sk_test_1"), "EVOLVE_STRIPE_PUBLISHABLE_KEY must be a key like pk_test_… or pk_live_…."),
+        (whole.replace("whsec_2", "s3cret"), "EVOLVE_STRIPE_WEBHOOK_SECRETS must be secrets like whsec_…, separated by commas."),
+        (whole.replace("whsec_1, whsec_2", ","), "EVOLVE_STRIPE_WEBHOOK_SECRETS must be secrets like whsec_…, separated by commas."),
+        (
+            whole.replace("pk_test_1", "pk_live_1"),
+            "EVOLVE_STRIPE_PUBLISHABLE_KEY and EVOLVE_STRIPE_SECRET_KEY must both be for tests or both live.",
+        ),
+        (
+            format!("{whole}\nstripe_url = 'http://stripe.example.com'"),
+            "EVOLVE_STRIPE_URL must begin with https:// where it does not lead to this machine.",
+        ),
+        (format!("{whole}\nstripe_url = 'stripe'"), "EVOLVE_STRIPE_URL is \"stripe\" and must be like https://api.stripe.com."),
+    ] {
+        let found = problems(from_file(&text));
+        assert!(found.iter().any(|found| found == sentence), "{text}: {found:?}");
+        assert!(!found.iter().any(|found| found.contains("s3cret") || found.contains("whsec_1")), "{found:?}");
+    }
+    for url in ["http://127.0.0.1:12111", "http://[::1]:12111", "http://localhost:12111"] {
+        assert_eq!(problems(from_file(&format!("{whole}\nstripe_url = '{url}'"))), [""; 0], "{url}");
+    }
+    let live = whole.replace("_test_", "_live_");
+    let real = ["EVOLVE_STRIPE_SECRET_KEY is for real money, and a sandbox charges nobody: use the keys for tests."];
+    assert_eq!(problems(from_file(&live)), real);
+    assert_eq!(problems(production().or(from_file(&live))), [""; 0]);
+}

@@ -25,6 +25,7 @@ impl Settings {
         self.check_keys_differ(&mut problems);
         self.check_mail(&mut problems);
         self.check_files(&mut problems);
+        self.check_stripe(&mut problems);
         if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
             problems.push(format!("EVOLVE_LOG is no filter: {error}."));
         }
@@ -123,6 +124,40 @@ impl Settings {
         }
     }
 
+    /// No sentence holds a key or a secret.
+    fn check_stripe(&self, problems: &mut Vec<String>) {
+        let Some(stripe) = &self.stripe else { return };
+        let (key, mut live) = (stripe.secret_key.expose_secret(), Vec::new());
+        if is_token(key, &["sk_test_", "sk_live_", "rk_test_", "rk_live_"]) {
+            live.push(key.contains("_live_"));
+        } else {
+            problems.push("EVOLVE_STRIPE_SECRET_KEY must be a key like sk_test_… or rk_live_….".to_owned());
+        }
+        if is_token(&stripe.publishable_key, &["pk_test_", "pk_live_"]) {
+            live.push(stripe.publishable_key.starts_with("pk_live_"));
+        } else {
+            problems.push("EVOLVE_STRIPE_PUBLISHABLE_KEY must be a key like pk_test_… or pk_live_….".to_owned());
+        }
+        if let [secret, publishable] = live[..]
+            && secret != publishable
+        {
+            problems.push("EVOLVE_STRIPE_PUBLISHABLE_KEY and EVOLVE_STRIPE_SECRET_KEY must both be for tests or both live.".to_owned());
+        }
+        let secrets = &stripe.webhook_secrets;
+        if secrets.is_empty() || secrets.iter().any(|secret| !is_token(secret.expose_secret(), &["whsec_"])) {
+            problems.push("EVOLVE_STRIPE_WEBHOOK_SECRETS must be secrets like whsec_…, separated by commas.".to_owned());
+        }
+        let host = stripe.url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+        if !is_origin(&stripe.url) {
+            problems.push(format!("EVOLVE_STRIPE_URL is {:?} and must be like https://api.stripe.com.", stripe.url));
+        } else if !stripe.url.starts_with("https://") && !is_loopback(host.trim_matches(['[', ']'])) {
+            problems.push("EVOLVE_STRIPE_URL must begin with https:// where it does not lead to this machine.".to_owned());
+        }
+        if self.mode == Mode::Sandbox && live.contains(&true) {
+            problems.push("EVOLVE_STRIPE_SECRET_KEY is for real money, and a sandbox charges nobody: use the keys for tests.".to_owned());
+        }
+    }
+
     /// One key in two places would let the holder of one thing forge another.
     fn check_keys_differ(&self, problems: &mut Vec<String>) {
         let keys = self.named_keys();
@@ -192,6 +227,13 @@ const TOKEN_KEY_PREVIOUS: &str = "EVOLVE_TOKEN_KEY_PREVIOUS";
 fn out_of_range(name: &str, value: u32, range: &RangeInclusive<u32>) -> Option<String> {
     let sentence = || format!("{name} is {value} and must be between {} and {}.", range.start(), range.end());
     (!range.contains(&value)).then(sentence)
+}
+
+/// Whether a text is one of these beginnings and some letters and digits.
+fn is_token(text: &str, beginnings: &[&str]) -> bool {
+    let is_plain =
+        |rest: &str| !rest.is_empty() && rest.len() <= 255 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    beginnings.iter().any(|beginning| text.strip_prefix(beginning).is_some_and(is_plain))
 }
 
 fn database_kind(url: &str) -> Option<&'static str> {

@@ -14,3 +14,4 @@ pub mod router;
 pub mod sandbox_action;
 pub mod server;
 pub mod staff;
+pub mod stripe_events;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
+use secrecy::SecretString;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
 use super::graphql::upload::PREFLIGHT;
 use super::staff::StaffExecutor;
-use super::{files, graphiql, graphql, headers, health, request_id, sandbox_action, server};
+use super::{files, graphiql, graphql, headers, health, request_id, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
@@ -37,13 +38,15 @@ pub struct Routes {
     pub graphiql: GraphiqlSettings,
     /// Origins whose pages may call the API.
     pub cors_origins: Vec<HeaderValue>,
+    /// What Stripe signs its events with; none without Stripe.
+    pub stripe_secrets: Option<Arc<[SecretString]>>,
     /// The sandbox gateway's page for the customer's action; none in production.
     pub sandbox: Option<SandboxGateway>,
 }
 
 /// The whole router.
 pub fn router(routes: Routes) -> Router {
-    let Routes { executor, door, staff, staff_door, limits, graphiql: page, cors_origins, sandbox } = routes;
+    let Routes { executor, door, staff, staff_door, limits, graphiql: page, cors_origins, stripe_secrets, sandbox } = routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let is_encrypted = ports.public_url.starts_with("https://");
@@ -56,6 +59,9 @@ pub fn router(routes: Routes) -> Router {
         .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
         .layer(cors(cors_origins));
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
+    if let Some(secrets) = stripe_secrets {
+        all = all.merge(stripe_events::router(ports.clone(), secrets));
+    }
     if let Some(gateway) = sandbox {
         all = all.merge(sandbox_action::router(gateway, ports.clone()));
     }

@@ -9,8 +9,8 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::adapters::payment::LookUpAnswer;
 use crate::adapters::payment::sandbox::{ActionError, SandboxGateway};
-use crate::adapters::payment::{LookUpAnswer, PaymentGateway as _};
 use crate::ids::PaymentId;
 use crate::services::{Ports, payments};
 

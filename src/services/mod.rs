@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::adapters::documents::Documents;
 use crate::adapters::mail::Mailer;
 use crate::adapters::payment::PaymentGateway;
+use crate::adapters::payment::registry::Gateways;
 use crate::adapters::scanner::Scanner;
 use crate::adapters::webhook::WebhookClient;
 use crate::clock::SharedClock;
@@ -81,8 +82,8 @@ pub struct Parts {
     pub master: MasterKeys,
     /// Signs what a preview showed.
     pub previews: CursorKey,
-    /// The payment gateway.
-    pub gateway: Arc<dyn PaymentGateway>,
+    /// The payment gateways.
+    pub gateways: Gateways,
     /// Outgoing mail.
     pub mailer: Arc<dyn Mailer>,
     /// Where files are kept.
@@ -163,7 +164,7 @@ impl Ports {
             passwords: passwords.clone(),
             tokens: Arc::clone(tokens),
             master: master.clone(),
-            gateway,
+            gateways: Gateways::only(gateway),
             mailer: Arc::clone(mailer),
             documents: documents.clone(),
             scanner: scanner.clone(),

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod email_changes;
 pub(crate) mod entity;
 pub mod fault;
+pub mod gateway_events;
 pub mod invitations;
 pub mod invoices;
 pub mod jobs;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
 use crate::services::usage::retention::{Swept, sweep};
-use crate::services::{Ports, webhooks};
+use crate::services::{Ports, payments, webhooks};
 
 /// How long from one sweep to the next.
 const EVERY: Duration = Duration::from_hours(1);
@@ -30,8 +30,11 @@ impl Sweeper {
 
     /// Sweeps at once, and then every hour. What fails is logged, and tried again by the next sweep.
     pub async fn run(self) {
-        let both = async || (sweep(&self.ports, self.keep_usage).await, webhooks::retention::sweep(&self.ports).await);
-        while let Some((usage, deliveries)) = self.shutdown.run_until_cancelled(both()).await {
+        let all = async || {
+            let usage = sweep(&self.ports, self.keep_usage).await;
+            (usage, webhooks::retention::sweep(&self.ports).await, payments::sweep_events(&self.ports).await)
+        };
+        while let Some((usage, deliveries, events)) = self.shutdown.run_until_cancelled(all()).await {
             match usage {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "removed what was kept long enough"),
@@ -40,6 +43,11 @@ impl Sweeper {
             match deliveries {
                 Ok(0) => {}
                 Ok(deliveries) => tracing::info!(deliveries, "removed deliveries of webhooks that were kept long enough"),
+                Err(failure) => tell(failure),
+            }
+            match events {
+                Ok(0) => {}
+                Ok(events) => tracing::info!(events, "removed events of gateways that were kept long enough"),
                 Err(failure) => tell(failure),
             }
             if self.shutdown.run_until_cancelled(self.ports.clock.sleep(EVERY)).await.is_none() {

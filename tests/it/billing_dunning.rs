@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::SandboxGateway;
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::billing::lifecycle::SubscriptionStatus;
 use evolve_business::ids::SubscriptionId;
@@ -231,17 +231,17 @@ impl PaymentGateway for LostCard {
             other => other,
         }
     }
-    async fn look_up(&self, key: &str) -> LookUpAnswer {
-        self.then.look_up(key).await
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer {
+        self.then.look_up(&charge.key).await
     }
-    async fn cancel(&self, key: &str) -> CancelAnswer {
-        self.then.cancel(key).await
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer {
+        self.then.cancel(&charge.key).await
     }
     async fn refund(&self, request: RefundRequest) -> RefundAnswer {
         self.then.refund(request).await
     }
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
-        self.then.look_up_refund(key).await
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
+        self.then.look_up_refund(&refund.key).await
     }
 }
 

@@ -36,6 +36,7 @@ impl Server {
     pub(crate) async fn with(world: &World, change: impl FnOnce(App) -> App) -> Self {
         let keys = Keys::load_or_create(world.database.dir.path(), &SystemRng).unwrap();
         let app = change(App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap());
+        let app = app.hearing_stripe(vec!["whsec_replaced".into(), crate::stripe_simulator::WEBHOOK_SECRET.into()]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = app.router(graphql::Settings::default(), None, Vec::new());

@@ -37,8 +37,9 @@ async fn serve(world: &World, ports: Ports, settings: graphql::Settings) -> Stri
 
 /// The same ports, with a hasher that has no room.
 fn too_busy(ports: &Ports) -> Ports {
-    let Parts { store, clock, ids, rng, tokens, master, previews, gateway, mailer, webhooks, documents, refresh_lifetime, sandbox, .. } =
-        &**ports;
+    let Parts {
+        store, clock, ids, rng, tokens, master, previews, gateways, mailer, webhooks, documents, refresh_lifetime, sandbox, ..
+    } = &**ports;
     Ports::new(Parts {
         store: store.clone(),
         clock: clock.clone(),
@@ -48,7 +49,7 @@ fn too_busy(ports: &Ports) -> Ports {
         tokens: Arc::clone(tokens),
         master: master.clone(),
         previews: previews.clone(),
-        gateway: Arc::clone(gateway),
+        gateways: gateways.clone(),
         mailer: Arc::clone(mailer),
         documents: documents.clone(),
         scanner: None,

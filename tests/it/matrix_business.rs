@@ -25,6 +25,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ("notifications", " { nodes { id } }"),
     ("payment", "(id: $payment) { id }"),
     ("paymentMethods", " { id }"),
+    ("paymentOptions", " { kind }"),
     ("payments", " { nodes { id } }"),
     ("plans", " { nodes { id } }"),
     ("dataExports", " { id }"),

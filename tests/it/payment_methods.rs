@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::billing::period::Interval;
 use evolve_business::error::{Error, Failure, UserErrorCode as Code};
@@ -192,17 +192,17 @@ impl PaymentGateway for Shillings {
     async fn charge(&self, request: ChargeRequest) -> ChargeAnswer {
         self.0.charge(request).await
     }
-    async fn look_up(&self, key: &str) -> LookUpAnswer {
-        self.0.look_up(key).await
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer {
+        self.0.look_up(&charge.key).await
     }
-    async fn cancel(&self, key: &str) -> CancelAnswer {
-        self.0.cancel(key).await
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer {
+        self.0.cancel(&charge.key).await
     }
     async fn refund(&self, request: RefundRequest) -> RefundAnswer {
         self.0.refund(request).await
     }
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
-        self.0.look_up_refund(key).await
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
+        self.0.look_up_refund(&refund.key).await
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::error::UserErrorCode as Code;
 use evolve_business::money::Currency;
@@ -225,16 +225,16 @@ impl PaymentGateway for Belated {
         self.let_go.notified().await;
         ChargeAnswer::Failed(Decline { code: "too_late".into(), message: "Too late.".into(), hard: true })
     }
-    async fn look_up(&self, _: &str) -> LookUpAnswer {
+    async fn look_up(&self, _: &BegunCharge) -> LookUpAnswer {
         LookUpAnswer::Unknown
     }
-    async fn cancel(&self, _: &str) -> CancelAnswer {
+    async fn cancel(&self, _: &BegunCharge) -> CancelAnswer {
         CancelAnswer::Unknown
     }
     async fn refund(&self, _: RefundRequest) -> RefundAnswer {
         RefundAnswer::Unknown
     }
-    async fn look_up_refund(&self, _: &str) -> RefundLookUpAnswer {
+    async fn look_up_refund(&self, _: &RefundRequest) -> RefundLookUpAnswer {
         RefundLookUpAnswer::Unknown
     }
 }
@@ -345,22 +345,22 @@ impl PaymentGateway for Silent {
     async fn charge(&self, request: ChargeRequest) -> ChargeAnswer {
         self.then.charge(request).await
     }
-    async fn look_up(&self, key: &str) -> LookUpAnswer {
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer {
         let left = self.times.load(Ordering::SeqCst);
         if left == 0 {
-            return self.then.look_up(key).await;
+            return self.then.look_up(&charge.key).await;
         }
         self.times.store(left - 1, Ordering::SeqCst);
         LookUpAnswer::Unknown
     }
-    async fn cancel(&self, key: &str) -> CancelAnswer {
-        self.then.cancel(key).await
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer {
+        self.then.cancel(&charge.key).await
     }
     async fn refund(&self, request: RefundRequest) -> RefundAnswer {
         self.then.refund(request).await
     }
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
-        self.then.look_up_refund(key).await
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
+        self.then.look_up_refund(&refund.key).await
     }
 }
 

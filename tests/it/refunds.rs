@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::SandboxGateway;
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, Decline, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::billing::cancel::{CancelTiming, UnusedTime};
 use evolve_business::billing::change::{ChangeTiming, Proration};
@@ -255,11 +255,11 @@ impl PaymentGateway for PaysBack {
     async fn charge(&self, request: ChargeRequest) -> ChargeAnswer {
         self.then.charge(request).await
     }
-    async fn look_up(&self, key: &str) -> LookUpAnswer {
-        self.then.look_up(key).await
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer {
+        self.then.look_up(&charge.key).await
     }
-    async fn cancel(&self, key: &str) -> CancelAnswer {
-        self.then.cancel(key).await
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer {
+        self.then.cancel(&charge.key).await
     }
     async fn refund(&self, request: RefundRequest) -> RefundAnswer {
         match &self.refunds {
@@ -277,11 +277,11 @@ impl PaymentGateway for PaysBack {
             Refunds::Lost(_) => self.then.refund(request).await,
         }
     }
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
         match &self.refunds {
             Refunds::InHand(left) if take_one(left) => RefundLookUpAnswer::Accepted,
-            Refunds::InHand(_) => RefundLookUpAnswer::Succeeded(format!("theirs_{key}")),
-            _ => self.then.look_up_refund(key).await,
+            Refunds::InHand(_) => RefundLookUpAnswer::Succeeded(format!("theirs_{}", refund.key)),
+            _ => self.then.look_up_refund(&refund.key).await,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior,
 };
 use evolve_business::money::Currency;
 use evolve_business::store::{Tenant, jobs};
@@ -108,17 +108,17 @@ impl PaymentGateway for Panics {
         assert!(!self.always && !self.first.swap(false, Ordering::SeqCst), "as meant");
         self.then.charge(request).await
     }
-    async fn look_up(&self, key: &str) -> LookUpAnswer {
-        self.then.look_up(key).await
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer {
+        self.then.look_up(&charge.key).await
     }
-    async fn cancel(&self, key: &str) -> CancelAnswer {
-        self.then.cancel(key).await
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer {
+        self.then.cancel(&charge.key).await
     }
     async fn refund(&self, request: RefundRequest) -> RefundAnswer {
         self.then.refund(request).await
     }
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
-        self.then.look_up_refund(key).await
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
+        self.then.look_up_refund(&refund.key).await
     }
 }
 

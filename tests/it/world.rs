@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evolve_business::adapters::documents::Documents;
 use evolve_business::adapters::mail::{FileMailer, MailAddress};
+use evolve_business::adapters::payment::registry::Gateways;
 use evolve_business::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use evolve_business::adapters::webhook::{Reach, SystemLookup, WebhookClient};
 use evolve_business::clock::{ManualClock, SharedClock};
@@ -59,7 +60,7 @@ impl World {
             tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), rng)),
             master: masters,
             previews: keys.cursor,
-            gateway: Arc::new(gateway.clone()),
+            gateways: Gateways::only(Arc::new(gateway.clone())),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),
             documents: Documents::in_folder(database.dir.path()).unwrap(),
             scanner: None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evolve_business::adapters::payment::registry::Gateways;
 use evolve_business::adapters::payment::{MethodSource, PaymentGateway, SandboxBehavior};
 use evolve_business::error::{Failure, Outcome, UserErrorCode};
 use evolve_business::ids::{BusinessId, InvoiceId, PaymentId, PaymentMethodId, SessionId, UserId};
@@ -215,7 +216,7 @@ impl World {
             tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone())),
             master: parts.master.clone(),
             previews: parts.previews.clone(),
-            gateway,
+            gateways: Gateways::only(gateway),
             mailer: parts.mailer.clone(),
             documents: parts.documents.clone(),
             scanner: parts.scanner.clone(),

@@ -96,6 +96,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/keys/service_keys.rs", "keys of products belong to no business"),
     ("src/services/keys/sign_in.rs", "keys are looked up before anybody is known"),
     ("src/services/notifications/mails.rs", "the token of a mail's link, which belongs to a person and no business"),
+    ("src/services/payments/inbox.rs", "a gateway's word, whose business its payment tells"),
     ("src/services/payments/protocol.rs", "a gateway's word, whose business its payment tells"),
     ("src/services/privacy/erase.rs", "a business's people are erased with it, who belong to no business"),
     ("src/services/privacy/export.rs", "a business's people, of whom much is held that belongs to no business"),

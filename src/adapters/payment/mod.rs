@@ -12,8 +12,9 @@ use jiff::civil::Date;
 
 use crate::money::{Currency, Money};
 
-pub mod closed;
+pub mod registry;
 pub mod sandbox;
+pub mod stripe;
 
 /// The most that one call to a gateway may take before its answer counts as lost.
 pub const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -26,8 +27,8 @@ pub const MAX_KEY_BYTES: usize = 255;
 pub enum GatewayKind {
     /// The one that only pretends to move money.
     Sandbox,
-    /// None at all.
-    Closed,
+    /// Stripe, for cards.
+    Stripe,
 }
 
 impl GatewayKind {
@@ -35,13 +36,18 @@ impl GatewayKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sandbox => "sandbox",
-            Self::Closed => "closed",
+            Self::Stripe => "stripe",
         }
+    }
+
+    /// Whether methods of this kind are its own.
+    pub const fn takes(self, method: MethodKind) -> bool {
+        matches!((self, method), (Self::Sandbox, MethodKind::Sandbox) | (Self::Stripe, MethodKind::Card))
     }
 
     /// Reads a stored name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Sandbox, Self::Closed].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Sandbox, Self::Stripe].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -84,6 +90,18 @@ pub enum MethodSource {
     BankTransfer,
     /// A sandbox method.
     Sandbox(SandboxBehavior),
+}
+
+impl MethodSource {
+    /// What kind of method it makes.
+    pub const fn kind(&self) -> MethodKind {
+        match self {
+            Self::CardToken(_) => MethodKind::Card,
+            Self::MpesaPhone(_) => MethodKind::Mpesa,
+            Self::BankTransfer => MethodKind::BankTransfer,
+            Self::Sandbox(_) => MethodKind::Sandbox,
+        }
+    }
 }
 
 /// A source that the gateway has taken.
@@ -142,6 +160,22 @@ pub struct ChargeRequest {
     pub method_reference: String,
     /// For the payer's statement.
     pub description: String,
+    /// How long ago this charge was first handed over; zero the first time. A gateway that forgets keys must not be handed an old
+    /// one again.
+    pub age: Duration,
+}
+
+/// A charge that was handed over, or was about to be: what there is to find it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunCharge {
+    /// Its key, as [`ChargeRequest::key`].
+    pub key: String,
+    /// What was to be taken.
+    pub amount: Money,
+    /// From which method.
+    pub method_reference: String,
+    /// The gateway's own id of it, where an answer has told.
+    pub reference: Option<String>,
 }
 
 /// Money was taken.
@@ -186,6 +220,8 @@ pub struct Action {
     pub client_secret: Option<String>,
     /// How long there is left to do it, from this answer on.
     pub expires_in: Duration,
+    /// The gateway's own id of the charge, where it has one by now.
+    pub reference: Option<String>,
 }
 
 /// What became of a charge.
@@ -286,23 +322,28 @@ pub trait PaymentGateway: Send + Sync + 'static {
     /// What it takes of `currency`; `None` where it takes none of it.
     fn terms(&self, currency: Currency) -> Option<AmountTerms>;
 
+    /// What the customer's browser asks the gateway with, where its own form takes the source.
+    fn publishable_key(&self) -> Option<&str> {
+        None
+    }
+
     /// Makes a customer's source chargeable. Charges nothing.
     async fn attach(&self, source: MethodSource) -> Result<AttachedMethod, AttachError>;
 
     /// Takes the money, once per key: the same request again gives what became of the first.
     async fn charge(&self, request: ChargeRequest) -> ChargeAnswer;
 
-    /// Asks what became of a key.
-    async fn look_up(&self, key: &str) -> LookUpAnswer;
+    /// Asks what became of a charge.
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer;
 
     /// Calls a charge off, if it has not taken money yet.
-    async fn cancel(&self, key: &str) -> CancelAnswer;
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer;
 
     /// Pays a part of a charge back, once per key: the same request again gives what became of the first.
     async fn refund(&self, request: RefundRequest) -> RefundAnswer;
 
-    /// Asks what became of a refund's key.
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer;
+    /// Asks what became of a refund.
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer;
 }
 
 /// The answer of `call`, or `lost` when it does not come within `limit`.

@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use self::memory::{Attempt, Memory, State, Writing};
 pub use self::memory::{SandboxCharge, SandboxError, SandboxRefund};
 use super::{
-    Action, ActionKind, AmountTerms, AttachError, AttachedMethod, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, Decline,
-    GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest,
-    SandboxBehavior, within,
+    Action, ActionKind, AmountTerms, AttachError, AttachedMethod, BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest,
+    Decline, GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer,
+    RefundRequest, SandboxBehavior, within,
 };
 use crate::clock::SharedClock;
 use crate::money::{Currency, MAX_MINOR};
@@ -123,6 +123,24 @@ impl SandboxGateway {
         self.memory.close().await;
     }
 
+    /// What became of a key: all that the sandbox needs to find a charge by.
+    pub async fn look_up(&self, key: &str) -> LookUpAnswer {
+        let call = async { lost_when_failed(self.look_up_now(key).await, LookUpAnswer::Unknown) };
+        within(self.options.call_limit, call, LookUpAnswer::Unknown).await
+    }
+
+    /// Calls the charge of a key off, if it has not taken money yet.
+    pub async fn cancel(&self, key: &str) -> CancelAnswer {
+        let call = async { lost_when_failed(self.cancel_now(key).await, CancelAnswer::Unknown) };
+        within(self.options.call_limit, call, CancelAnswer::Unknown).await
+    }
+
+    /// What became of a refund's key.
+    pub async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
+        let call = async { lost_when_failed(self.look_up_refund_now(key).await, RefundLookUpAnswer::Unknown) };
+        within(self.options.call_limit, call, RefundLookUpAnswer::Unknown).await
+    }
+
     async fn charge_now(&self, request: &ChargeRequest, behavior: SandboxBehavior) -> Result<ChargeAnswer, SandboxError> {
         let now = self.clock.now();
         let mut writing = self.memory.begin(&request.key, now).await?;
@@ -187,6 +205,7 @@ impl SandboxGateway {
             url: Some(format!("{}/{key}", self.options.action_url.trim_end_matches('/'))),
             client_secret: None,
             expires_in: Duration::try_from(expires_at.duration_since(now)).unwrap_or_default(),
+            reference: None,
         }
     }
 
@@ -257,14 +276,12 @@ impl PaymentGateway for SandboxGateway {
         within(self.options.call_limit, call, ChargeAnswer::Unknown).await
     }
 
-    async fn look_up(&self, key: &str) -> LookUpAnswer {
-        let call = async { lost_when_failed(self.look_up_now(key).await, LookUpAnswer::Unknown) };
-        within(self.options.call_limit, call, LookUpAnswer::Unknown).await
+    async fn look_up(&self, charge: &BegunCharge) -> LookUpAnswer {
+        Self::look_up(self, &charge.key).await
     }
 
-    async fn cancel(&self, key: &str) -> CancelAnswer {
-        let call = async { lost_when_failed(self.cancel_now(key).await, CancelAnswer::Unknown) };
-        within(self.options.call_limit, call, CancelAnswer::Unknown).await
+    async fn cancel(&self, charge: &BegunCharge) -> CancelAnswer {
+        Self::cancel(self, &charge.key).await
     }
 
     async fn refund(&self, request: RefundRequest) -> RefundAnswer {
@@ -272,9 +289,8 @@ impl PaymentGateway for SandboxGateway {
         within(self.options.call_limit, call, RefundAnswer::Unknown).await
     }
 
-    async fn look_up_refund(&self, key: &str) -> RefundLookUpAnswer {
-        let call = async { lost_when_failed(self.look_up_refund_now(key).await, RefundLookUpAnswer::Unknown) };
-        within(self.options.call_limit, call, RefundLookUpAnswer::Unknown).await
+    async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
+        Self::look_up_refund(self, &refund.key).await
     }
 }
 

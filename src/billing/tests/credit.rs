@@ -2,8 +2,8 @@
 
 use super::super::RuleError;
 use super::super::credit::{
-    CreditNote, CreditNotes, Destination, Left, credit_notes, given_back, note_on_lines, note_over, pair_refunds, place, refundable,
-    refundable_of_note, refundable_of_payment, split_refund, spread,
+    CreditNote, CreditNotes, Destination, Left, LeftToRefund, credit_notes, given_back, note_on_lines, note_over, pair_refunds, place,
+    refundable, refundable_of_note, refundable_of_payment, split_refund, spread,
 };
 use super::super::exact::sum;
 use super::super::tax::{Tax, TaxBehavior};
@@ -178,16 +178,24 @@ fn a_void_invoice_gives_back_what_had_lowered_it_but_for_its_own_notes() {
     }
 }
 
+/// What payments at gateways of one unit have left.
+fn at_a_unit_of(unit_minor: i64, left_minor: &[i64]) -> Vec<LeftToRefund> {
+    left_minor.iter().map(|&left_minor| LeftToRefund { left_minor, unit_minor }).collect()
+}
+
 #[test]
 fn a_refund_is_split_over_the_newest_payments_first_in_whole_units_of_the_gateway() {
-    assert_eq!(split_refund(500, 1, &[300, 0, 400]), Ok(vec![(0, 300), (2, 200)]));
+    assert_eq!(split_refund(500, &at_a_unit_of(1, &[300, 0, 400])), Ok(vec![(0, 300), (2, 200)]));
     // The payments have less left.
-    assert_eq!(split_refund(500, 1, &[300]), Ok(vec![(0, 300)]));
+    assert_eq!(split_refund(500, &at_a_unit_of(1, &[300])), Ok(vec![(0, 300)]));
     // M-Pesa pays back whole shillings: of 5.50, 5.00; from payments of 3.00 and 4.00.
-    assert_eq!(split_refund(550, 100, &[300, 400]), Ok(vec![(0, 300), (1, 200)]));
-    assert_eq!(split_refund(99, 100, &[300]), Ok(vec![]));
-    assert_eq!(split_refund(0, 1, &[300]), Ok(vec![]));
-    assert_eq!(split_refund(5, 0, &[300]), Err(RuleError::Inconsistent));
+    assert_eq!(split_refund(550, &at_a_unit_of(100, &[300, 400])), Ok(vec![(0, 300), (1, 200)]));
+    assert_eq!(split_refund(99, &at_a_unit_of(100, &[300])), Ok(vec![]));
+    assert_eq!(split_refund(0, &at_a_unit_of(1, &[300])), Ok(vec![]));
+    // 5.50 of a shilling gateway's 3.50 and a card's 4.00: 3.00, then 2.50 to the cent.
+    let mixed = [LeftToRefund { left_minor: 350, unit_minor: 100 }, LeftToRefund { left_minor: 400, unit_minor: 1 }];
+    assert_eq!(split_refund(550, &mixed), Ok(vec![(0, 300), (1, 250)]));
+    assert_eq!(split_refund(5, &at_a_unit_of(0, &[300])), Err(RuleError::Inconsistent));
 }
 
 #[test]

@@ -10,10 +10,13 @@ use crate::billing::lifecycle;
 use crate::error::Error;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::page::{Count, PageArguments, connection, count_of};
-use crate::graphql::scalars::{Date, DateTime, Money, Url, show_id, stored_money};
+use crate::graphql::scalars::{CurrencyCode, Date, DateTime, Money, Url, show_id, stored_money};
 use crate::ids::{BusinessId, InvoiceId, PaymentId};
 use crate::services::access::Need;
+use crate::services::payments;
 use crate::store::Reader;
+use crate::store::catalog::sold_currencies;
+use crate::store::customers::business;
 use crate::store::page::{Page, Position};
 use crate::store::reads::payments::{self as rows, PaymentFilter as Filter};
 use crate::store::types;
@@ -245,6 +248,33 @@ impl PaymentMethod {
     }
 }
 
+/// A way in which this business can pay, with what the gateway's script in the browser needs.
+#[derive(SimpleObject)]
+pub struct PaymentOption {
+    /// What kind of method it makes.
+    kind: PaymentMethodKind,
+    /// The currencies that it takes, of those in which something is on sale.
+    currencies: Vec<CurrencyCode>,
+    /// What the gateway's own form is opened with.
+    publishable_key: Option<String>,
+    /// The most one payment can take.
+    limit: Option<Money>,
+    /// Shown to the payer of a bank transfer.
+    instructions: Option<String>,
+}
+
+impl From<payments::PaymentOption> for PaymentOption {
+    fn from(option: payments::PaymentOption) -> Self {
+        Self {
+            kind: option.kind.into(),
+            currencies: option.currencies.into_iter().map(CurrencyCode).collect(),
+            publishable_key: option.publishable_key,
+            limit: option.limit.map(Money::from),
+            instructions: option.instructions,
+        }
+    }
+}
+
 connection!(PaymentConnection, PaymentEdge, Payment, "payments");
 
 /// Which payments; every member narrows.
@@ -328,6 +358,19 @@ impl PaymentQuery {
             request(context).require(Need::ReadMoney).await?;
             let Some(id) = PaymentId::parse(&id) else { return Ok(None) };
             Ok(rows::by_id(&request(context).reader().await?, id).await?.map(Payment::new))
+        })
+        .await
+    }
+
+    /// The ways in which the business can pay.
+    async fn payment_options(&self, context: &Context<'_>) -> Option<Result<Vec<PaymentOption>>> {
+        nullable(async {
+            let request = request(context);
+            request.require(Need::ReadMoney).await?;
+            let currency = business(&request.tenant().await?).await?.currency;
+            let sold = sold_currencies(&request.catalogue().await?).await?;
+            let options = payments::payment_options(&request.ports, currency, &sold)?;
+            Ok(Some(options.into_iter().map(PaymentOption::from).collect()))
         })
         .await
     }

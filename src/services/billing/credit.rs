@@ -23,7 +23,7 @@ use crate::services::events::{self, CreditNoteFacts, Event};
 use crate::services::payments::begin_refunds;
 use crate::store::invoices::{CreditEntry, CreditNote, CreditNoteLine, Invoice};
 use crate::store::types::{CreditNoteReason, CreditReason, Instant};
-use crate::store::{Tenant, invoices, subscriptions};
+use crate::store::{Tenant, invoices, payments, subscriptions};
 
 /// Why account credit moves, and between what.
 #[derive(Debug, Clone, Copy)]
@@ -121,14 +121,20 @@ pub async fn use_on_open(tenant: &Tenant, ports: &Ports, account: &mut Account) 
     Ok(settled)
 }
 
-/// Writes off what is due where it is less than the gateway takes, so that nobody is dunned for what cannot be paid:
+/// Writes off what is due where it is less than the gateway of the default method takes (without one, than any takes), so that nobody is dunned for what cannot be paid:
 /// the rest becomes account credit, and is used on the invoice at once. Answers whether it did.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn write_off_rest(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: &mut Invoice) -> Result<bool, Error> {
     let due_minor = invoice.amount_due_minor;
-    let Some(terms) = ports.gateway.terms(invoice.currency) else { return Ok(false) };
+    // What every gateway takes asks nothing of the database.
+    if ports.gateways.highest_least(invoice.currency).is_none_or(|least_minor| due_minor >= least_minor) {
+        return Ok(false);
+    }
+    let method = payments::default_method(tenant).await?;
+    let by_method = method.and_then(|method| ports.gateways.terms_of(&method.gateway, invoice.currency));
+    let Some(terms) = by_method.or_else(|| ports.gateways.most_modest(invoice.currency)) else { return Ok(false) };
     let takes = GatewayAmounts { unit_minor: terms.unit_minor, least_minor: terms.least_minor, most_minor: Some(terms.most_minor) };
     if !matches!(collect(due_minor, &takes).map_err(rule)?, Collection::WriteOff(_)) {
         return Ok(false);

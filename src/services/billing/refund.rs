@@ -6,7 +6,7 @@ use super::issue::shown;
 use super::ledger::enter;
 use super::rule;
 use super::settle::follow_up;
-use crate::billing::credit::split_refund;
+use crate::billing::credit::{LeftToRefund, split_refund};
 use crate::billing::exact::{difference, sum};
 use crate::billing::ledger::{self, EntryKind};
 use crate::billing::lifecycle::PaymentStatus;
@@ -61,12 +61,15 @@ impl Taken {
     pub fn split(&self, ports: &Ports, refund_minor: i64) -> Result<Vec<RefundPart>, Error> {
         let at_hand = |payment: &&Payment| {
             let is_ours = matches!(payment.status, PaymentStatus::Succeeded | PaymentStatus::PartiallyRefunded);
-            is_ours && !payment.is_paid_back_by_hand() && payment.gateway == ports.gateway.kind().as_str()
+            is_ours && !payment.is_paid_back_by_hand() && ports.gateways.named(&payment.gateway).is_some()
         };
         let payments: Vec<&Payment> = self.payments.iter().filter(at_hand).collect();
-        let unit_minor = payments.first().and_then(|payment| ports.gateway.terms(payment.currency)).map_or(1, |terms| terms.unit_minor);
-        let left = payments.iter().map(|payment| difference(payment.amount_minor, payment.refunding_minor).map_err(rule));
-        let split = split_refund(refund_minor, unit_minor, &left.collect::<Result<Vec<_>, _>>()?).map_err(rule)?;
+        let left = payments.iter().map(|payment| {
+            let terms = ports.gateways.terms_of(&payment.gateway, payment.currency);
+            let left_minor = difference(payment.amount_minor, payment.refunding_minor).map_err(rule)?;
+            Ok(LeftToRefund { left_minor, unit_minor: terms.map_or(1, |terms| terms.unit_minor) })
+        });
+        let split = split_refund(refund_minor, &left.collect::<Result<Vec<_>, Error>>()?).map_err(rule)?;
         let of = |(index, amount_minor): (usize, i64)| {
             let payment = payments.get(index).ok_or_else(|| Error::Corrupt("a refund is of no payment".into()))?;
             Ok(RefundPart { payment: (*payment).clone(), amount_minor })

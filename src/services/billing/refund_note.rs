@@ -77,7 +77,7 @@ fn check(ports: &Ports, invoice: &Invoice, payment: &Payment) -> Result<(), User
     if !matches!(invoice.status, InvoiceStatus::Open | InvoiceStatus::Paid | InvoiceStatus::Uncollectible) {
         return refuse(format!("Its invoice is {}: what it brought is account credit.", invoice.status.as_str()));
     }
-    if !payment.is_paid_back_by_hand() && payment.gateway != ports.gateway.kind().as_str() {
+    if !payment.is_paid_back_by_hand() && ports.gateways.named(&payment.gateway).is_none() {
         return refuse("The gateway that took it is not in use.".to_owned());
     }
     Ok(())
@@ -85,7 +85,7 @@ fn check(ports: &Ports, invoice: &Invoice, payment: &Payment) -> Result<(), User
 
 /// The smallest amount that can be paid back of a payment. Minor units.
 fn unit_of(ports: &Ports, payment: &Payment) -> i64 {
-    let terms = ports.gateway.terms(payment.currency).filter(|_| !payment.is_paid_back_by_hand());
+    let terms = ports.gateways.terms_of(&payment.gateway, payment.currency).filter(|_| !payment.is_paid_back_by_hand());
     terms.map_or(1, |terms| terms.unit_minor)
 }
 

@@ -23,7 +23,7 @@ use crate::services::Ports;
 use crate::store::invoices::Invoice;
 use crate::store::subscriptions::Subscription;
 use crate::store::types::{CreditReason, PeriodKind};
-use crate::store::{Tenant, invoices, subscriptions};
+use crate::store::{Tenant, invoices, payments, subscriptions};
 
 /// An invoice that was to be charged, and its subscription.
 #[derive(Debug, Clone)]
@@ -87,7 +87,8 @@ pub async fn settle_payment(
     }
     let over_minor = difference(paid.minor(), used_minor).map_err(rule)?;
     if over_minor > 0 {
-        let terms = ports.gateway.terms(invoice.currency).filter(|_| !is_by_hand);
+        let gateway = payments::payment(tenant, payment).await?.map(|row| row.gateway);
+        let terms = gateway.and_then(|name| ports.gateways.terms_of(&name, invoice.currency)).filter(|_| !is_by_hand);
         let unit_minor = terms.map_or(1, |terms| terms.unit_minor);
         let reason = match (was_payable, over_minor < unit_minor) {
             (false, _) => CreditReason::LatePayment,

@@ -88,7 +88,7 @@ pub(super) async fn begin(
         None => payments::default_method(tenant).await?,
     };
     let Some(method) = found else { return Ok(Begun::NoMethod) };
-    let terms = ports.gateway.terms(invoice.currency);
+    let terms = ports.gateways.terms_of(&method.gateway, invoice.currency);
     let (true, Some(terms)) = (is_usable(tenant, ports, &method).await?, terms) else { return Ok(Begun::NoMethod) };
     let Some(amount) = to_collect(invoice, terms)? else {
         tracing::warn!(invoice = %invoice.id, due_minor = invoice.amount_due_minor, "less is due than the gateway takes; the invoice stays open");
@@ -122,9 +122,9 @@ pub(super) fn sent(status: PaymentStatus) -> Result<PaymentStatus, Error> {
     status.apply(PaymentEvent::Sent).map_err(|error| Error::Corrupt(error.to_string().into()))
 }
 
-/// Whether a method that is not removed can be charged today, by the business's calendar, at the gateway in use.
+/// Whether a method that is not removed can be charged today, by the business's calendar: its gateway is still configured.
 pub(super) async fn is_usable(tenant: &Tenant, ports: &Ports, method: &PaymentMethod) -> Result<bool, Error> {
-    if method.gateway != ports.gateway.kind().as_str() {
+    if ports.gateways.named(&method.gateway).is_none() {
         return Ok(false);
     }
     let Some(last_day) = method.expires_on else { return Ok(true) };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::attempt::{Sender, begin, is_usable, method_not_found};
 use super::{PaymentService, Ports};
-use crate::adapters::payment::{AttachError, AttachedMethod, MethodKind, MethodSource};
+use crate::adapters::payment::{AttachError, AttachedMethod, GatewayKind, MethodKind, MethodSource};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::ids::PaymentMethodId;
 use crate::services::access::{Access, Caller, Need, check_change};
@@ -41,7 +41,9 @@ impl PaymentService {
         if matches!(input.source, MethodSource::Sandbox(_)) && !self.ports.sandbox {
             return Err(UserError::at("source", UserErrorCode::Invalid, "Sandbox payment methods exist in sandbox mode alone.").into());
         }
-        let attached = self.ports.gateway.attach(input.source).await.map_err(|error| not_taken(&error))?;
+        let gateway = self.ports.gateways.taking(input.source.kind()).ok_or_else(|| not_taken(&AttachError::Unsupported))?;
+        let attached = gateway.attach(input.source).await.map_err(|error| not_taken(&error))?;
+        let taken_by = gateway.kind();
         let (outside, make_default) = (self.ports.clone(), input.make_default);
         let write = move |tenant: Tenant| {
             let (ports, attached) = (outside.clone(), attached.clone());
@@ -51,7 +53,7 @@ impl PaymentService {
                 customers::lock_business(&tenant).await?;
                 let others = payments::methods(&tenant).await?;
                 check_room(&others)?;
-                let made = payments::insert_method(&tenant, new_method(&ports, attached)).await?;
+                let made = payments::insert_method(&tenant, new_method(&ports, taken_by, attached)).await?;
                 record(&tenant, &ports, &access, "payment_method.added", &made).await?;
                 let first = !others.iter().any(|method| method.is_default);
                 if make_default || first {
@@ -168,7 +170,7 @@ fn not_taken(error: &AttachError) -> UserError {
 }
 
 /// The row of a source that the gateway has taken.
-fn new_method(ports: &Ports, attached: AttachedMethod) -> NewMethod {
+fn new_method(ports: &Ports, gateway: GatewayKind, attached: AttachedMethod) -> NewMethod {
     NewMethod {
         id: ports.ids.next(),
         kind: match attached.kind {
@@ -177,7 +179,7 @@ fn new_method(ports: &Ports, attached: AttachedMethod) -> NewMethod {
             MethodKind::BankTransfer => PaymentMethodKind::BankTransfer,
             MethodKind::Sandbox => PaymentMethodKind::Sandbox,
         },
-        gateway: ports.gateway.kind().as_str(),
+        gateway: gateway.as_str(),
         reference: attached.reference,
         label: attached.label,
         expires_on: attached.expires_on.map(Into::into),

@@ -184,7 +184,7 @@ async fn wait(tenant: &Tenant, ports: &Ports, held: &Payment, action: Action) ->
         client_secret: action.client_secret,
         expires_at: expires_at.into(),
     };
-    let change = PaymentChange { action: Some(stored), ..PaymentChange::default() };
+    let change = PaymentChange { action: Some(stored), gateway_reference: action.reference, ..PaymentChange::default() };
     let standing = change_to(tenant, ports, held, PaymentEvent::ActionRequired, change).await?;
     ask_again(tenant, ports, held, ladder::while_waiting(now, expires_at, now)).await?;
     Ok(standing)

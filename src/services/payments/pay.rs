@@ -190,7 +190,7 @@ async fn replace(ports: &Ports, scope: TenantScope, waiting: PaymentId) -> Outco
     let Some((taken, _)) = take_to_ask(ports, scope, waiting, Some(PaymentStatus::RequiresAction)).await? else {
         return Ok(Replaced::Yes(None));
     };
-    match cancel(ports, &waiting.to_string()).await {
+    match cancel(ports, &taken).await? {
         Verdict::CalledOff => Ok(Replaced::Yes(Some(Box::new(taken)))),
         // Not known: the question that is asked of the gateway anyway will tell.
         Verdict::Lost | Verdict::Waiting(_) => Ok(Replaced::No),

@@ -1,11 +1,13 @@
 //! The jobs of an attempt: handing it to the gateway, and asking the gateway what became of it.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 
 use super::attempt::{Sender, sent};
 use super::outcome::{Standing, Verdict, call_off, conclude};
 use super::{CHARGE, LOOK_UP, Ports, REFUND, ladder, refunds};
-use crate::adapters::payment::{CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
+use crate::adapters::payment::{BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::PaymentStatus;
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::PaymentId;
@@ -69,9 +71,19 @@ async fn send(ports: &Ports, scope: TenantScope, taken: &Payment, number: Option
     let id = taken.id;
     // What the payer's statement is to say.
     let description = number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
-    let request =
-        ChargeRequest { key: id.to_string(), amount: taken.amount()?, method_reference: taken.gateway_method.clone(), description };
-    let verdict = match within(CALL_LIMIT, ports.gateway.charge(request), ChargeAnswer::Unknown).await {
+    let request = ChargeRequest {
+        key: id.to_string(),
+        amount: taken.amount()?,
+        method_reference: taken.gateway_method.clone(),
+        description,
+        // It is SENDING since it was first handed over.
+        age: Duration::try_from(ports.now().duration_since(taken.updated_at.get())).unwrap_or_default(),
+    };
+    let answer = match ports.gateways.named(&taken.gateway) {
+        Some(gateway) => within(CALL_LIMIT, gateway.charge(request), ChargeAnswer::Unknown).await,
+        None => not_configured(taken, ChargeAnswer::Unknown),
+    };
+    let verdict = match answer {
         ChargeAnswer::Succeeded(success) => Verdict::Succeeded(success),
         ChargeAnswer::Failed(decline) => Verdict::Failed(decline),
         ChargeAnswer::RequiresAction(action) => Verdict::Waiting(action),
@@ -121,16 +133,20 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
 /// Asks the gateway about an attempt that waits for the customer, or of which nothing is known.
 async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
     let Some((taken, ports)) = take_to_ask(ports, scope, id, None).await? else { return Ok(Finish::Done) };
-    let (key, ports) = (id.to_string(), &ports);
+    let (charge, ports) = (begun(&taken)?, &ports);
     let waits = taken.status == PaymentStatus::RequiresAction && taken.action_expires_at.is_some_and(|end| ports.now() < end.get());
-    let verdict = match within(CALL_LIMIT, ports.gateway.look_up(&key), LookUpAnswer::Unknown).await {
+    let answer = match ports.gateways.named(&taken.gateway) {
+        Some(gateway) => within(CALL_LIMIT, gateway.look_up(&charge), LookUpAnswer::Unknown).await,
+        None => not_configured(&taken, LookUpAnswer::Unknown),
+    };
+    let verdict = match answer {
         LookUpAnswer::Succeeded(success) => Verdict::Succeeded(success),
         LookUpAnswer::Failed(decline) => Verdict::Failed(decline),
         LookUpAnswer::Canceled => Verdict::CalledOff,
         LookUpAnswer::RequiresAction(_) | LookUpAnswer::Unknown if waits => return Ok(again(ports, &super::outcome::standing(&taken))),
         LookUpAnswer::Unknown => Verdict::Lost,
         // The request may still be on its way, or the customer may still act: only a cancel that the gateway confirms ends it.
-        LookUpAnswer::NotFound | LookUpAnswer::RequiresAction(_) => cancel(ports, &key).await,
+        LookUpAnswer::NotFound | LookUpAnswer::RequiresAction(_) => cancel(ports, &taken).await?,
     };
     if matches!(verdict, Verdict::Lost) {
         tell_of_silence(ports, &taken);
@@ -143,13 +159,36 @@ async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Fi
 }
 
 /// Calls an attempt off at the gateway.
-pub(super) async fn cancel(ports: &Ports, key: &str) -> Verdict {
-    match within(CALL_LIMIT, ports.gateway.cancel(key), CancelAnswer::Unknown).await {
+///
+/// # Errors
+/// [`Error::Corrupt`] for an amount that no amount can be.
+pub(super) async fn cancel(ports: &Ports, taken: &Payment) -> Result<Verdict, Error> {
+    let answer = match ports.gateways.named(&taken.gateway) {
+        Some(gateway) => within(CALL_LIMIT, gateway.cancel(&begun(taken)?), CancelAnswer::Unknown).await,
+        None => not_configured(taken, CancelAnswer::Unknown),
+    };
+    Ok(match answer {
         CancelAnswer::Canceled => Verdict::CalledOff,
         CancelAnswer::AlreadySucceeded(success) => Verdict::Succeeded(success),
         CancelAnswer::AlreadyFailed(decline) => Verdict::Failed(decline),
         CancelAnswer::Unknown => Verdict::Lost,
-    }
+    })
+}
+
+/// What a gateway can find an attempt by.
+fn begun(taken: &Payment) -> Result<BegunCharge, Error> {
+    Ok(BegunCharge {
+        key: taken.id.to_string(),
+        amount: taken.amount()?,
+        method_reference: taken.gateway_method.clone(),
+        reference: taken.gateway_reference.clone(),
+    })
+}
+
+/// What is known of an attempt whose gateway is not configured any more: nothing, until an operator brings it back.
+fn not_configured<T>(taken: &Payment, unknown: T) -> T {
+    tracing::error!(payment = %taken.id, gateway = taken.gateway, "an attempt is at a gateway that is not configured");
+    unknown
 }
 
 /// Takes an attempt that waits for the customer or of which nothing is known; with `only`, one in that state alone. Answers

@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Ports, REFUND, ladder};
-use crate::adapters::payment::{CALL_LIMIT, Decline, RefundAnswer, RefundLookUpAnswer, RefundRequest, within};
+use crate::adapters::payment::{CALL_LIMIT, Decline, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, within};
 use crate::billing::credit::pair_refunds;
 use crate::billing::lifecycle::{InvalidTransition, PaymentEvent, PaymentStatus, RefundEvent, RefundStatus};
-use crate::error::{Error, Failure, Outcome};
+use crate::error::{Error, Outcome};
 use crate::ids::RefundId;
 use crate::services::audit::{self, Act};
 use crate::services::billing::{self, RefundPart};
@@ -81,12 +81,13 @@ enum Verdict {
 pub(super) async fn run(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
     let Some(id) = RefundId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no refund's id".to_owned())) };
     let Some((taken, payment, ports)) = take(ports, scope, id).await? else { return Ok(Finish::Done) };
-    if taken.gateway != ports.gateway.kind().as_str() {
-        return Err(Failure::Fault(Error::Adapter("the gateway that took the payment is not in use".into())));
-    }
-    let verdict = match taken.status {
-        RefundStatus::Accepted | RefundStatus::Unknown => ask(&ports, &taken, &payment).await?,
-        _ => send(&ports, &taken, &payment).await?,
+    let verdict = match (ports.gateways.named(&taken.gateway), taken.status) {
+        (None, _) => {
+            tracing::error!(refund = %taken.id, gateway = taken.gateway, "a refund is to be paid by a gateway that is not configured");
+            Verdict::Lost
+        }
+        (Some(gateway), RefundStatus::Accepted | RefundStatus::Unknown) => ask(gateway, &taken, &payment).await?,
+        (Some(gateway), _) => send(gateway, &taken, &payment).await?,
     };
     if matches!(verdict, Verdict::Lost) {
         tell_of_silence(&ports, &taken);
@@ -123,11 +124,8 @@ async fn take(ports: &Ports, scope: TenantScope, id: RefundId) -> Outcome<Option
 }
 
 /// Hands a refund to the gateway. One that was handed over before is handed over again with the same key, which pays once.
-async fn send(ports: &Ports, taken: &Refund, payment: &Payment) -> Result<Verdict, Error> {
-    let charge_reference = payment.gateway_reference.clone().ok_or_else(|| Error::Corrupt("a payment has no reference".into()))?;
-    let (key, charge_key) = (taken.id.to_string(), payment.id.to_string());
-    let request = RefundRequest { key, charge_key, charge_reference, amount: taken.amount()? };
-    Ok(match within(CALL_LIMIT, ports.gateway.refund(request), RefundAnswer::Unknown).await {
+async fn send(gateway: &dyn PaymentGateway, taken: &Refund, payment: &Payment) -> Result<Verdict, Error> {
+    Ok(match within(CALL_LIMIT, gateway.refund(request(taken, payment)?), RefundAnswer::Unknown).await {
         RefundAnswer::Succeeded(reference) => Verdict::Succeeded(reference),
         RefundAnswer::Failed(decline) => Verdict::Failed(decline),
         RefundAnswer::Accepted => Verdict::Accepted,
@@ -139,14 +137,20 @@ async fn send(ports: &Ports, taken: &Refund, payment: &Payment) -> Result<Verdic
     })
 }
 
+/// What a gateway is told of a refund.
+fn request(taken: &Refund, payment: &Payment) -> Result<RefundRequest, Error> {
+    let charge_reference = payment.gateway_reference.clone().ok_or_else(|| Error::Corrupt("a payment has no reference".into()))?;
+    Ok(RefundRequest { key: taken.id.to_string(), charge_key: payment.id.to_string(), charge_reference, amount: taken.amount()? })
+}
+
 /// Asks what became of a refund; one that the gateway never heard of is handed over again.
-async fn ask(ports: &Ports, taken: &Refund, payment: &Payment) -> Result<Verdict, Error> {
-    let answer = within(CALL_LIMIT, ports.gateway.look_up_refund(&taken.id.to_string()), RefundLookUpAnswer::Unknown).await;
+async fn ask(gateway: &dyn PaymentGateway, taken: &Refund, payment: &Payment) -> Result<Verdict, Error> {
+    let answer = within(CALL_LIMIT, gateway.look_up_refund(&request(taken, payment)?), RefundLookUpAnswer::Unknown).await;
     Ok(match answer {
         RefundLookUpAnswer::Succeeded(reference) => Verdict::Succeeded(reference),
         RefundLookUpAnswer::Failed(decline) => Verdict::Failed(decline),
         RefundLookUpAnswer::Accepted => Verdict::Accepted,
-        RefundLookUpAnswer::NotFound => send(ports, taken, payment).await?,
+        RefundLookUpAnswer::NotFound => send(gateway, taken, payment).await?,
         RefundLookUpAnswer::Unknown => Verdict::Lost,
     })
 }

@@ -1,4 +1,4 @@
-//! Payment methods, payments and refunds.
+//! Payment methods, payments, refunds, and what gateways have said.
 
 /// `payment_methods`.
 pub mod payment_method {
@@ -106,4 +106,24 @@ pub mod refund {
     }
 
     crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
+/// `gateway_events`.
+pub mod gateway_event {
+    use sea_orm::entity::prelude::*;
+
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_events")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub gateway: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: String,
+        pub kind: String,
+        pub received_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
 }

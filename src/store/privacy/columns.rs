@@ -209,6 +209,7 @@ tables! {
     }
     // What is nobody's among those who buy: the catalogue, the platform's own people, and hashes by which tries are counted for a while.
     account_requests of Nobody, Kept { id Id, email_hash Secret, purpose Plain, at Time }
+    gateway_events of Nobody, Kept { gateway Plain, event_id Plain, kind Plain, received_at Time }
     sign_in_tries of Nobody, Kept { subject Secret, failures Number, last_at Time }
     known_places of Nobody, Kept { place Secret, last_at Time }
     coupon_plans of Nobody, Kept { coupon_id Id, plan_id Id }

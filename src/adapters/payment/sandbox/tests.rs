@@ -42,6 +42,7 @@ fn request(key: &str, method: &str) -> ChargeRequest {
         amount: kes("3480.00"),
         method_reference: method.to_owned(),
         description: "INV-2027-000001".to_owned(),
+        age: Duration::ZERO,
     }
 }
 
@@ -125,6 +126,7 @@ async fn a_customer_who_acts_settles_the_charge_once() {
         url: Some("http://127.0.0.1:8080/gateways/sandbox/actions/pay_1".to_owned()),
         client_secret: None,
         expires_in: Duration::from_hours(1),
+        reference: None,
     };
     assert_eq!(answer, ChargeAnswer::RequiresAction(action.clone()));
     assert_eq!(world.gateway.look_up("pay_1").await, LookUpAnswer::RequiresAction(action));
