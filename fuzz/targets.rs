@@ -28,7 +28,7 @@ pub(crate) fn issuer() -> &'static (TokenIssuer, String) {
     static ISSUER: OnceLock<(TokenIssuer, String)> = OnceLock::new();
     ISSUER.get_or_init(|| {
         let key = TokenKey::new(&KeyMaterial::from_bytes([7; 32])).expect("a key");
-        let settings = TokenSettings { issuer: "evolve".into(), audience: "evolve".into(), lifetime: Duration::from_secs(900) };
+        let settings = TokenSettings { issuer: "evolve".into(), audience: "evolve".into(), lifetime: Duration::from_mins(15) };
         let issuer = TokenIssuer::new(settings, key, Vec::new(), Arc::new(SeededRng::new(1)));
         let one = Uuid::from_u128(1);
         let claims = AccessClaims { user: UserId::from(one), session: SessionId::from(one), business: BusinessId::from(one) };

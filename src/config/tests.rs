@@ -356,6 +356,7 @@ fn files_are_in_the_data_directory_or_in_a_bucket_that_is_wholly_named() {
 
 #[test]
 fn stripe_is_whole_or_not_there_and_no_sentence_holds_a_secret() {
+    const MISSING: &str = "EVOLVE_STRIPE_SECRET_KEY is missing: the other settings of Stripe are for nothing.";
     let whole = "stripe_secret_key = 'sk_test_1'\nstripe_publishable_key = 'pk_test_1'\nstripe_webhook_secrets = 'whsec_1, whsec_2'";
     let stripe = Settings::resolve(from_file(whole)).unwrap().stripe.unwrap();
     assert_eq!((stripe.url.as_str(), stripe.publishable_key.as_str()), ("https://api.stripe.com", "pk_test_1"));
@@ -363,7 +364,6 @@ fn stripe_is_whole_or_not_there_and_no_sentence_holds_a_secret() {
     assert_eq!(secrets, ["whsec_1", "whsec_2"]);
     assert!(!format!("{stripe:?}").contains("sk_test_1"));
     assert!(Settings::resolve(Given::default()).unwrap().stripe.is_none());
-    const MISSING: &str = "EVOLVE_STRIPE_SECRET_KEY is missing: the other settings of Stripe are for nothing.";
     for (text, sentence) in [
         ("stripe_publishable_key = 'pk_test_1'".to_owned(), MISSING),
         ("stripe_url = 'https://stripe.example.com'".to_owned(), MISSING),

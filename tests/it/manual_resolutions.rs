@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evolve_business::adapters::payment::{
-    AmountTerms, AttachError, AttachedMethod, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer, MethodSource,
-    PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior, Success,
+    AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer,
+    MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, SandboxBehavior, Success,
 };
 use evolve_business::money::Currency;
 use evolve_business::store::types::StaffRole;
@@ -103,18 +103,18 @@ impl PaymentGateway for Belated {
     async fn charge(&self, _: ChargeRequest) -> ChargeAnswer {
         ChargeAnswer::Unknown
     }
-    async fn look_up(&self, _: &str) -> LookUpAnswer {
+    async fn look_up(&self, _: &BegunCharge) -> LookUpAnswer {
         self.asked.notify_one();
         self.let_go.notified().await;
         LookUpAnswer::Succeeded(Success { reference: "late".into(), receipt: Some("LATE".into()) })
     }
-    async fn cancel(&self, _: &str) -> CancelAnswer {
+    async fn cancel(&self, _: &BegunCharge) -> CancelAnswer {
         CancelAnswer::Unknown
     }
     async fn refund(&self, _: RefundRequest) -> RefundAnswer {
         RefundAnswer::Unknown
     }
-    async fn look_up_refund(&self, _: &str) -> RefundLookUpAnswer {
+    async fn look_up_refund(&self, _: &RefundRequest) -> RefundLookUpAnswer {
         RefundLookUpAnswer::Unknown
     }
 }

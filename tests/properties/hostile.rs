@@ -61,8 +61,11 @@ fn form() -> Vec<u8> {
     .into_bytes()
 }
 
+/// A target, and sound input of it.
+type Sound = (fn(&[u8]), Vec<Vec<u8>>);
+
 /// Sound input of each target.
-fn sound() -> [(fn(&[u8]), Vec<Vec<u8>>); 5] {
+fn sound() -> [Sound; 5] {
     let keys = ["sk_live_0123456789abcdefghjkmnpqrstvwxyz", "0123-4567-89ab-cdef", "123456"];
     [
         (targets::tokens, [of(&[&targets::issuer().1]), of(&keys)].concat()),

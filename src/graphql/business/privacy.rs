@@ -134,7 +134,7 @@ impl PrivacyMutation {
         nullable(async {
             let (request, password) = (request(context), SecretString::from(input.password));
             let service = PrivacyService::new(request.ports.clone());
-            let (export, user_errors) = split(service.request_export(request.caller, password).await)?;
+            let (export, user_errors) = split(Box::pin(service.request_export(request.caller, password)).await)?;
             request.refresh();
             Ok(Some(RequestDataExportPayload { export: export.map(DataExport::new), user_errors }))
         })

@@ -112,7 +112,7 @@ struct Paid<'a> {
     method: &'a str,
     receipt: &'a str,
     amount: String,
-    paid_back: String,
+    refunded: String,
 }
 
 /// A credit note.
@@ -265,9 +265,9 @@ const fn took(payment: &Payment) -> bool {
 /// A payment: the day on which its money came.
 fn paid<'a>(pen: &Pen<'_>, payment: &'a Payment) -> Result<Paid<'a>, Error> {
     let day = payment.received_on.map(|day| pen.words.day(day.get())).or_else(|| payment.settled_at.map(|at| pen.day(at)));
-    let paid_back = if payment.refunded_minor == 0 { String::new() } else { pen.bare(payment.refunded_minor)? };
+    let refunded = if payment.refunded_minor == 0 { String::new() } else { pen.bare(payment.refunded_minor)? };
     let receipt = payment.receipt.as_deref().unwrap_or_default();
-    Ok(Paid { day, method: &payment.method_label, receipt, amount: pen.bare(payment.amount_minor)?, paid_back })
+    Ok(Paid { day, method: &payment.method_label, receipt, amount: pen.bare(payment.amount_minor)?, refunded })
 }
 
 /// A credit note on the invoice.

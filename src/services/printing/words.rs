@@ -38,7 +38,7 @@ pub(super) struct Words {
     pub(super) date: String,
     pub(super) method: String,
     pub(super) receipt: String,
-    pub(super) paid_back: String,
+    pub(super) refunded: String,
     pub(super) credit_notes: String,
     pub(super) transfer: String,
     months: [String; 12],

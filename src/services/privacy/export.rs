@@ -134,7 +134,7 @@ pub(super) async fn make(ports: &Ports, scope: TenantScope, key: &str) -> Outcom
         }
     };
     let Some((row, business, archive, documents)) = ports.store.read_system(read).await? else { return Ok(Finish::Done) };
-    let content = add_documents(ports, scope, &business, archive, documents).await?.finish()?;
+    let content = Box::pin(add_documents(ports, scope, &business, archive, documents)).await?.finish()?;
     let size = i64::try_from(content.len()).map_err(|_| Error::Corrupt("an export is too large".into()))?;
     let keys = keys_of(ports, &business)?;
     let sealed_by = keys.present();

@@ -35,7 +35,7 @@ impl SubscriptionService {
             let (ports, input) = (outside.clone(), input.clone());
             async move {
                 let agent = customer(&tenant, caller).await?;
-                transact(&tenant, &ports.of(&tenant).await?, agent, &input, OPERATION).await
+                Box::pin(transact(&tenant, &ports.of(&tenant).await?, agent, &input, OPERATION)).await
             }
         };
         settled(&self.ports, scope, self.ports.store.write(scope, write).await?).await

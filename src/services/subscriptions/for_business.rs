@@ -25,7 +25,7 @@ impl SubscriptionService {
             let (ports, input) = (outside.clone(), input.clone());
             async move {
                 let (tenant, scope, agent) = in_place(&system, caller, input.subscription).await?;
-                Ok((scope, cancel::transact(&tenant, &ports.of(&tenant).await?, agent, &input, CANCEL).await?))
+                Ok((scope, Box::pin(cancel::transact(&tenant, &ports.of(&tenant).await?, agent, &input, CANCEL)).await?))
             }
         };
         let (scope, billed) = self.ports.store.write_system(write).await?;

@@ -179,10 +179,10 @@ pub async fn part(system: &System, table: &Table, business: BusinessId, after: O
     let mut values: Vec<Value> = vec![business.into()];
     if let Some((key, _)) = table.key() {
         if let Some(After(value)) = after {
-            sql.push_str(&format!(" and {key} > $2"));
+            sql = format!("{sql} and {key} > $2");
             values.push(value);
         }
-        sql.push_str(&format!(" order by {key} limit {PART}"));
+        sql = format!("{sql} order by {key} limit {PART}");
     }
     let mut rows = Vec::new();
     for row in system.read_made(&sql, values).await? {
