@@ -34,8 +34,8 @@ fn each_item_that_is_met_names_tests_that_exist_and_none_is_named_twice() {
     let rows_of_met = rows(met);
     assert!(rows_of_met.len() > 50, "only {} rows were found", rows_of_met.len());
     for row in &rows_of_met {
-        let [item, how, named] = row[..] else { panic!("three cells: {row:?}") };
-        let names: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
+        let [item, how, shown_by] = row[..] else { panic!("three cells: {row:?}") };
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
         assert!(!how.is_empty() && !names.is_empty(), "{item} names no test");
         for name in names {
             assert!(tests.contains(name), "{item} is shown by `{name}`, which is no test");

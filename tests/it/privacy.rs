@@ -31,13 +31,12 @@ fn fits(column: Column, kind: &str, database: Kind) -> bool {
     let fitting: &[&str] = match (column, database) {
         (Column::Id, Kind::Sqlite) => &["blob"],
         (Column::Id, Kind::Postgres) => &["uuid"],
-        (Column::Time | Column::Day, Kind::Sqlite) => &["text"],
         (Column::Time, Kind::Postgres) => &["timestamp with time zone"],
         (Column::Day, Kind::Postgres) => &["date"],
         (Column::Number | Column::Flag, Kind::Sqlite) => &["integer"],
         (Column::Number, Kind::Postgres) => &["bigint", "integer"],
         (Column::Flag, Kind::Postgres) => &["boolean"],
-        (Column::Plain | Column::Personal(_) | Column::Tax, _) => &["text"],
+        (Column::Time | Column::Day, Kind::Sqlite) | (Column::Plain | Column::Personal(_) | Column::Tax, _) => &["text"],
         (Column::Bytes | Column::Sealed(_) | Column::TaxSealed(_), _) => &["blob", "bytea"],
         (Column::Secret, _) => &["text", "blob", "bytea"],
     };
@@ -93,7 +92,7 @@ async fn an_export_has_every_personal_column_and_no_secret(db: TestDatabase) {
     assert!(theirs["viewer"]["user"]["id"].is_string());
     assert!(!all.contains("zoe"), "of another business");
     for (name, content) in &files {
-        if name.ends_with(".json") {
+        if name.strip_suffix(".json").is_some() {
             let rows: Value = serde_json::from_slice(content).unwrap();
             assert!(!rows.as_array().unwrap().is_empty(), "{name}");
         }
@@ -144,6 +143,6 @@ async fn an_export_is_an_owners_by_their_password_and_is_kept_for_a_week(db: Tes
     let over = newest_export(&ann).await;
     assert_eq!((&over["status"], &over["url"]), (&json!("EXPIRED"), &Value::Null));
     world.run_due_jobs().await;
-    assert_eq!(world.stored_files(), [std::path::PathBuf::new(); 0]);
+    assert!(world.stored_files().is_empty(), "{:?}", world.stored_files());
     assert_eq!(world.read_texts("select status from data_exports").await, ["EXPIRED"]);
 }

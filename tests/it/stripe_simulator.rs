@@ -214,7 +214,7 @@ impl Simulator {
     pub(crate) fn sign(secret: &str, body: &str, at: jiff::Timestamp) -> String {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(format!("{}.{body}", at.as_second()).as_bytes());
-        let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         format!("t={},v1={hex}", at.as_second())
     }
 
@@ -239,7 +239,7 @@ impl Simulator {
             }
             Some(Fault::Busy) => return Ok(answer(429, &json!({ "error": { "type": "invalid_request_error", "code": "rate_limit" } }))),
             Some(Fault::Slow(pause)) => {
-                tokio::time::timeout(pause, std::future::pending::<Infallible>()).await.map(drop).unwrap_or_default()
+                tokio::time::timeout(pause, std::future::pending::<Infallible>()).await.map(drop).unwrap_or_default();
             }
             _ => {}
         }

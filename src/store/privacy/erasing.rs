@@ -128,12 +128,12 @@ async fn run(system: &System, table: &Table, which: &str, value: Value, on_postg
     system.run_made(&sql, vec![value]).await.map(drop)
 }
 
-/// How a column is blanked; `None` for one that stays. The key of a business is replaced by whoever has another one.
+/// How a column is blanked; `None` for one that stays. The keys of a business are replaced by whoever has another one.
 fn blank(name: &str, column: Column, on_postgres: bool) -> Option<String> {
     let to = match column {
         Column::Personal(to) => to,
         Column::Sealed(_) => To::Null,
-        Column::Secret if name != "wrapped_key" => To::Empty,
+        Column::Secret if !name.ends_with("wrapped_key") => To::Empty,
         _ => return None,
     };
     Some(match to {
