@@ -168,7 +168,9 @@ async fn a_signed_in_caller_sees_prices_in_the_currency_of_the_business_until_th
     world.seed_catalogue().await;
     let (business, user, session) = (1, 2, 3);
     let insert = "
-        insert into businesses values ({1}, 'Duka', 'd@example.com', 'RETAIL', 'SIZE_1', 'KE', '00100', null, null, null, null, {bytes}, {false},
+        insert into businesses (business_id, business_name, business_email, industry, company_size, country, postal_code, address_line, city,
+            phone_sealed, tax_id_sealed, wrapped_key, tax_exempt, time_zone, currency, verification_status, balance_minor, suspended_at,
+            created_at, updated_at) values ({1}, 'Duka', 'd@example.com', 'RETAIL', 'SIZE_1', 'KE', '00100', null, null, null, null, {bytes}, {false},
             'Africa/Nairobi', 'KES', 'UNVERIFIED', 0, null, {at}, {at});
         insert into users values ({2}, 'a@example.com', 'a@example.com', 'Ann', 'x', 'en', null, {at}, {at}, null);
         insert into members values ({1}, {4}, {2}, 'MEMBER', {at});

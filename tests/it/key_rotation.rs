@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Server};
 use crate::database::TestDatabase;
+use crate::statements::subscribe;
 use crate::world::World;
 use crate::world_catalog::Statements;
-use crate::world_lives::register;
+use crate::world_lives::{PASSWORD, add_method, plans, register};
+use crate::world_privacy::{exported, newest_export, unzipped};
 use crate::world_uploads::{KENYAN, documents, pdf};
 use crate::world_webhooks::Told;
 
@@ -29,6 +31,7 @@ both!(
     a_hundred_keys_are_wrapped_anew_in_one_statement,
     a_key_that_neither_master_key_wrapped_is_told_and_left,
     a_new_key_seals_anew_all_that_the_old_one_sealed,
+    invoices_and_exports_open_under_a_new_key_and_what_is_erased_has_one_too,
     what_was_cut_short_opens_and_is_ended_by_the_next_run,
     a_file_that_is_missing_is_told_and_its_business_keeps_both_keys,
     webhooks_are_signed_by_the_same_secrets_under_a_new_key,
@@ -176,6 +179,32 @@ async fn a_new_key_seals_anew_all_that_the_old_one_sealed(db: TestDatabase) {
     assert_eq!(world.read_texts("select action from audit_events where action = 'business.key_replaced'").await.len(), 1);
 }
 
+async fn invoices_and_exports_open_under_a_new_key_and_what_is_erased_has_one_too(db: TestDatabase) {
+    let (world, _server, ann) = started(db).await;
+    let (plan, method) = (plans(&ann).await["erp"][0].clone(), add_method(&ann, "SUCCEEDS").await);
+    subscribe(&world, &ann, &plan, &method).await;
+    let before = exported(&world, &ann).await;
+    world.advance(SignedDuration::from_secs(1));
+    // Three documents and the export.
+    assert_eq!(world.rotate(true).await, Rotated { replaced: 1, files: 4, ..Rotated::default() });
+    let (status, _, content) = ann.fetch(&newest_export(&ann).await["url"]).await;
+    assert_eq!((status, unzipped(&content)), (200, before));
+    let billed = "{ invoices(first: 1) { nodes { billedTo { taxId } } } }";
+    let shown = ann.data(billed, json!({})).await;
+    assert_eq!(shown["invoices"]["nodes"][0]["billedTo"]["taxId"], TAX_ID);
+    let keys = "select tax_id_sealed from businesses union all select billed_tax_id_sealed from invoices";
+    let heads = world.heads(keys).await;
+    assert!(heads.len() == 2 && heads[0] == heads[1], "{heads:?}");
+    // What is left of a business that was erased is the tax id on its invoices, under a key of its own.
+    let erase = json!({ "password": PASSWORD, "confirm": "ann Traders" });
+    ann.mutate("eraseBusiness", erase, "erasedAt").await;
+    world.advance(SignedDuration::from_secs(1));
+    assert_eq!(world.rotate(true).await, Rotated { replaced: 1, ..Rotated::default() });
+    assert_eq!(world.read_bytes("select previous_wrapped_key from businesses").await, [None]);
+    let after = world.heads("select billed_tax_id_sealed from invoices").await;
+    assert!(after[0].is_some() && after[0] != heads[0], "it is still there, sealed by another key");
+}
+
 async fn what_was_cut_short_opens_and_is_ended_by_the_next_run(db: TestDatabase) {
     let (mut world, _server, ann) = started(db).await;
     let paths = world.stored_files();
@@ -193,7 +222,7 @@ async fn what_was_cut_short_opens_and_is_ended_by_the_next_run(db: TestDatabase)
     world.master_keys(MasterKeys::new(master(2), None));
     opens(&world, &ann).await;
     let rotated = world.rotate(true).await;
-    assert!(rotated.replaced == 1 && (1..=2).contains(&rotated.files) && rotated.left.is_empty(), "{rotated:?}");
+    assert!(rotated.replaced == 1 && (1..=3).contains(&rotated.files) && rotated.left.is_empty(), "{rotated:?}");
     assert_eq!(world.read_bytes("select previous_wrapped_key from businesses").await, [None]);
     opens(&world, &ann).await;
 }
