@@ -35,6 +35,7 @@ pub mod coupons;
 pub mod customers;
 pub mod doctor;
 pub mod events;
+mod file_links;
 pub mod idempotency;
 pub mod keys;
 pub mod notifications;

@@ -10,10 +10,11 @@ use evolve_business::error::{Outcome, UserErrorCode as Code};
 use evolve_business::ids::PaymentMethodId;
 use evolve_business::services::payments::{AddPaymentMethod, sweep_events};
 use evolve_business::services::{Parts, Ports};
+use evolve_business::store::types::StaffRole;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::client::Server;
+use crate::client::{Client, Server};
 use crate::database::TestDatabase;
 use crate::stripe_adapter::gateway_at;
 use crate::stripe_simulator::{Card, Fault, Simulator, WEBHOOK_SECRET};
@@ -24,6 +25,7 @@ use crate::world_staff_money::JUNE;
 
 both!(
     a_card_is_added_and_charged_over_the_api,
+    a_business_on_a_test_clock_of_another_year_is_charged_at_once,
     each_fault_of_a_charge_ends_in_one_charge_or_none,
     a_customer_whose_bank_asks_is_heard_of_at_once_and_settled_once,
     what_stripe_says_twice_late_or_of_nobody_does_nothing_wrong,
@@ -60,6 +62,31 @@ impl World {
     }
 }
 
+/// Buys the cheapest plan of the shop by the card that is the default.
+async fn buy(world: &World, client: &Client) -> Value {
+    let products = client.data("{ products { code plans { id code } } }", json!({})).await;
+    let books = products["products"].as_array().unwrap().iter().find(|product| product["code"] == "books").unwrap();
+    let plan = books["plans"].as_array().unwrap().iter().find(|plan| plan["code"] == "basic").unwrap()["id"].clone();
+    let input = json!({ "planId": plan, "interval": "MONTHLY", "idempotencyKey": "one" });
+    let selection = "payment { id status amount { amount } methodLabel } invoice { status }";
+    world.working(client.mutate("subscribe", input, selection)).await
+}
+
+async fn a_business_on_a_test_clock_of_another_year_is_charged_at_once(db: TestDatabase) {
+    let simulator = Simulator::start().await;
+    let world = World::shop_at(db, JUNE).await.with_stripe(&simulator);
+    let server = Server::start(&world).await;
+    let staff = world.staff(&server, StaffRole::Admin).await;
+    for (name, now) in [("ann", "2025-06-10T09:00:00Z"), ("ben", "2028-01-10T09:00:00Z")] {
+        let (client, business) = register(&server, name).await;
+        world.clock_with(&staff, &business, now).await;
+        client.mutate("addPaymentMethod", json!({ "source": { "cardToken": simulator.card(Card::Good) } }), "paymentMethod { id }").await;
+        let bought = buy(&world, &client).await;
+        assert_eq!((&bought["payment"]["status"], &bought["invoice"]["status"]), (&json!("SUCCEEDED"), &json!("PAID")), "{bought:#}");
+    }
+    assert_eq!(simulator.charged().len(), 2);
+}
+
 /// A world with Stripe, and somebody with a card that behaves so.
 async fn with_card(db: TestDatabase, card: Card) -> (World, Simulator, Payer) {
     let simulator = Simulator::start().await;
@@ -94,12 +121,7 @@ async fn a_card_is_added_and_charged_over_the_api(db: TestDatabase) {
     let refused = other.payload("addPaymentMethod", json!({ "source": { "cardToken": token } }), "paymentMethod { id }").await;
     assert_eq!(refused["userErrors"][0]["code"], "PAYMENT_FAILED");
 
-    let products = client.data("{ products { code plans { id code } } }", json!({})).await;
-    let books = products["products"].as_array().unwrap().iter().find(|product| product["code"] == "books").unwrap();
-    let plan = books["plans"].as_array().unwrap().iter().find(|plan| plan["code"] == "basic").unwrap()["id"].clone();
-    let input = json!({ "planId": plan, "interval": "MONTHLY", "idempotencyKey": "one" });
-    let selection = "payment { id status amount { amount } methodLabel } invoice { status }";
-    let bought = world.working(client.mutate("subscribe", input, selection)).await;
+    let bought = buy(&world, &client).await;
     // 30.00 and 16 %.
     let payment = json!({ "status": "SUCCEEDED", "amount": { "amount": "34.80" }, "methodLabel": "Visa •••• 4242" });
     for (name, value) in payment.as_object().unwrap() {

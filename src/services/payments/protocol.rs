@@ -40,8 +40,8 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
 /// Hands an attempt to the gateway. One that was handed over before, by somebody who did not write down the answer, is handed
 /// over again with the same key, which charges once.
 async fn charge(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
-    let Some((taken, number)) = take_to_send(ports, scope, id).await? else { return Ok(Finish::Done) };
-    send(ports, scope, &taken, number, Sender::Job).await?;
+    let Some((begun, age)) = take_to_send(ports, scope, id).await? else { return Ok(Finish::Done) };
+    send(ports, scope, begun, age, Sender::Job).await?;
     Ok(Finish::Done)
 }
 
@@ -60,28 +60,23 @@ pub struct BegunAttempt {
 /// # Errors
 /// The database's fault.
 pub async fn send_begun(ports: &Ports, scope: TenantScope, begun: Vec<BegunAttempt>) -> Outcome<()> {
-    for BegunAttempt { payment, number } in begun {
-        send(ports, scope, &payment, number, Sender::Beginner).await?;
+    for begun in begun {
+        send(ports, scope, begun, Duration::ZERO, Sender::Beginner).await?;
     }
     Ok(())
 }
 
-/// Hands an attempt that was taken to the gateway, and writes down what becomes of it.
-async fn send(ports: &Ports, scope: TenantScope, taken: &Payment, number: Option<String>, sender: Sender) -> Outcome<()> {
+/// Hands an attempt that was taken, and was first handed over so long ago, to the gateway, and writes down what becomes of it.
+async fn send(ports: &Ports, scope: TenantScope, begun: BegunAttempt, age: Duration, sender: Sender) -> Outcome<()> {
+    let BegunAttempt { payment: taken, number } = begun;
     let id = taken.id;
     // What the payer's statement is to say.
     let description = number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
-    let request = ChargeRequest {
-        key: id.to_string(),
-        amount: taken.amount()?,
-        method_reference: taken.gateway_method.clone(),
-        description,
-        // It is SENDING since it was first handed over.
-        age: Duration::try_from(ports.now().duration_since(taken.updated_at.get())).unwrap_or_default(),
-    };
+    let request =
+        ChargeRequest { key: id.to_string(), amount: taken.amount()?, method_reference: taken.gateway_method.clone(), description, age };
     let answer = match ports.gateways.named(&taken.gateway) {
         Some(gateway) => within(CALL_LIMIT, gateway.charge(request), ChargeAnswer::Unknown).await,
-        None => not_configured(taken, ChargeAnswer::Unknown),
+        None => not_configured(&taken, ChargeAnswer::Unknown),
     };
     let verdict = match answer {
         ChargeAnswer::Succeeded(success) => Verdict::Succeeded(success),
@@ -97,12 +92,12 @@ async fn send(ports: &Ports, scope: TenantScope, taken: &Payment, number: Option
         }
     };
     // Where the outcome came too late, whoever took the attempt writes one.
-    conclude(ports, scope, taken, verdict, sender).await.map(drop)
+    conclude(ports, scope, &taken, verdict, sender).await.map(drop)
 }
 
-/// Takes an attempt that is to be sent, or whose sender never told of an answer, and answers what its invoice is called too.
+/// Takes an attempt that is to be sent, or whose sender never told of an answer, and answers how long ago it was first handed over too.
 /// One whose invoice has been settled otherwise meanwhile is called off.
-async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Option<(Payment, Option<String>)>> {
+async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Option<(BegunAttempt, Duration)>> {
     let outside = ports.clone();
     let take = move |tenant: Tenant| {
         let ports = outside.clone();
@@ -124,7 +119,9 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
             } else {
                 payments::take(&tenant, &held).await?
             };
-            Ok(Some((taken, invoice.number)))
+            // It is SENDING since then, by its business's clock, which may show another year than ours.
+            let age = Duration::try_from(ports.now().duration_since(taken.updated_at.get())).unwrap_or_default();
+            Ok(Some((BegunAttempt { payment: taken, number: invoice.number }, age)))
         }
     };
     ports.store.write(scope, take).await

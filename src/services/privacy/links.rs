@@ -1,10 +1,10 @@
-//! Links by which an export can be downloaded, as those of documents: signed, good for a quarter of an hour, and for that one file.
+//! Links by which an export can be downloaded, as those of documents.
 
 use super::file_of;
 use crate::error::Error;
 use crate::ids::DataExportId;
-use crate::services::Ports;
-use crate::services::verification::{Download, named_by, sealed_link};
+use crate::services::verification::Download;
+use crate::services::{Ports, file_links};
 use crate::store::data_exports::{self as rows, DataExport};
 use crate::store::types::ExportStatus;
 use crate::store::{Snapshot, TenantScope, customers};
@@ -22,7 +22,7 @@ pub fn status(ports: &Ports, row: &DataExport) -> ExportStatus {
 
 /// The link to an export's file; none for one that is not ready, or is no more.
 pub fn link(ports: &Ports, row: &DataExport) -> Option<String> {
-    (status(ports, row) == ExportStatus::Ready).then(|| sealed_link(ports, SCOPE, row.business_id, row.id.uuid()))
+    (status(ports, row) == ExportStatus::Ready).then(|| file_links::link(ports, SCOPE, row.business_id, row.id.uuid()))
 }
 
 /// The file of a link's token; `None` for one that is forged or over, or whose file is gone.
@@ -30,7 +30,7 @@ pub fn link(ports: &Ports, row: &DataExport) -> Option<String> {
 /// # Errors
 /// The fault of the database, or of where files are kept.
 pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Error> {
-    let Some((business, id)) = named_by(ports, SCOPE, token) else { return Ok(None) };
+    let Some((business, id)) = file_links::named_by(ports, SCOPE, token) else { return Ok(None) };
     let (business, row) = {
         let tenant = Snapshot::new(ports.store.clone(), Some(TenantScope::proved(business))).tenant().await?;
         let Some(row) = rows::find(&tenant, DataExportId::from(id)).await? else { return Ok(None) };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{SealedFile, keys_of, seal_anew};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::BusinessId;
-use crate::security::envelope::BusinessKey;
+use crate::security::envelope::{BusinessKey, SealError};
 use crate::services::audit::{self, Act};
 use crate::services::{Ports, customers as accounts, privacy, verification as review, webhooks as hooks};
 use crate::store::customers::Business;
@@ -64,17 +64,9 @@ async fn rewrap_businesses(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
             async move {
                 let head = ports.master.present().head();
                 let rows = stored::lock_businesses_wrapped_otherwise(&system, &head, from, STEP).await?;
-                let (mut anew, mut shut) = (Vec::with_capacity(rows.len()), Vec::new());
                 let last = rows.last().map(|row| row.business_id);
-                for mut row in rows {
-                    match rewrapped(&ports, &row) {
-                        Ok((wrapped, previous)) => {
-                            (row.wrapped_key, row.previous_wrapped_key) = (wrapped, previous);
-                            anew.push(row);
-                        }
-                        Err(error) => shut.push(format!("the key of {}: {error}", row.business_id)),
-                    }
-                }
+                let (anew, shut) =
+                    each(rows, |row| rewrap(&ports, row).map_err(|error| format!("the key of {}: {error}", row.business_id)));
                 stored::save_wrapped_keys(&system, &anew).await?;
                 Ok((anew.len(), shut, last))
             }
@@ -89,11 +81,24 @@ async fn rewrap_businesses(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
     }
 }
 
-/// The keys of a business, wrapped under the present master key.
-fn rewrapped(ports: &Ports, row: &stored::WrappedKeys) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
-    let (rng, holder) = (ports.rng.as_ref(), row.business_id.uuid());
-    let previous = row.previous_wrapped_key.as_deref().map(|wrapped| ports.master.rewrap(rng, holder, wrapped)).transpose()?;
-    Ok((ports.master.rewrap(rng, holder, &row.wrapped_key)?, previous))
+/// Wraps the keys of a business under the present master key, all or none.
+fn rewrap(ports: &Ports, row: &mut stored::WrappedKeys) -> Result<(), SealError> {
+    let anew = |wrapped: &[u8]| ports.master.rewrap(ports.rng.as_ref(), row.business_id.uuid(), wrapped);
+    let (present, previous) = (anew(&row.wrapped_key)?, row.previous_wrapped_key.as_deref().map(anew).transpose()?);
+    (row.wrapped_key, row.previous_wrapped_key) = (present, previous);
+    Ok(())
+}
+
+/// Changes each row; answers those that were changed, and what is said of the others.
+fn each<R>(rows: Vec<R>, change: impl Fn(&mut R) -> Result<(), String>) -> (Vec<R>, Vec<String>) {
+    let (mut changed, mut left) = (Vec::with_capacity(rows.len()), Vec::new());
+    for mut row in rows {
+        match change(&mut row) {
+            Ok(()) => changed.push(row),
+            Err(sentence) => left.push(sentence),
+        }
+    }
+    (changed, left)
 }
 
 /// Wraps the keys of second factors under the present master key.
@@ -106,17 +111,12 @@ async fn rewrap_second_factors(ports: &Ports, done: &mut Rotated) -> Outcome<()>
             async move {
                 let head = ports.master.present().head();
                 let rows = stored::lock_second_factors_wrapped_otherwise(&system, &head, from, STEP).await?;
-                let (mut anew, mut shut) = (Vec::with_capacity(rows.len()), Vec::new());
                 let last = rows.last().map(|row| row.holder_id);
-                for mut row in rows {
-                    match ports.master.rewrap(ports.rng.as_ref(), row.holder_id, &row.wrapped_key) {
-                        Ok(wrapped) => {
-                            row.wrapped_key = wrapped;
-                            anew.push(row);
-                        }
-                        Err(error) => shut.push(format!("the second factor of {}: {error}", row.holder_id)),
-                    }
-                }
+                let (anew, shut) = each(rows, |row| {
+                    let wrapped = ports.master.rewrap(ports.rng.as_ref(), row.holder_id, &row.wrapped_key);
+                    row.wrapped_key = wrapped.map_err(|error| format!("the second factor of {}: {error}", row.holder_id))?;
+                    Ok(())
+                });
                 stored::save_second_factor_keys(&system, &anew).await?;
                 Ok((anew.len(), shut, last))
             }
@@ -170,9 +170,12 @@ async fn replace_keys(ports: &Ports, before: Instant, done: &mut Rotated) -> Out
         after = Some(*last);
         for business in found {
             match replace_key(ports, TenantScope::proved(business), before).await {
-                Ok(Some(files)) => {
-                    done.replaced = done.replaced.saturating_add(1);
+                Ok(Some((files, is_done))) => {
+                    done.replaced = done.replaced.saturating_add(u64::from(is_done));
                     done.files = done.files.saturating_add(files);
+                    if !is_done {
+                        done.left.push(format!("{business}: files came in all the time; the next run ends it"));
+                    }
                 }
                 Ok(None) => {}
                 Err(failure) => done.left.push(left(business, failure)?),
@@ -192,33 +195,43 @@ fn left(business: BusinessId, failure: Failure) -> Result<String, Failure> {
 /// A business's file, and what it belongs to.
 type Kept = (Uuid, SealedFile);
 
-/// Gives a business a new key, or goes on where that was begun; answers how many files were sealed anew, and `None` where nothing was
-/// to be done.
-async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outcome<Option<u64>> {
+/// Gives a business a new key, or goes on where that was begun; answers how many files were sealed anew and whether that is all of them,
+/// and `None` where nothing was to be done.
+async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outcome<Option<(u64, bool)>> {
     let outside = ports.clone();
     let begin = move |tenant: Tenant| {
         let ports = outside.clone();
         async move { begin(&tenant, &ports, before).await }
     };
     let Some((business, mut kept)) = ports.store.write(scope, begin).await? else { return Ok(None) };
-    let (mut seen, mut files) = (BTreeSet::new(), 0_u64);
+    let (keys, mut seen, mut files) = (keys_of(ports, &business)?, BTreeSet::new(), 0_u64);
     for _ in 0..MOST_ROUNDS {
-        for file in kept.iter().filter(|(id, _)| !seen.contains(id)) {
-            files = files.saturating_add(u64::from(seal_file(ports, scope, &business, file).await?));
+        kept.retain(|(id, _)| !seen.contains(id));
+        let mut anew = Vec::new();
+        for (id, file) in kept {
+            seen.insert(id);
+            if file.seal_anew(ports, keys.clone()).await? {
+                anew.push((id, file));
+            }
         }
-        seen.extend(kept.iter().map(|(id, _)| *id));
+        files = files.saturating_add(anew.len() as u64);
         let known = seen.clone();
         let end = move |tenant: Tenant| {
             let known = known.clone();
             async move { end(&tenant, &known).await }
         };
-        match ports.store.write(scope, end).await? {
-            None => return Ok(Some(files)),
-            Some(more) => kept = more,
+        let (left, is_done) = ports.store.write(scope, end).await?;
+        // What a file belonged to went meanwhile, and the file with it: what was written since is a copy that nobody knows of.
+        for (_, file) in anew.iter().filter(|(id, _)| left.iter().all(|(kept, _)| kept != id)) {
+            ports.documents.delete(&file.name).await?;
         }
+        if is_done {
+            return Ok(Some((files, true)));
+        }
+        // Once more, for what came meanwhile.
+        kept = left;
     }
-    // The business goes on sending documents: the next run ends it.
-    Ok(Some(files))
+    Ok(Some((files, false)))
 }
 
 /// Makes the new key, and seals by it what lies in the database. The key before it still opens the files.
@@ -270,31 +283,14 @@ async fn files(tenant: &Tenant, business: &Business) -> Result<Vec<Kept>, Error>
     Ok(kept.chain(ready.map(|row| (row.id.uuid(), privacy::file_of(row)))).collect())
 }
 
-/// Seals a file anew, unless it is already; answers whether it was.
-async fn seal_file(ports: &Ports, scope: TenantScope, business: &Business, (id, file): &Kept) -> Outcome<bool> {
-    if !file.seal_anew(ports, keys_of(ports, business)?).await? {
-        return Ok(false);
-    }
-    let (id, row) = (*id, business.clone());
-    let look = move |tenant: Tenant| {
-        let row = row.clone();
-        async move { Ok(files(&tenant, &row).await?.iter().any(|(kept, _)| *kept == id)) }
-    };
-    if !ports.store.write(scope, look).await? {
-        // What it belongs to went meanwhile, and the file with it: this would be a copy that nobody knows of.
-        ports.documents.delete(&file.name).await?;
-    }
-    Ok(true)
-}
-
-/// Drops the key before the present one, or answers the files where some came that were not seen yet.
-async fn end(tenant: &Tenant, seen: &BTreeSet<Uuid>) -> Outcome<Option<Vec<Kept>>> {
+/// Drops the key before the present one, unless files came that were not seen yet; answers all files, and whether it did.
+async fn end(tenant: &Tenant, seen: &BTreeSet<Uuid>) -> Outcome<(Vec<Kept>, bool)> {
     let mut business = customers::lock_business(tenant).await?;
     let kept = files(tenant, &business).await?;
-    if kept.iter().any(|(id, _)| !seen.contains(id)) {
-        return Ok(Some(kept));
+    let is_done = kept.iter().all(|(id, _)| seen.contains(id));
+    if is_done {
+        business.previous_wrapped_key = None;
+        customers::save_business(tenant, business).await?;
     }
-    business.previous_wrapped_key = None;
-    customers::save_business(tenant, business).await?;
-    Ok(None)
+    Ok((kept, is_done))
 }

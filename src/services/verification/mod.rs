@@ -28,7 +28,6 @@ mod submit;
 
 pub use files::{MAX_FILE_BYTES, MAX_FILES, Upload};
 pub use links::{Download, download, link};
-pub(in crate::services) use links::{named_by, sealed_link};
 pub use review::{Decision, Review};
 pub(in crate::services) use review::{renamed, review};
 pub use sealed::registration_number;
