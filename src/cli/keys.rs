@@ -17,15 +17,13 @@ pub(super) async fn rotate(settings: Settings, reseal: Option<u16>) -> Result<()
     let rotated = sealing::rotate(&app.ports, before).await;
     app.close().await?;
     let done = rotated.map_err(told)?;
-    terminal::say(&format!(
-        "{} keys are wrapped under EVOLVE_MASTER_KEY now, and no other is left but those named below.",
-        done.rewrapped
-    ))?;
+    let others = if done.left.is_empty() { "no other is left" } else { "what is left is named below" };
+    terminal::say(&format!("Keys wrapped under EVOLVE_MASTER_KEY now: {}; {others}.", done.rewrapped))?;
     if done.sealed > 0 {
-        terminal::say(&format!("{} values that lay in plain are sealed.", done.sealed))?;
+        terminal::say(&format!("Values that lay in plain and are sealed now: {}.", done.sealed))?;
     }
     if reseal.is_some() {
-        terminal::say(&format!("{} businesses have a new key; {} files were sealed anew.", done.replaced, done.files))?;
+        terminal::say(&format!("Businesses with a new key: {}; files sealed anew: {}.", done.replaced, done.files))?;
     }
     for sentence in &done.left {
         terminal::say(&format!("LEFT {sentence}"))?;

@@ -88,16 +88,20 @@ fn digest_of_event(event: &AuditEvent) -> Option<Vec<u8>> {
 
 /// What is left of details that were erased.
 const ERASED: &str = "{}";
+/// The act after which details may be gone, and without which they may not.
+pub const BUSINESS_ERASED: &str = "business.erased";
+/// The details of how many events one statement erases.
+const ERASED_AT_ONCE: usize = 100;
 
 /// Erases the details of each event of a business, but for those that say nothing. Their chain holds as before.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn erase_details(tenant: &Tenant) -> Result<(), Error> {
-    for event in rows::with_details(tenant).await? {
-        if let Some(digest) = digest_of_event(&event) {
-            work::erase_details(tenant, event.id, digest).await?;
-        }
+    let events = rows::with_details(tenant).await?;
+    let digests: Vec<_> = events.iter().filter_map(|event| Some((event.id, digest_of_event(event)?))).collect();
+    for part in digests.chunks(ERASED_AT_ONCE) {
+        work::erase_details(tenant, part).await?;
     }
     Ok(())
 }
@@ -203,6 +207,8 @@ async fn verify_all(system: &System) -> Result<Verified, Error> {
 struct Walk {
     /// The last event of each chain: its number and hash as stored.
     ends: BTreeMap<Option<BusinessId>, (i64, Vec<u8>)>,
+    /// The first event of each chain whose details are gone, though no erasure was met since.
+    bare: BTreeMap<Option<BusinessId>, (i64, AuditEventId)>,
     /// The first break of each chain.
     breaks: BTreeMap<Option<BusinessId>, Break>,
 }
@@ -222,6 +228,12 @@ impl Walk {
             self.note(chain, after, format!("{} is not what was written", event.id));
         }
         self.ends.insert(chain, (event.sequence, event.hash.clone()));
+        if event.details_digest.is_some() {
+            self.bare.entry(chain).or_insert((event.sequence, event.id));
+        }
+        if event.action == BUSINESS_ERASED {
+            self.bare.remove(&chain);
+        }
     }
 
     /// Compares the ends of the chains with their heads.
@@ -231,6 +243,9 @@ impl Walk {
             if end != (*sequence, hash.clone()) {
                 self.note(*chain, end.0, format!("the head of the chain is event {sequence}, which is not what stands last"));
             }
+        }
+        for (chain, (sequence, id)) in std::mem::take(&mut self.bare) {
+            self.note(chain, sequence.saturating_sub(1), format!("the details of {id} are gone, and nothing was erased since"));
         }
         let headless: Vec<_> =
             self.ends.iter().filter(|(chain, _)| !heads.contains_key(chain)).map(|(chain, end)| (*chain, end.0)).collect();

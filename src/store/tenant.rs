@@ -406,8 +406,13 @@ pub(crate) struct ScopedUpdate<E: EntityTrait> {
 
 impl<E: EntityTrait> ScopedUpdate<E> {
     /// Sets a column.
-    pub(crate) fn set(mut self, column: E::Column, value: impl Into<sea_orm::Value>) -> Self {
-        self.update = self.update.col_expr(column, sea_orm::sea_query::Expr::value(value));
+    pub(crate) fn set(self, column: E::Column, value: impl Into<sea_orm::Value>) -> Self {
+        self.set_to(column, sea_orm::sea_query::Expr::value(value))
+    }
+
+    /// Sets a column to what an expression comes to in each row.
+    pub(crate) fn set_to(mut self, column: E::Column, expression: SimpleExpr) -> Self {
+        self.update = self.update.col_expr(column, expression);
         self
     }
 }

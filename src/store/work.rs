@@ -1,6 +1,7 @@
 //! Idempotency keys and audit events.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{CaseStatement, Expr};
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _};
 use uuid::Uuid;
 
@@ -120,17 +121,21 @@ pub async fn insert_audit_event(tenant: &Tenant, new: NewAuditEvent<'_>) -> Resu
     tenant.insert_many(vec![row]).await
 }
 
-/// Erases the details of an event of this business. Their digest takes their place in its chain, and what they were hashed with goes with them.
+/// Erases the details of events of this business, in one statement. Their digests take their place in the chain, and what they were hashed
+/// with goes with them.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn erase_details(tenant: &Tenant, id: AuditEventId, digest: Vec<u8>) -> Result<(), Error> {
+pub async fn erase_details(tenant: &Tenant, digests: &[(AuditEventId, Vec<u8>)]) -> Result<(), Error> {
+    let digest_of = digests
+        .iter()
+        .fold(CaseStatement::new(), |cases, (id, digest)| cases.case(audit_event::Column::Id.eq(*id), Expr::val(digest.clone())));
     let erase = tenant.update_where::<audit_event::Entity>(|update| {
         update
             .set(audit_event::Column::Details, "{}".to_owned())
             .set(audit_event::Column::Salt, None::<Vec<u8>>)
-            .set(audit_event::Column::DetailsDigest, Some(digest))
-            .filter(audit_event::Column::Id.eq(id))
+            .set_to(audit_event::Column::DetailsDigest, digest_of.finally(Expr::col(audit_event::Column::DetailsDigest)).into())
+            .filter(audit_event::Column::Id.is_in(digests.iter().map(|(id, _)| *id)))
     });
     erase.await.map(drop)
 }

@@ -2,11 +2,12 @@
 
 use evolve_business::ids::BusinessId;
 use evolve_business::services::audit;
+use sha2::{Digest as _, Sha256};
 
-use crate::database::TestDatabase;
+use crate::database::{Kind, TestDatabase};
 use crate::world::World;
 
-both!(a_trail_that_was_tampered_with_is_found_by_its_chain, a_trail_as_it_was_written_holds);
+both!(a_trail_that_was_tampered_with_is_found_by_its_chain, details_that_go_without_an_erasure_are_missed, a_trail_as_it_was_written_holds,);
 
 /// What is done to the trail past every wall, and what is said of it.
 const TAMPERED: &[(&str, &str)] = &[
@@ -45,6 +46,25 @@ async fn a_trail_as_it_was_written_holds(db: TestDatabase) {
     let events = world.count("audit_events", "true").await + world.count("platform_audit_events", "true").await;
     assert_eq!((verified.breaks, i64::try_from(verified.events).unwrap()), (Vec::new(), events));
     assert!(verified.chains >= 1 && events > 3);
+}
+
+async fn details_that_go_without_an_erasure_are_missed(db: TestDatabase) {
+    let (world, business) = lived(db).await;
+    // As an erasure leaves it: the right digest in the place of the details.
+    let salt = world.read_bytes("select salt from audit_events where sequence = 2").await.remove(0).unwrap();
+    let details = world.read_texts("select details from audit_events where sequence = 2").await.remove(0);
+    let digest = Sha256::new().chain_update(&salt).chain_update(&details).finalize();
+    let digits = digest.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+    let bytes = match world.database.kind {
+        Kind::Sqlite => format!("x'{digits}'"),
+        Kind::Postgres => format!("decode('{digits}', 'hex')"),
+    };
+    let blank = format!("update audit_events set details = '{{}}', salt = null, details_digest = {bytes} where sequence = 2");
+    assert_eq!(world.run_sql(&blank).await, 1);
+    let verified = audit::verify(&world.ports.store).await.unwrap();
+    let [found] = &verified.breaks[..] else { panic!("{verified:#?}") };
+    assert_eq!((found.chain, found.after), (Some(business), 1));
+    assert!(found.what.ends_with("are gone, and nothing was erased since"), "{}", found.what);
 }
 
 async fn a_trail_that_was_tampered_with_is_found_by_its_chain(db: TestDatabase) {

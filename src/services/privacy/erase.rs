@@ -114,7 +114,7 @@ async fn end_all(system: &System, tenant: &Tenant, ports: &Ports, business: &Bus
 async fn erase_all(system: &System, tenant: &Tenant, ports: &Ports, business: &Business, access: &Access) -> Result<Instant, Error> {
     let (id, now) = (tenant.business(), Instant::from(ports.real_now()));
     let (actor, subject) = (access.actor(), id.to_string());
-    let act = Act { action: "business.erased", actor: &actor, subject: &subject, details: json!({}) };
+    let act = Act { action: audit::BUSINESS_ERASED, actor: &actor, subject: &subject, details: json!({}) };
     audit::record(tenant, ports, act).await?;
     audit::erase_details(tenant).await?;
     let people: Vec<UserId> = rows::people_of_no_other(system, id).await?;
