@@ -69,6 +69,9 @@ const CONNECTIONS: u32 = 8;
 /// Measures usage.
 #[derive(Parser, Clone, Copy)]
 struct Arguments {
+    /// Events that are stored before, written by the database itself
+    #[arg(long, default_value_t = 0)]
+    stored: usize,
     /// Calls of a thousand events
     #[arg(long, default_value_t = 100)]
     batches: usize,
@@ -108,7 +111,12 @@ async fn bench(db: TestDatabase, arguments: Arguments) {
     let signed_in = seed::ask(&url, "", SIGN_IN, input).await;
     let token = signed_in["signIn"]["session"]["accessToken"].as_str().unwrap();
 
-    let recorded = record(&url, token, arguments).await;
+    if arguments.stored > 0 {
+        record(&url, token, Arguments { batches: 1, ..arguments }, "first").await;
+        store(&world, arguments.stored).await;
+        println!("{} events were stored before", arguments.stored);
+    }
+    let recorded = record(&url, token, arguments, "then").await;
     let copied = copy(&world, arguments.batches * BATCH).await;
     let of = |took: Duration| u128::try_from(arguments.batches * BATCH).unwrap() * 1_000_000 / took.as_micros().max(1);
     println!("events a second: {} counted by the server, {} copied into a bare table", of(recorded), of(copied));
@@ -138,7 +146,7 @@ async fn bench(db: TestDatabase, arguments: Arguments) {
 }
 
 /// How long it takes until all events are counted.
-async fn record(url: &str, token: &str, arguments: Arguments) -> Duration {
+async fn record(url: &str, token: &str, arguments: Arguments, call: &'static str) -> Duration {
     let (url, token) = (Arc::<str>::from(url), Arc::<str>::from(token));
     let began = Instant::now();
     let recorders = (0..arguments.recorders).map(|recorder| {
@@ -147,7 +155,7 @@ async fn record(url: &str, token: &str, arguments: Arguments) -> Duration {
             let client = reqwest::Client::new();
             for batch in (recorder..arguments.batches).step_by(arguments.recorders) {
                 let event =
-                    |n: usize| json!({ "eventId": format!("{batch}-{n}"), "product": "erp", "feature": "invoices.sent", "quantity": "1" });
+                    |n: usize| json!({ "eventId": format!("{call}-{batch}-{n}"), "product": "erp", "feature": "invoices.sent", "quantity": "1" });
                 let input = json!({ "events": (0..BATCH).map(event).collect::<Vec<_>>(), "enforceLimits": false });
                 let body = json!({ "query": RECORD, "variables": { "input": input } });
                 let answer = client.post(format!("{url}/graphql")).bearer_auth(&token).json(&body).send().await.unwrap();
@@ -160,10 +168,33 @@ async fn record(url: &str, token: &str, arguments: Arguments) -> Duration {
     began.elapsed()
 }
 
+/// Stores so many events more of the counter that there is, as if each had been recorded, one every quarter of a second until now.
+async fn store(world: &World, events: usize) {
+    let mut connection = PgConnection::connect(&world.database.migration_url).await.unwrap();
+    for sql in STORED {
+        let sql = sql.replace("{events}", &events.to_string());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+}
+
+/// The rows of {events} events. Triggers that prove references are off: what they prove holds.
+const STORED: [&str; 5] = [
+    "set session_replication_role = replica",
+    "insert into usage_event_ids (business_id, event_id, recorded_at)
+     select business_id, 'stored-' || n, recorded_at - make_interval(secs => ({events} - n) / 4.0)
+     from (select * from usage_events limit 1) as one, generate_series(1, {events}) as n",
+    "insert into usage_events
+     select business_id, lpad(to_hex(n), 32, '0')::uuid, recorded_at - make_interval(secs => ({events} - n) / 4.0), subscription_id, feature_key,
+       'stored-' || n, action, quantity, occurred_at, usage_period_start, properties
+     from (select * from usage_events limit 1) as one, generate_series(1, {events}) as n",
+    "update usage_counters set used = (used::numeric + {events})::text; update usage_buckets set quantity = (quantity::numeric + {events})::text",
+    "analyze",
+];
+
 /// How long it takes to copy the rows of the events, as they are kept, into a table without keys.
 async fn copy(world: &World, expected: usize) -> Duration {
     let pool = PgPool::connect(&world.database.migration_url).await.unwrap();
-    let parts = pool.copy_out_raw("copy (select * from usage_events) to stdout").await.unwrap();
+    let parts = pool.copy_out_raw("copy (select * from usage_events where event_id like 'then-%') to stdout").await.unwrap();
     let rows = parts.try_fold(Vec::new(), async |mut all, part| {
         all.extend_from_slice(&part);
         Ok(all)

@@ -24,6 +24,7 @@
 
 mod answer;
 pub(crate) mod media;
+pub(crate) mod stored;
 pub(crate) mod upload;
 
 use std::future::Future;
@@ -42,12 +43,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use tokio::sync::Semaphore;
 
+use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::graphql::front_door::{Admitted, FrontDoor, GraphqlRequest, Method};
 use crate::http::request_id::RequestId;
 use crate::http::server::BodyTimedOut;
 use answer::Asked;
 use media::Media;
+use stored::Stored;
 
 /// How many requests with files are read and run at once.
 const UPLOADS_AT_ONCE: usize = 4;
@@ -102,21 +105,42 @@ struct Shared<E> {
 pub async fn reads_form(content_type: &str, body: Bytes) -> bool {
     let Ok(content_type) = HeaderValue::from_str(content_type) else { return false };
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type)]);
-    let opened = upload::Form::open(&headers, Body::from(body), Settings::default().max_body_bytes).await;
+    let opened = upload::Form::open(&headers, Body::from(body), Settings::default().max_body_bytes, None).await;
     let Ok((_, form)) = opened else { return false };
     form.files().await.is_ok()
 }
 
+/// What answers the paths of one schema.
+pub struct Endpoint<E>(Arc<Shared<E>>);
+
+impl<E: Executor> Endpoint<E> {
+    /// Answers what passes `door` by `executor`.
+    pub fn new(door: Arc<FrontDoor>, executor: E, settings: Settings) -> Self {
+        Self(Arc::new(Shared { door, executor, settings, uploads: Semaphore::new(UPLOADS_AT_ONCE) }))
+    }
+
+    /// The handler of the GraphQL path.
+    pub fn handler<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
+        let shared = Arc::clone(&self.0);
+        any(move |request: http::Request<Body>| {
+            let shared = Arc::clone(&shared);
+            async move { shared.answer(request).await }
+        })
+    }
+
+    /// The handler of a path that stands for a document by each of its methods.
+    pub(crate) fn stored<S: Clone + Send + Sync + 'static>(&self, all: &'static [Stored], clock: SharedClock) -> MethodRouter<S> {
+        stored::handler(&self.0, all, clock)
+    }
+}
+
 /// The handler of a GraphQL path.
 pub fn handler<E: Executor, S: Clone + Send + Sync + 'static>(door: Arc<FrontDoor>, executor: E, settings: Settings) -> MethodRouter<S> {
-    let shared = Arc::new(Shared { door, executor, settings, uploads: Semaphore::new(UPLOADS_AT_ONCE) });
-    any(move |request: http::Request<Body>| {
-        let shared = Arc::clone(&shared);
-        async move { shared.answer(request).await }
-    })
+    Endpoint::new(door, executor, settings).handler()
 }
 
 /// Why a request could not be read.
+#[derive(Clone, Copy)]
 struct Unreadable {
     status: StatusCode,
     message: &'static str,
@@ -145,7 +169,7 @@ impl<E: Executor> Shared<E> {
             return asked.malformed(StatusCode::NOT_ACCEPTABLE, message);
         }
         if E::TAKES_FILES && parts.method == HttpMethod::POST && media::is_form(&parts.headers) {
-            return self.upload(asked, parts, body).await;
+            return self.upload(asked, parts, body, None).await;
         }
         let (method, read) = match parts.method {
             HttpMethod::GET => (Method::Get, from_query(&parts.uri)),
@@ -163,8 +187,9 @@ impl<E: Executor> Shared<E> {
         self.run(asked, &parts, admitted, self.settings.time_limit).await
     }
 
-    /// Answers a request that brings files: who sends them and what for is looked at before any of them is read.
-    async fn upload(&self, asked: Asked<'_>, mut parts: Parts, body: Body) -> Response {
+    /// Answers a request that brings files, for the document that it sends, or for the `stored` one of its path: who sends them and what
+    /// for is looked at before any of them is read.
+    async fn upload(&self, asked: Asked<'_>, mut parts: Parts, body: Body, stored: Option<&'static str>) -> Response {
         if parts.headers.get(upload::PREFLIGHT).is_none_or(HeaderValue::is_empty) {
             return asked.malformed(StatusCode::BAD_REQUEST, "A multipart request needs the header GraphQL-Require-Preflight: 1.");
         }
@@ -177,7 +202,7 @@ impl<E: Executor> Shared<E> {
         if announced(&parts.headers).is_some_and(|length| length > upload::body_limit(self.settings.max_body_bytes)) {
             return asked.malformed(TOO_LARGE.status, TOO_LARGE.message);
         }
-        let (request, form) = match upload::Form::open(&parts.headers, body, self.settings.max_body_bytes).await {
+        let (request, form) = match upload::Form::open(&parts.headers, body, self.settings.max_body_bytes, stored).await {
             Ok(opened) => opened,
             Err(failed) => return asked.malformed(failed.status, failed.message),
         };
@@ -255,6 +280,15 @@ struct Payload {
 }
 
 impl Payload {
+    /// The same for a `stored` document, where there is one: then it must send none.
+    fn asking(self, stored: Option<&'static str>) -> Result<Self, Unreadable> {
+        match stored {
+            Some(_) if self.query.is_some() => Err(unreadable(StatusCode::BAD_REQUEST, "This path has its own document: send no `query`.")),
+            Some(document) => Ok(Self { query: Some(document.to_owned()), ..self }),
+            None => Ok(self),
+        }
+    }
+
     fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
         Ok(GraphqlRequest {
             query: self.query.ok_or(NOT_A_REQUEST)?,

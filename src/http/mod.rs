@@ -10,6 +10,7 @@ pub mod headers;
 pub mod health;
 pub mod rates;
 pub mod request_id;
+pub mod rest;
 pub mod router;
 pub mod sandbox_action;
 pub mod server;

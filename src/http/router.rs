@@ -10,9 +10,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
+use super::graphql::Endpoint;
+use super::graphql::stored::{KEY, KEY_DERIVED};
 use super::graphql::upload::PREFLIGHT;
 use super::staff::StaffExecutor;
-use super::{files, graphiql, graphql, headers, health, request_id, sandbox_action, server, stripe_events};
+use super::{files, graphiql, graphql, headers, health, request_id, rest, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
@@ -54,8 +56,10 @@ pub fn router(routes: Routes) -> Router {
         let store = store.clone();
         async move { store.ping().await.map_err(|error| format!("{error:?}")) }
     };
+    let business = Endpoint::new(door, executor, limits);
     let api = Router::new()
-        .route(BUSINESS_PATH, graphql::handler(door, executor, limits))
+        .route(BUSINESS_PATH, business.handler())
+        .merge(rest::router(&business, &ports.clock))
         .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
         .layer(cors(cors_origins));
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
@@ -72,9 +76,9 @@ pub fn router(routes: Routes) -> Router {
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER, HeaderName::from_static(PREFLIGHT)])
-        .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate")])
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER, HeaderName::from_static(PREFLIGHT), KEY])
+        .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate"), KEY, KEY_DERIVED])
         .max_age(std::time::Duration::from_hours(1))
 }
 
@@ -113,7 +117,7 @@ mod tests {
             assert!(!none.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
         }
         let preflight = headers(Method::OPTIONS, "https://app.example.com", &[APPLICATION]).await;
-        assert_eq!(preflight[ACCESS_CONTROL_ALLOW_METHODS], "GET,POST");
+        assert_eq!(preflight[ACCESS_CONTROL_ALLOW_METHODS], "GET,POST,PUT");
         let allowed = preflight[ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
         assert!(allowed.contains("authorization") && !allowed.contains('*'), "{allowed}");
     }

@@ -23,9 +23,11 @@ use crate::security::key_ring::MasterKeys;
 use crate::security::password::Passwords;
 use crate::security::random::SharedRng;
 use crate::security::token::TokenIssuer;
+use crate::services::usage::Remembered;
+use crate::store::customers::Business;
 use crate::store::jobs::Job;
 use crate::store::test_clocks::{self as clocks, Reading};
-use crate::store::{Store, Tenant};
+use crate::store::{Store, Tenant, customers as customer_rows};
 
 pub mod access;
 pub mod audit;
@@ -63,6 +65,8 @@ pub struct Ports {
     reading: Option<Reading>,
     /// Whether the business at hand is known to be on no test clock.
     by_real_time: bool,
+    /// What of the catalogue was met so far.
+    remembered: Arc<Remembered>,
 }
 
 /// The parts of [`Ports`].
@@ -112,7 +116,7 @@ impl Ports {
     pub fn new(parts: Parts) -> Self {
         // There are no test clocks but in a sandbox.
         let is_sandbox = parts.sandbox;
-        Self { inner: Arc::new(parts), reading: None, by_real_time: !is_sandbox }
+        Self { inner: Arc::new(parts), reading: None, by_real_time: !is_sandbox, remembered: Arc::default() }
     }
 
     /// The same outside as the business of `tenant` has it: in a sandbox it may be on a test clock, by which its periods,
@@ -124,7 +128,24 @@ impl Ports {
         if self.by_real_time {
             return Ok(self.clone());
         }
-        Ok(Self { inner: Arc::clone(&self.inner), reading: clocks::reading(tenant).await?, by_real_time: false })
+        Ok(Self { reading: clocks::reading(tenant).await?, by_real_time: false, ..self.clone() })
+    }
+
+    /// The same, and the business with it, in one statement.
+    ///
+    /// # Errors
+    /// The database's fault.
+    pub async fn of_business(&self, tenant: &Tenant) -> Result<(Self, Business), Error> {
+        if self.by_real_time {
+            return Ok((self.clone(), customer_rows::business(tenant).await?));
+        }
+        let (business, reading) = clocks::business_and_reading(tenant).await?;
+        Ok((Self { reading, by_real_time: false, ..self.clone() }, business))
+    }
+
+    /// What of the catalogue was met so far.
+    fn remembered(&self) -> &Remembered {
+        &self.remembered
     }
 
     /// The same outside for a job of billing or of payments: where the job goes by real time, so does its business, since none is

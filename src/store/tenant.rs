@@ -362,7 +362,22 @@ impl<E: EntityTrait> Scoped<E> {
     /// Every row, with each row of a table that everybody may read for which `on` holds; once alone where none does.
     pub(crate) async fn all_with_each<F: CatalogueEntity>(mut self, on: Condition) -> Result<Vec<(E::Model, Option<F::Model>)>, Error> {
         QuerySelect::query(&mut self.select).join(JoinType::LeftJoin, F::default(), on);
+        self.all_with_joined::<F>().await
+    }
+
+    /// Every row, with the row of a table that the statement has joined to it; with none where there is none.
+    pub(crate) async fn all_with_joined<F: EntityTrait>(self) -> Result<Vec<(E::Model, Option<F::Model>)>, Error> {
         Ok(self.select.select_also(F::default()).all(&*self.transaction).await?)
+    }
+
+    /// Every row, with all rows of another table of the same business for which `on` holds.
+    pub(crate) async fn all_with_many<F: TenantEntity>(mut self, on: Condition) -> Result<Vec<(E::Model, Vec<F::Model>)>, Error>
+    where
+        E: TenantEntity,
+    {
+        let same = Expr::col((E::default(), E::business_column())).equals((F::default(), F::business_column()));
+        QuerySelect::query(&mut self.select).join(JoinType::LeftJoin, F::default(), on.add(same));
+        Ok(self.select.select_with(F::default()).all(&*self.transaction).await?)
     }
 
     /// How many rows there are, counted no further than `most` + 1.

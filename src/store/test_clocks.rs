@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 
+use super::customers::Business;
+use super::entity::customers::business;
 use super::entity::test_clocks::{clock_attachment, test_clock};
 use super::entity::work::job;
 use super::types::{Instant, JobStatus, TestClockStatus};
@@ -43,6 +45,25 @@ pub async fn reading(tenant: &Tenant) -> Result<Option<Reading>, Error> {
         .take();
     let Some(row) = tenant.own_policy().query_one(&clock).await? else { return Ok(None) };
     Ok(Some(Reading { clock: row.try_get("", "id")?, now: row.try_get("", "now")? }))
+}
+
+/// This business, and what the clock shows that it is on, in one statement.
+///
+/// # Errors
+/// [`Error::Corrupt`] where the business is gone; the database's fault.
+pub async fn business_and_reading(tenant: &Tenant) -> Result<(Business, Option<Reading>), Error> {
+    use business::Column::BusinessId;
+    let to_attachment =
+        business::Entity::belongs_to(clock_attachment::Entity).from(BusinessId).to(clock_attachment::Column::BusinessId).into();
+    let to_clock = clock_attachment::Entity::belongs_to(test_clock::Entity)
+        .from(clock_attachment::Column::TestClockId)
+        .to(test_clock::Column::Id)
+        .into();
+    let joined = tenant.select::<business::Entity>().filter(BusinessId.eq(tenant.business()));
+    let joined = joined.join(JoinType::LeftJoin, to_attachment).join(JoinType::LeftJoin, to_clock);
+    let found = joined.all_with_joined::<test_clock::Entity>().await?.into_iter().next();
+    let (business, clock) = found.ok_or_else(|| Error::Corrupt("a business is gone".into()))?;
+    Ok((business, clock.map(|clock| Reading { clock: clock.id, now: clock.now })))
 }
 
 /// Every clock, the newest first.

@@ -13,7 +13,7 @@ use super::Tenant;
 use super::catalog::{VersionKey, thresholds};
 use super::entity::subscriptions::{period, subscription};
 use super::entity::usage::{usage_bucket, usage_counter, usage_event, usage_event_id, usage_standing};
-use super::tenant::ScopedUpdate;
+use super::tenant::{Scoped, ScopedUpdate};
 use super::types::{Instant, UsageAction};
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
@@ -55,19 +55,40 @@ pub async fn release_event_ids(tenant: &Tenant, ids: Vec<String>) -> Result<(), 
     tenant.delete_where::<usage_event_id::Entity>(Condition::all().add(usage_event_id::Column::EventId.is_in(ids))).await
 }
 
-/// The subscriptions to these products that are live or ended after `since`, but for those that never began, the newest first.
-/// With `lock` they are locked until the transaction ends.
+/// The subscriptions to these products that are live or ended after `since`, but for those that never began, the newest first,
+/// locked until the transaction ends.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn subscriptions(tenant: &Tenant, products: &[ProductId], since: Instant, lock: bool) -> Result<Vec<Subscription>, Error> {
+pub async fn lock_subscriptions(tenant: &Tenant, products: &[ProductId], since: Instant) -> Result<Vec<Subscription>, Error> {
+    newest_first(tenant, products, since).lock(LockType::Update).all().await
+}
+
+/// As [`lock_subscriptions`] without the lock, each with its periods as [`periods`] reads them, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn subscriptions_with_periods(
+    tenant: &Tenant,
+    products: &[ProductId],
+    since: Instant,
+) -> Result<Vec<(Subscription, Vec<Period>)>, Error> {
+    use period::Column::{EndsAt, Number, SubscriptionId};
+    let running = Expr::col((period::Entity, Number)).equals((subscription::Entity, subscription::Column::PeriodNumber));
+    let wanted = Condition::any().add(EndsAt.gt(since)).add(running);
+    let own = Expr::col((period::Entity, SubscriptionId)).equals((subscription::Entity, subscription::Column::Id));
+    let ordered = newest_first(tenant, products, since).order_by_asc(Number);
+    ordered.all_with_many::<period::Entity>(Condition::all().add(own).add(wanted)).await
+}
+
+/// The subscriptions that [`lock_subscriptions`] names.
+fn newest_first(tenant: &Tenant, products: &[ProductId], since: Instant) -> Scoped<subscription::Entity> {
     use subscription::Column;
     let lately = Condition::any()
         .add(Column::Status.is_in(LIVE))
         .add(Condition::all().add(Column::Status.eq(SubscriptionStatus::Canceled)).add(Column::CanceledAt.gt(since)));
     let of_products = tenant.select::<subscription::Entity>().filter(Column::ProductId.is_in(products.iter().copied())).filter(lately);
-    let ordered = of_products.order_by_desc(Column::StartedAt).order_by_desc(Column::Id);
-    if lock { ordered.lock(LockType::Update).all().await } else { ordered.all().await }
+    of_products.order_by_desc(Column::StartedAt).order_by_desc(Column::Id)
 }
 
 /// The periods of these subscriptions that end after `since`, in their order, and the running ones, whenever they end.

@@ -67,6 +67,7 @@ mod profile;
 mod rates;
 mod refunds;
 mod refunds_staff;
+mod rest;
 mod revenue;
 mod sandbox_action;
 mod sign_in_tries;

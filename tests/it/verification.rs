@@ -378,6 +378,15 @@ async fn documents_count_as_storage(db: TestDatabase) {
     assert_eq!(access["featureAccess"]["used"], json!((1000 + bytes).to_string()));
     let metric = access["usage"]["metrics"].as_array().unwrap().iter().find(|one| one["feature"]["key"] == "storage_bytes").unwrap();
     assert_eq!(metric["used"], access["featureAccess"]["used"]);
+    // What the product wants to store besides is weighed together with the documents.
+    let most = 10_737_418_240 - bytes;
+    for (id, quantity, accepted) in [("g", most + 1, 0), ("h", most, 1)] {
+        let event =
+            json!({ "eventId": id, "product": "erp", "feature": "storage_bytes", "action": "SET", "quantity": quantity.to_string() });
+        let told =
+            ann.mutate("recordUsage", json!({ "events": [event], "enforceLimits": true }), "accepted rejected { error { code } }").await;
+        assert_eq!(told["accepted"], accepted, "{told}");
+    }
 }
 
 async fn verifications_take_the_same_statements_for_one_and_for_many(db: TestDatabase) {

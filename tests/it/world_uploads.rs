@@ -10,6 +10,8 @@ use crate::world_lives::Life;
 
 /// What stands between the parts.
 const BOUNDARY: &str = "------evolve-tests";
+/// The type of a form.
+pub(crate) const FORM: &str = "multipart/form-data; boundary=------evolve-tests";
 /// The documents that Kenya asks for.
 pub(crate) const KENYAN: [&str; 3] = ["CERTIFICATE_OF_INCORPORATION", "TAX_CERTIFICATE", "DIRECTOR_ID"];
 /// What a submission shows.
@@ -86,8 +88,7 @@ impl Client {
 
     /// The same, with bytes of any kind, and with the header against other sites or without.
     pub(crate) async fn form_with(&self, body: Vec<u8>, preflight: Option<&str>) -> (u16, Value) {
-        let mut request =
-            self.posting().timeout(Duration::from_mins(1)).header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"));
+        let mut request = self.posting().timeout(Duration::from_mins(1)).header("content-type", FORM);
         if let Some(value) = preflight {
             request = request.header("graphql-require-preflight", value);
         }

@@ -30,6 +30,15 @@ struct Body<'a> {
     extensions: Option<&'a std::collections::BTreeMap<String, async_graphql::Value>>,
 }
 
+/// The body of a path that stands for a document.
+#[derive(Serialize)]
+struct PlainBody<'a> {
+    #[serde(flatten)]
+    data: &'a async_graphql::Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<WireError>,
+}
+
 #[derive(Serialize)]
 struct WireError {
     message: String,
@@ -69,9 +78,11 @@ impl Asked<'_> {
     }
 
     /// Another method is needed: one of `allow`.
-    pub(super) fn wrong_method(&self, allow: &'static str, message: &str) -> Response {
+    pub(super) fn wrong_method(&self, allow: &str, message: &str) -> Response {
         let mut response = self.malformed(StatusCode::METHOD_NOT_ALLOWED, message);
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        if let Ok(allow) = HeaderValue::from_str(allow) {
+            response.headers_mut().insert(ALLOW, allow);
+        }
         response
     }
 
@@ -112,6 +123,9 @@ impl Asked<'_> {
         // Errors without a path and without data did not come from a field: execution never began.
         let began = response.data != async_graphql::Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         let errors: Vec<_> = response.errors.iter().take(self.bounds.errors).map(|error| self.masked(error)).collect();
+        if self.media == Media::Plain {
+            return self.data_alone(response, errors);
+        }
         let data = began.then_some(&response.data);
         let extensions = (!response.extensions.is_empty()).then_some(&response.extensions);
         let status = if began { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
@@ -120,6 +134,32 @@ impl Asked<'_> {
             answer.headers_mut().append(name, value.clone());
         }
         answer
+    }
+
+    /// The data of what was executed, with what failed of it beside; where nothing was answered, why.
+    fn data_alone(&self, response: &async_graphql::Response, errors: Vec<WireError>) -> Response {
+        let async_graphql::Value::Object(fields) = &response.data else { return self.nothing_but(errors) };
+        if fields.values().all(|value| *value == async_graphql::Value::Null) && !errors.is_empty() {
+            return self.nothing_but(errors);
+        }
+        let is_refused = fields.values().any(|payload| match payload {
+            async_graphql::Value::Object(payload) => {
+                matches!(payload.get("userErrors"), Some(async_graphql::Value::List(errors)) if !errors.is_empty())
+            }
+            _ => false,
+        });
+        let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        self.write(status, &PlainBody { data: &response.data, errors })
+    }
+
+    /// Why nothing was answered.
+    fn nothing_but(&self, errors: Vec<WireError>) -> Response {
+        let code = errors.first().and_then(|error| code_named(error.extensions.code)).unwrap_or(Code::Internal);
+        let mut response = self.write(request_status(code, self.media), &Body { errors, data: None, extensions: None });
+        if code == Code::Unauthenticated {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 
     /// A field's error as the client may see it: what carries one of our errors or a code of the closed list; anything
@@ -149,7 +189,7 @@ impl Asked<'_> {
         }
     }
 
-    fn write(&self, status: StatusCode, body: &Body<'_>) -> Response {
+    fn write(&self, status: StatusCode, body: &impl Serialize) -> Response {
         let (status, bytes) = match serde_json::to_vec(body) {
             Ok(bytes) => (status, bytes),
             Err(cause) => {
@@ -176,7 +216,7 @@ const fn request_status(code: Code, media: Media) -> StatusCode {
         Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::GraphqlParseFailed | Code::GraphqlValidationFailed | Code::BadUserInput | Code::CostExceeded => match media {
-            Media::Response => StatusCode::BAD_REQUEST,
+            Media::Response | Media::Plain => StatusCode::BAD_REQUEST,
             Media::Json => StatusCode::OK,
         },
     }
@@ -185,6 +225,11 @@ const fn request_status(code: Code, media: Media) -> StatusCode {
 /// The code that an error carries by itself, if it is one of the closed list.
 fn code_of(error: &async_graphql::ServerError) -> Option<Code> {
     let async_graphql::Value::String(text) = error.extensions.as_ref()?.get("code")? else { return None };
+    code_named(text)
+}
+
+/// The code of the closed list that is called so.
+fn code_named(text: &str) -> Option<Code> {
     ALL_CODES.into_iter().find(|code| code.as_str() == text)
 }
 

@@ -10,6 +10,8 @@ pub(crate) enum Media {
     Response,
     /// `application/json`: a well-formed request is answered 200, whatever comes of it.
     Json,
+    /// `application/json` of a path that stands for a document: the data alone, with statuses as for [`Media::Response`].
+    Plain,
 }
 
 impl Media {
@@ -17,14 +19,14 @@ impl Media {
     pub(crate) const fn content_type(self) -> HeaderValue {
         match self {
             Self::Response => HeaderValue::from_static("application/graphql-response+json; charset=utf-8"),
-            Self::Json => HeaderValue::from_static("application/json; charset=utf-8"),
+            Self::Json | Self::Plain => HeaderValue::from_static("application/json; charset=utf-8"),
         }
     }
 
     const fn name(self) -> &'static str {
         match self {
             Self::Response => "application/graphql-response+json",
-            Self::Json => "application/json",
+            Self::Json | Self::Plain => "application/json",
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The course of a subscription: from when until when it is counted for, and which usage period an instant lies in.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::billing::period::{Interval, Period, Schedule, Zone};
 use crate::billing::usage::{UsagePeriod, period_at, usage_period};
 use crate::error::Error;
-use crate::ids::ProductId;
+use crate::ids::{ProductId, SubscriptionId};
 use crate::services::billing::{account, period_of, rule, schedule_of};
 use crate::store::customers::Business;
 use crate::store::subscriptions::Subscription;
@@ -73,16 +75,29 @@ pub(super) async fn courses(
         return Ok(Vec::new());
     }
     let since = Instant::from(since);
-    let rows = usage::subscriptions(tenant, products, since, lock).await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let periods = usage::periods(tenant, &rows, since).await?;
+    let rows =
+        if lock { locked(tenant, products, since).await? } else { usage::subscriptions_with_periods(tenant, products, since).await? };
     let zone = account::zone(&business.time_zone)?;
-    let course = |row: Subscription| {
-        let own = periods.iter().filter(|period| period.subscription_id == row.id);
-        let periods = own.map(|period| Ok((period_of(period)?, period.billing_interval))).collect::<Result<Vec<_>, Error>>()?;
+    let course = |(row, own): (Subscription, Vec<usage::Period>)| {
+        let periods = own.iter().map(|period| Ok((period_of(period)?, period.billing_interval))).collect::<Result<Vec<_>, Error>>()?;
         Ok(Course { schedule: schedule_of(&row, zone.clone())?, row, periods })
     };
     rows.into_iter().map(course).collect()
+}
+
+/// The subscriptions, locked, each with its periods.
+async fn locked(tenant: &Tenant, products: &[ProductId], since: Instant) -> Result<Vec<(Subscription, Vec<usage::Period>)>, Error> {
+    let rows = usage::lock_subscriptions(tenant, products, since).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut periods: HashMap<SubscriptionId, Vec<usage::Period>> = HashMap::new();
+    for period in usage::periods(tenant, &rows, since).await? {
+        periods.entry(period.subscription_id).or_default().push(period);
+    }
+    let with_own = |row: Subscription| {
+        let own = periods.remove(&row.id).unwrap_or_default();
+        (row, own)
+    };
+    Ok(rows.into_iter().map(with_own).collect())
 }

@@ -1,6 +1,6 @@
 //! What a plan lets its customer do: its features, whether one may be used now, and why.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -69,20 +69,6 @@ impl FeatureAccess {
     }
 }
 
-/// The features of versions of plans, what every plan limits among them. Two statements for any number.
-///
-/// # Errors
-/// The database's fault.
-pub(super) async fn features(catalogue: &Catalogue, keys: &[VersionKey]) -> Result<HashMap<VersionKey, Vec<Feature>>, Error> {
-    let mut own = catalog::plan_features(catalogue, keys).await?;
-    let plans = catalog::plans(catalogue, keys).await?;
-    let with_limits = |(key, plan): (VersionKey, catalog::Plan)| {
-        let features = own.remove(&key).unwrap_or_default().into_iter().chain(plan.limits()).collect();
-        (key, features)
-    };
-    Ok(plans.into_iter().map(with_limits).collect())
-}
-
 /// The features that the plans of these products have now, each with its product. Three statements for any number.
 ///
 /// # Errors
@@ -95,14 +81,6 @@ pub(super) async fn features_of_products(catalogue: &Catalogue, products: &[Prod
     let found = catalog::plan_features(catalogue, &keys).await?;
     let own = found.into_iter().flat_map(|(key, features)| features.into_iter().map(move |feature| (key, feature)));
     Ok(own.filter_map(|(key, feature)| of_those.get(&key).map(|product| (*product, feature))).collect())
-}
-
-/// The product of a code, if there is one. The code is compared here: what comes from outside may hold what no column can.
-///
-/// # Errors
-/// The database's fault.
-pub(super) async fn product_of_code(catalogue: &Catalogue, code: &str) -> Result<Option<ProductId>, Error> {
-    Ok(catalog::products(catalogue).await?.into_iter().find(|product| product.code == code).map(|product| product.id))
 }
 
 /// The version of a subscription's plan.
@@ -132,20 +110,20 @@ pub async fn feature_access(
     (product, key): (&str, &str),
     quantity: Decimal,
 ) -> Result<FeatureAccess, Error> {
-    let now = ports.of(tenant).await?.now();
     let catalogue = tenant.catalogue();
-    let asked = product_of_code(&catalogue, product).await?;
+    let asked = ports.remembered().products(&catalogue, &BTreeSet::from([product])).await?.remove(product);
     if access.product().is_some_and(|own| asked != Some(own)) {
         return Err(Error::Forbidden);
     }
     let Some(product) = asked else { return Ok(FeatureAccess::bare(key, AccessReason::UnknownFeature)) };
-    let business = customers::business(tenant).await?;
+    let (ports, business) = ports.of_business(tenant).await?;
+    let now = ports.now();
     let course = courses(tenant, &business, &[product], now, false).await?.into_iter().find(|course| course.covers(now));
     let own = match &course {
-        Some(course) => features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default(),
-        None => Vec::new(),
+        Some(course) => ports.remembered().features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default(),
+        None => [].into(),
     };
-    let (Some(course), Some(feature)) = (&course, own.into_iter().find(|feature| feature.key == key)) else {
+    let (Some(course), Some(feature)) = (&course, own.iter().find(|feature| feature.key == key)) else {
         let known = features_of_products(&catalogue, &[product]).await?.iter().any(|(_, feature)| feature.key == key);
         let reason = match course {
             _ if !known && ![USERS, catalog::STORAGE].contains(&key) => AccessReason::UnknownFeature,
@@ -154,11 +132,11 @@ pub async fn feature_access(
         };
         return Ok(FeatureAccess::bare(key, reason));
     };
-    let (used, resets_at) = used_of(tenant, &business, course, &feature, now).await?;
-    let reason = barred(course, access).unwrap_or_else(|| weigh(&feature, used.unwrap_or(Decimal::ZERO), quantity));
+    let (used, resets_at) = used_of(tenant, &business, course, feature, now).await?;
+    let reason = barred(course, access).unwrap_or_else(|| weigh(feature, used.unwrap_or(Decimal::ZERO), quantity));
     let included = feature.included.map(Rate::decimal);
     Ok(FeatureAccess {
-        key: feature.key,
+        key: feature.key.clone(),
         reason,
         remaining: used.and_then(|used| left_of_included(used, included)).map(Rate::from),
         used: used.map(Rate::from),

@@ -20,6 +20,7 @@ mod people;
 mod placed;
 mod query;
 mod record;
+mod remembered;
 pub mod retention;
 mod storage;
 mod tally;
@@ -29,6 +30,7 @@ pub use entitlement::{AccessReason, FeatureAccess, feature_access};
 pub use history::{Hours, history};
 pub use people::has_room_for_one;
 pub use query::{Metric, Report, report};
+pub use remembered::Remembered;
 pub use storage::has_room_for_bytes;
 
 /// The most events of one call.

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::course::courses;
-use super::entitlement::{AccessReason, features, plan_of, users, weigh};
+use super::entitlement::{AccessReason, plan_of, users, weigh};
 use crate::error::Error;
 use crate::ids::ProductId;
 use crate::services::Ports;
@@ -31,7 +31,7 @@ pub async fn has_room_for_one(tenant: &Tenant, ports: &Ports, business: &Busines
         return Ok(true);
     }
     let used = users(tenant, business).await?.saturating_add(Decimal::from(waited_for));
-    let features = features(&catalogue, &plans).await?;
-    let mut limits = features.values().flatten().filter(|feature| feature.key == USERS);
+    let features = ports.remembered().features(&catalogue, &plans).await?;
+    let mut limits = features.values().flat_map(|features| features.iter()).filter(|feature| feature.key == USERS);
     Ok(limits.all(|limit| weigh(limit, used, Decimal::ONE) != AccessReason::LimitReached))
 }

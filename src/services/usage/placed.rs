@@ -1,23 +1,26 @@
 //! Where an event belongs: its shape, then the subscription, the usage period and the feature that it counts for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::course::{Course, Window, courses};
-use super::entitlement::{features, features_of_products, plan_of};
+use super::entitlement::{features_of_products, plan_of};
 use super::{LATEST, MAX_EVENT_ID_CHARS, MAX_PROPERTIES_BYTES, NewEvent, earlier};
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::billing::usage::{BucketSize, MAX_QUANTITY, QUANTITY_DIGITS, UsagePeriod, bucket_start};
 use crate::error::{Error, UserError, UserErrorCode};
 use crate::ids::ProductId;
+use crate::services::Ports;
 use crate::services::access::Access;
 use crate::services::billing::rule;
-use crate::store::catalog::{self, Feature, USERS, VersionKey};
+use crate::store::catalog::{Feature, USERS, VersionKey};
+use crate::store::customers::Business;
 use crate::store::types::{FeatureKind, UsageAction};
 use crate::store::usage::{self, UsageCounter};
-use crate::store::{Instant, Tenant, customers};
+use crate::store::{Instant, Tenant};
 
 /// An event whose values are good.
 #[derive(Debug, Clone)]
@@ -103,7 +106,7 @@ pub(super) struct Ground {
     /// What was counted for them.
     pub(super) counters: Vec<UsageCounter>,
     /// The features of their plans.
-    features: HashMap<VersionKey, Vec<Feature>>,
+    features: HashMap<VersionKey, Arc<[Feature]>>,
     /// What other plans of the products have, where something was asked for that these lack.
     siblings: Vec<(ProductId, Feature)>,
     /// Now.
@@ -135,24 +138,28 @@ impl Ground {
     ///
     /// # Errors
     /// The database's fault.
-    pub(super) async fn of(tenant: &Tenant, access: &Access, events: &[Sound<'_>], now: Instant) -> Result<Self, Error> {
+    pub(super) async fn of(
+        (tenant, business): (&Tenant, &Business),
+        ports: &Ports,
+        access: &Access,
+        events: &[Sound<'_>],
+        now: Instant,
+    ) -> Result<Self, Error> {
         let catalogue = tenant.catalogue();
-        let asked = |code: &str| events.iter().any(|event| event.event.product == code);
+        let asked: BTreeSet<&str> = events.iter().map(|event| event.event.product.as_str()).collect();
+        let mut products = ports.remembered().products(&catalogue, &asked).await?;
         // Of other products a product knows nothing.
-        let mine = |product: &catalog::Product| access.product().is_none_or(|own| own == product.id) && asked(&product.code);
-        let products = catalog::products(&catalogue).await?.into_iter().filter(mine);
-        let products: HashMap<String, ProductId> = products.map(|product| (product.code, product.id)).collect();
+        products.retain(|_, product| access.product().is_none_or(|own| own == *product));
         let ids: Vec<ProductId> = products.values().copied().collect();
         let since = earlier(now.get(), LATEST)?;
-        let business = customers::business(tenant).await?;
-        let courses = courses(tenant, &business, &ids, since, true).await?;
+        let courses = courses(tenant, business, &ids, since, true).await?;
         let of_those: Vec<_> = courses.iter().map(|course| course.row.id).collect();
         let counters = usage::counters(tenant, &of_those, since.into()).await?;
         let rated = counters.iter().filter_map(|counter| counter.plan_id.zip(counter.plan_version));
         let mut keys: Vec<VersionKey> = courses.iter().map(plan_of).chain(rated).collect();
         keys.sort_unstable();
         keys.dedup();
-        let features = features(&catalogue, &keys).await?;
+        let features = ports.remembered().features(&catalogue, &keys).await?;
         let mut ground = Self { products, courses, counters, features, siblings: Vec::new(), now: now.get() };
         if events.iter().any(|event| ground.lacks(event)) {
             ground.siblings = features_of_products(&catalogue, &ids).await?;

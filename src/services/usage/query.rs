@@ -1,12 +1,12 @@
 //! What was used: every feature that can be counted, of one usage period.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::course::{Course, courses};
-use super::entitlement::{features, plan_of, product_of_code, stored_here, users};
+use super::entitlement::{plan_of, stored_here, users};
 use crate::billing::period::Zone;
 use crate::billing::usage::{UsagePeriod, left_of_included, past_included, rate};
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::services::Ports;
 use crate::services::access::Access;
 use crate::services::billing::rule;
 use crate::store::catalog::{Feature, STORAGE, USERS, VersionKey};
-use crate::store::customers::{self, Business};
+use crate::store::customers::Business;
 use crate::store::types::FeatureKind;
 use crate::store::usage::UsageCounter;
 use crate::store::{Instant, Tenant, reads, usage};
@@ -67,14 +67,15 @@ pub async fn report(
     product: Option<&str>,
     at: Option<Timestamp>,
 ) -> Result<Option<Report>, Error> {
-    let now = ports.of(tenant).await?.now();
+    let (ports, business) = ports.of_business(tenant).await?;
+    let now = ports.now();
     let at = at.unwrap_or(now);
     let catalogue = tenant.catalogue();
     let product = match (product, access.product()) {
         (None, Some(own)) => Some(own),
         (None, None) => reads::subscriptions::current(tenant, None).await?.map(|row| row.product_id),
         (Some(code), own) => {
-            let found = product_of_code(&catalogue, code).await?;
+            let found = ports.remembered().products(&catalogue, &BTreeSet::from([code])).await?.remove(code);
             if own.is_some_and(|own| found != Some(own)) {
                 return Err(Error::Forbidden);
             }
@@ -82,12 +83,11 @@ pub async fn report(
         }
     };
     let Some(product) = product.filter(|_| at <= now) else { return Ok(None) };
-    let business = customers::business(tenant).await?;
     let course = courses(tenant, &business, &[product], at, false).await?.into_iter().find(|course| course.covers(at));
     let Some(course) = course else { return Ok(None) };
     let Some(window) = course.window(at)? else { return Ok(None) };
     let counters = usage::counters_of_period(tenant, course.row.id, Instant::from(window.period.start), None).await?;
-    let metrics = metrics(tenant, &business, &course, window.period, &counters).await?;
+    let metrics = metrics(tenant, &ports, (&business, &course), window.period, &counters).await?;
     Ok(Some(Report {
         subscription: course.row.id,
         period: window.period,
@@ -101,8 +101,8 @@ pub async fn report(
 /// The features of the plan in force that can be counted, and those that were counted by an earlier plan and that it lacks.
 async fn metrics(
     tenant: &Tenant,
-    business: &Business,
-    course: &Course,
+    ports: &Ports,
+    (business, course): (&Business, &Course),
     period: UsagePeriod,
     counters: &[UsageCounter],
 ) -> Result<Vec<Metric>, Error> {
@@ -111,8 +111,8 @@ async fn metrics(
     let mut keys: Vec<VersionKey> = counters.iter().filter_map(rated_by).chain([in_force]).collect();
     keys.sort_unstable();
     keys.dedup();
-    let versions = features(&tenant.catalogue(), &keys).await?;
-    let mut shown: Vec<Feature> = versions.get(&in_force).cloned().unwrap_or_default();
+    let versions = ports.remembered().features(&tenant.catalogue(), &keys).await?;
+    let mut shown: Vec<Feature> = versions.get(&in_force).map_or_else(Vec::new, |features| features.to_vec());
     for counter in counters {
         let own = rated_by(counter).and_then(|key| versions.get(&key)?.iter().find(|feature| feature.key == counter.feature_key));
         match (shown.iter_mut().find(|feature| feature.key == counter.feature_key), own) {

@@ -10,6 +10,7 @@ use crate::services::Ports;
 use crate::services::access::{Access, Caller, Need, check_change};
 use crate::services::billing::bill_later;
 use crate::services::events::{Event, emit_all};
+use crate::store::customers::Business;
 use crate::store::{Instant, Tenant, usage};
 
 /// Counts the events of a call. The ids are claimed first, so that of two calls with the same event one waits for the other;
@@ -19,7 +20,7 @@ use crate::store::{Instant, Tenant, usage};
 /// # Errors
 /// As [`super::UsageTrackingService::record`].
 pub(super) async fn record(tenant: &Tenant, ports: &Ports, caller: Caller, input: &RecordUsage) -> Outcome<(Recorded, bool)> {
-    let ports = ports.of(tenant).await?;
+    let (ports, business) = ports.of_business(tenant).await?;
     let access = check_change(tenant, caller, Need::RecordUsage).await?;
     check_number(input)?;
     let now = Instant::from(ports.now());
@@ -39,7 +40,7 @@ pub(super) async fn record(tenant: &Tenant, ports: &Ports, caller: Caller, input
     recorded.duplicates = all.saturating_sub(sound.len());
     let mut told = false;
     if !sound.is_empty() {
-        let (counted, reached) = count(tenant, &ports, &access, (input, sound, now), &mut recorded).await?;
+        let (counted, reached) = count((tenant, &business), &ports, &access, (input, sound, now), &mut recorded).await?;
         told = !reached.is_empty();
         // Under the locks of the subscriptions, as whatever else is told of them.
         emit_all(tenant, &ports, &reached).await?;
@@ -64,13 +65,13 @@ fn check_number(input: &RecordUsage) -> Result<(), UserError> {
 
 /// Counts the events that were not counted before; answers the ids of those that count now, and the thresholds that they reach.
 async fn count(
-    tenant: &Tenant,
+    (tenant, business): (&Tenant, &Business),
     ports: &Ports,
     access: &Access,
     (input, sound, now): (&RecordUsage, Vec<Sound<'_>>, Instant),
     recorded: &mut Recorded,
 ) -> Result<(HashSet<String>, Vec<Event>), Error> {
-    let ground = Ground::of(tenant, access, &sound, now).await?;
+    let ground = Ground::of((tenant, business), ports, access, &sound, now).await?;
     let mut placed: Vec<Placed<'_>> = Vec::with_capacity(sound.len());
     for event in sound {
         let index = event.index;

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::course::courses;
-use super::entitlement::{AccessReason, features, plan_of, stored_here, weigh};
+use super::entitlement::{AccessReason, plan_of, stored_here, weigh};
 use crate::error::Error;
 use crate::ids::ProductId;
 use crate::services::Ports;
@@ -31,11 +31,12 @@ pub async fn has_room_for_bytes(tenant: &Tenant, ports: &Ports, business: &Busin
     }
     let documents = stored_here(tenant).await?;
     let standings = usage::standings(tenant, &products, Some(STORAGE)).await?;
-    let features = features(&catalogue, &plans.iter().map(|(_, plan)| *plan).collect::<Vec<_>>()).await?;
+    let keys: Vec<_> = plans.iter().map(|(_, plan)| *plan).collect();
+    let features = ports.remembered().features(&catalogue, &keys).await?;
     Ok(plans.iter().all(|(product, plan)| {
         let of_product = standings.iter().find(|standing| standing.product_id == *product);
         let used = of_product.map_or(documents, |standing| standing.quantity.decimal().saturating_add(documents));
-        let mut limits = features.get(plan).into_iter().flatten().filter(|feature| feature.key == STORAGE);
+        let mut limits = features.get(plan).into_iter().flat_map(|features| features.iter()).filter(|feature| feature.key == STORAGE);
         limits.all(|limit| weigh(limit, used, Decimal::from(bytes)) != AccessReason::LimitReached)
     }))
 }

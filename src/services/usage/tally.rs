@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::entitlement::{AccessReason, plan_of, weigh};
+use super::entitlement::{AccessReason, plan_of, stored_here, weigh};
 use super::placed::{Ground, Placed};
 use super::thresholds::Herald;
 use crate::billing::usage::MAX_QUANTITY;
@@ -14,6 +14,7 @@ use crate::ids::{ProductId, SubscriptionId};
 use crate::money::Rate;
 use crate::services::Ports;
 use crate::services::events::Event;
+use crate::store::catalog::STORAGE;
 use crate::store::types::{FeatureKind, UsageAction};
 use crate::store::usage::{self, Counted, UsageBucket, UsageCounter, UsageEvent, UsageStanding};
 use crate::store::{Instant, Tenant};
@@ -51,6 +52,8 @@ pub(super) struct Tally<'p> {
     counters: HashMap<(SubscriptionId, String, Instant), Kept<UsageCounter>>,
     /// Standing quantities, by product and feature.
     standings: HashMap<(ProductId, String), Kept<UsageStanding>>,
+    /// The bytes that are stored with the platform itself, which count towards the storage of every product.
+    documents: Decimal,
     /// What was added to standing quantities, and when it happened, as far as a SET needs to know it.
     additions: HashMap<(ProductId, String), Vec<(Timestamp, Decimal)>>,
     /// Hours, by subscription, feature and start.
@@ -64,7 +67,7 @@ pub(super) struct Tally<'p> {
 }
 
 impl<'p> Tally<'p> {
-    /// Reads what these events touch. Three statements at most.
+    /// Reads what these events touch. Four statements at most.
     ///
     /// # Errors
     /// The database's fault.
@@ -81,6 +84,7 @@ impl<'p> Tally<'p> {
             real_now: ports.real_now().into(),
             counters: counters.map(|(key, row)| (key, Kept::read(row))).collect(),
             standings: HashMap::new(),
+            documents: Decimal::ZERO,
             additions: HashMap::new(),
             buckets: HashMap::new(),
             months: Vec::new(),
@@ -106,6 +110,9 @@ impl<'p> Tally<'p> {
                 tally.standings.insert((row.product_id, row.feature_key.clone()), Kept::read(row));
             }
             tally.read_additions(tenant, ground, placed).await?;
+        }
+        if placed.iter().any(|placed| placed.feature.key == STORAGE) {
+            tally.documents = stored_here(tenant).await?;
         }
         Ok(tally)
     }
@@ -226,7 +233,8 @@ impl<'p> Tally<'p> {
         if all.is_sign_negative() && !all.is_zero() {
             return Err(sound.refuse("quantity", UserErrorCode::Invalid, "More would be given back than there is.").into());
         }
-        let is_past = all > stands && weigh(placed.feature, all, Decimal::ZERO) != AccessReason::Included;
+        let elsewhere = if placed.feature.key == STORAGE { self.documents } else { Decimal::ZERO };
+        let is_past = all > stands && weigh(placed.feature, elsewhere, all) != AccessReason::Included;
         if enforce && is_past {
             return Err(beyond(placed).into());
         }
@@ -253,7 +261,7 @@ impl<'p> Tally<'p> {
         if sound.event.action == UsageAction::Set && !is_outweighed {
             kept.row.set_at = Some(sound.at.into());
         }
-        self.herald.standing(placed, &mut kept.row, stands)?;
+        self.herald.standing(placed, &mut kept.row, (stands, elsewhere))?;
         if let Some(bucket) = self.bucket(placed) {
             bucket.quantity = Rate::from(all);
         }

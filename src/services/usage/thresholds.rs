@@ -34,16 +34,22 @@ impl Herald {
         Ok(())
     }
 
-    /// Notes what a standing quantity has reached since it was at `before`. It belongs to no usage period, so it notes in which
-    /// it was told of.
+    /// Notes what a standing quantity has reached since it was at `before`, `elsewhere` being what counts with it and is kept in no
+    /// row of its own. It belongs to no usage period, so it notes in which it was told of.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for one that notes what is no threshold.
-    pub(super) fn standing(&mut self, placed: &Placed<'_>, row: &mut UsageStanding, before: Decimal) -> Result<(), Error> {
+    pub(super) fn standing(
+        &mut self,
+        placed: &Placed<'_>,
+        row: &mut UsageStanding,
+        (before, elsewhere): (Decimal, Decimal),
+    ) -> Result<(), Error> {
         let Some(period) = placed.running.filter(|_| placed.in_plan) else { return Ok(()) };
         let start = Instant::from(period.start);
         let told = if row.told_in == Some(start) { read_told(&row.told)? } else { Vec::new() };
-        if let Some(told) = self.told_with(placed, period, told, (before, row.quantity.decimal())) {
+        let reached = [before, row.quantity.decimal()].map(|quantity| quantity.saturating_add(elsewhere));
+        if let Some(told) = self.told_with(placed, period, told, reached.into()) {
             (row.told, row.told_in) = (told, Some(start));
         }
         Ok(())
