@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use secrecy::SecretString;
@@ -12,12 +13,16 @@ use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
 use super::graphql::upload::PREFLIGHT;
 use super::staff::StaffExecutor;
+use super::live::{self, Connections, Live};
 use super::{files, graphiql, graphql, headers, health, request_id, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
 /// Where the business API is asked.
 pub const BUSINESS_PATH: &str = "/graphql";
+
+/// Where sockets of the business API are opened.
+pub const LIVE_PATH: &str = "/graphql/ws";
 
 /// Where the staff API is asked.
 pub const STAFF_PATH: &str = "/staff/graphql";
@@ -32,6 +37,8 @@ pub struct Routes {
     pub staff: StaffExecutor,
     /// Its front door.
     pub staff_door: Arc<FrontDoor>,
+    /// The live connections of this process.
+    pub live: Arc<Connections>,
     /// What a request may take.
     pub limits: graphql::Settings,
     /// The GraphiQL page.
@@ -46,7 +53,7 @@ pub struct Routes {
 
 /// The whole router.
 pub fn router(routes: Routes) -> Router {
-    let Routes { executor, door, staff, staff_door, limits, graphiql: page, cors_origins, stripe_secrets, sandbox } = routes;
+    let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, sandbox } = routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let is_encrypted = ports.public_url.starts_with("https://");
@@ -54,9 +61,20 @@ pub fn router(routes: Routes) -> Router {
         let store = store.clone();
         async move { store.ping().await.map_err(|error| format!("{error:?}")) }
     };
+    let executor = Arc::new(executor);
+    let live = Arc::new(Live {
+        executor: Arc::clone(&executor),
+        door: Arc::clone(&door),
+        max_bytes: limits.max_body_bytes,
+        time_limit: limits.time_limit,
+        connections: live,
+        origins: cors_origins.clone(),
+    });
+    let business = graphql::handler(door, executor, limits).layer(from_fn_with_state(Arc::clone(&live), live::divert));
     let api = Router::new()
-        .route(BUSINESS_PATH, graphql::handler(door, executor, limits))
+        .route(BUSINESS_PATH, business)
         .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
+        .merge(live::router(LIVE_PATH, live))
         .layer(cors(cors_origins));
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
     if let Some(secrets) = stripe_secrets {
