@@ -78,7 +78,13 @@ async fn node(script: &str, arguments: &[&str], server: &Server) {
 /// The same, with more in its environment.
 async fn node_with(script: &str, arguments: &[&str], server: &Server, environment: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = Command::new("node").arg(root.join(script)).args(arguments).envs(environment.iter().copied()).current_dir(root).kill_on_drop(true).output();
+    let run = Command::new("node")
+        .arg(root.join(script))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root)
+        .kill_on_drop(true)
+        .output();
     let output = tokio::time::timeout(SCRIPT_LIMIT, run).await.unwrap().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}: {}\n{said}\n{}", output.status, server.log());

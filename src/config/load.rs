@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
-    LiveLimits, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls, StripeSettings,
+    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LiveLimits, LogFormat, LogSettings, MailSettings, Mode,
+    PasswordSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls, StripeSettings,
 };
 
 /// The file that is read when none is named.

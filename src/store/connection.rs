@@ -107,7 +107,8 @@ impl Store {
         if !sqlite {
             check_snapshots(&reader).await?;
         }
-        let inner = Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new(), hub: Arc::default() };
+        let inner =
+            Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new(), hub: Arc::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 

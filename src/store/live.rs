@@ -242,6 +242,7 @@ pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    /// An id.
     fn id<K>(number: u128) -> crate::ids::Id<K> {
         crate::ids::Id::from(Uuid::from_u128(number))
     }

@@ -242,6 +242,7 @@ mod tests {
     use super::*;
     use crate::ids::Id;
 
+    /// An id.
     fn id<K>(number: u128) -> Id<K> {
         Id::from(Uuid::from_u128(number))
     }

@@ -6,13 +6,13 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationDef,
 };
 
-use super::{System, Tenant};
 use super::entity::customers::{member, user};
 use super::entity::notifications::{notification, notification_preference};
 use super::live::Subject;
 use super::page::{MAX_COUNT, Page, Window, newest_first};
 use super::tenant::Scoped;
 use super::types::{Channel, Instant, Role};
+use super::{System, Tenant};
 use crate::error::Error;
 use crate::ids::{BusinessId, NotificationId, NotificationPreferenceId, UserId};
 

@@ -45,7 +45,8 @@ async fn what_breaks_the_protocol_is_closed_with_its_code(db: TestDatabase) {
     assert_eq!(before.closed().await, Some(4401), "subscribed before the beginning");
     let mut silent = Socket::open(&server).await;
     assert_eq!(silent.closed().await, Some(4408), "never began");
-    for payload in [json!({}), json!({ "authorization": "Bearer wrong" }), json!({ "authorization": 1 }), json!({ "authorization": token })] {
+    for payload in [json!({}), json!({ "authorization": "Bearer wrong" }), json!({ "authorization": 1 }), json!({ "authorization": token })]
+    {
         let mut nobody = Socket::open(&server).await;
         nobody.say(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(nobody.closed().await, Some(4403), "{payload}");

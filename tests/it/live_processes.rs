@@ -36,12 +36,8 @@ struct Two {
 
 impl Two {
     async fn on(db: TestDatabase, settings: ListenerSettings) -> Self {
-        let beside = TestDatabase {
-            url: db.url.clone(),
-            migration_url: db.migration_url.clone(),
-            kind: db.kind,
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let beside =
+            TestDatabase { url: db.url.clone(), migration_url: db.migration_url.clone(), kind: db.kind, dir: tempfile::tempdir().unwrap() };
         let one = World::at(db, NOW).await;
         // The keys that the first has made.
         copy_keys(one.database.dir.path(), beside.dir.path());
@@ -107,7 +103,8 @@ async fn a_change_at_one_server_reaches_who_listens_at_another(db: TestDatabase)
 }
 
 async fn a_change_that_nobody_told_of_is_found_by_looking_back_and_told_once(db: TestDatabase) {
-    let beside = TestDatabase { url: db.url.clone(), migration_url: db.migration_url.clone(), kind: db.kind, dir: tempfile::tempdir().unwrap() };
+    let beside =
+        TestDatabase { url: db.url.clone(), migration_url: db.migration_url.clone(), kind: db.kind, dir: tempfile::tempdir().unwrap() };
     let one = World::at(db, NOW).await;
     copy_keys(one.database.dir.path(), beside.dir.path());
     let other = World::at(beside, NOW).await;

@@ -169,7 +169,11 @@ pub struct FeatureAccess {
 }
 
 /// What was used of a product's feature in the usage period that `at` lies in; none where there was no subscription then.
-pub(super) async fn metric_at(request: &RequestContext, (product, feature): (&str, &str), at: jiff::Timestamp) -> Result<Option<MetricUsage>> {
+pub(super) async fn metric_at(
+    request: &RequestContext,
+    (product, feature): (&str, &str),
+    at: jiff::Timestamp,
+) -> Result<Option<MetricUsage>> {
     let (tenant, access) = (request.tenant().await?, request.access().await?);
     let Some(report) = usage::report(&tenant, &request.ports, &access, Some(product), Some(at)).await? else { return Ok(None) };
     let metric = report.metrics.iter().find(|metric| metric.feature.key == feature).cloned();

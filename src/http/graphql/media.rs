@@ -64,7 +64,8 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Media> {
 pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
     let named = headers.get_all(ACCEPT).iter();
     let ranges: Vec<&str> = named.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
-    let most = |name: &str| ranges.iter().filter_map(|range| fit_name(range, name)).filter(|(fit, _)| *fit == Fit::Exact).map(|(_, q)| q).max();
+    let most =
+        |name: &str| ranges.iter().filter_map(|range| fit_name(range, name)).filter(|(fit, _)| *fit == Fit::Exact).map(|(_, q)| q).max();
     let events = most(EVENTS).unwrap_or(0);
     events > 0 && [Media::Response, Media::Json].into_iter().all(|media| most(media.name()).unwrap_or(0) <= events)
 }

@@ -16,9 +16,9 @@ use http::{HeaderName, HeaderValue, Method as HttpMethod};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Live, RECHECKS, is_good};
 use super::operation::{self, Said, Voice, WAITING};
 use super::places::Place;
+use super::{Live, RECHECKS, is_good};
 use crate::graphql::front_door::Method;
 use crate::http::graphql::{media, read_body};
 use crate::http::request_id::RequestId;
@@ -65,16 +65,8 @@ async fn answer(live: Arc<Live>, request: Request) -> Response {
             }
         }
     };
-    let stream = Events {
-        task: AbortOnDropHandle::new(tokio::spawn(task)),
-        lines,
-        caller,
-        parts,
-        _place: place,
-        rechecks: 0,
-        ended: false,
-        live,
-    };
+    let stream =
+        Events { task: AbortOnDropHandle::new(tokio::spawn(task)), lines, caller, parts, _place: place, rechecks: 0, ended: false, live };
     let mut response = Response::new(Body::from_stream(stream::unfold(stream, |mut stream| async move {
         let said = stream.next().await?;
         Some((Ok::<_, Infallible>(said), stream))

@@ -206,7 +206,9 @@ async fn open(State(live): State<Arc<Live>>, request: http::Request<Body>) -> Re
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
-        Err(refused) => return asked.malformed(axum::response::IntoResponse::into_response(refused).status(), "This is the place of WebSockets."),
+        Err(refused) => {
+            return asked.malformed(axum::response::IntoResponse::into_response(refused).status(), "This is the place of WebSockets.");
+        }
     };
     let place = match live.connections.places.take(live.executor.address(&parts)) {
         Ok(place) => place,
@@ -216,15 +218,13 @@ async fn open(State(live): State<Arc<Live>>, request: http::Request<Body>) -> Re
     let speaks = upgrade.selected_protocol().is_some();
     let (slot, bare) = (parts.extensions.get::<ConnectionSlot>().cloned(), without_body(&mut parts));
     let shared = Arc::clone(&live);
-    upgrade
-        .on_failed_upgrade(|error| tracing::debug!(%error, "a socket could not be opened"))
-        .on_upgrade(move |socket| {
-            let sockets = shared.connections.sockets.clone();
-            sockets.track_future(async move {
-                let _slot = slot;
-                socket::serve(shared, socket, bare, place, speaks).await;
-            })
+    upgrade.on_failed_upgrade(|error| tracing::debug!(%error, "a socket could not be opened")).on_upgrade(move |socket| {
+        let sockets = shared.connections.sockets.clone();
+        sockets.track_future(async move {
+            let _slot = slot;
+            socket::serve(shared, socket, bare, place, speaks).await;
         })
+    })
 }
 
 /// What a connection's operations know of the request that opened it.
@@ -246,9 +246,8 @@ mod tests {
 
     #[test]
     fn the_host_that_was_asked_is_our_own_origin() {
-        let own = |origin: &'static str, host: &'static str| {
-            is_own(&HeaderValue::from_static(origin), Some(&HeaderValue::from_static(host)))
-        };
+        let own =
+            |origin: &'static str, host: &'static str| is_own(&HeaderValue::from_static(origin), Some(&HeaderValue::from_static(host)));
         assert!(own("http://127.0.0.1:8080", "127.0.0.1:8080"));
         assert!(own("https://API.example.com", "api.example.com"));
         for (origin, host) in [

@@ -12,10 +12,10 @@ use serde_json::{Map, Value as Json};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{Live, RECHECKS, is_good};
 use super::message::{self, Close, Heard};
 use super::operation::{self, End, Said, Voice, WAITING};
 use super::places::Place;
+use super::{Live, RECHECKS, is_good};
 use crate::error::{Code, Error};
 use crate::graphql::front_door::{GraphqlRequest, Method};
 use crate::http::guard::BUSINESS;

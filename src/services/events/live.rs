@@ -47,11 +47,8 @@ mod tests {
 
     #[test]
     fn every_event_but_two_tells_of_something_that_can_be_watched() {
-        let silent: Vec<&str> = Event::samples()
-            .iter()
-            .filter(|event| subject(event, EventId::from(uuid::Uuid::nil())).is_none())
-            .map(Event::name)
-            .collect();
+        let silent: Vec<&str> =
+            Event::samples().iter().filter(|event| subject(event, EventId::from(uuid::Uuid::nil())).is_none()).map(Event::name).collect();
         assert_eq!(silent, ["business.registered", "webhook_endpoint.disabled"]);
     }
 }

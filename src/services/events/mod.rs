@@ -12,9 +12,9 @@ use crate::store::outbox::{self, StoredEvent};
 use crate::store::{Instant, Tenant};
 
 mod catalogue;
-mod live;
 #[cfg(test)]
 mod catalogue_tests;
+mod live;
 mod money;
 mod verification;
 
