@@ -3,7 +3,6 @@
 //! `cargo test --test browser -- --ignored`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]
 #[path = "it/database.rs"]
 mod database;
 #[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]

@@ -128,6 +128,7 @@ async fn another_business_hears_nothing(db: TestDatabase) {
 
 async fn who_may_not_read_it_may_not_listen_for_it(db: TestDatabase) {
     let world = World::at(db, NOW).await;
+    world.seed_catalogue().await;
     let (server, _) = serving(&world, quick()).await;
     let (ann, business) = register(&server, "ann").await;
     world.colleague(TenantScope::proved(BusinessId::parse(&business).unwrap()), Role::Member, "max@example.com").await;

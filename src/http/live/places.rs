@@ -78,6 +78,11 @@ impl Place {
             // Products ask for all of their customers.
             Caller::Anonymous | Caller::Service { .. } | Caller::Staff { .. } => return Ok(()),
         };
+        self.is_of_one(who)
+    }
+
+    /// The same, of one by their id.
+    fn is_of_one(&mut self, who: Uuid) -> Result<(), Error> {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if self.caller.is_none() {
             one_more(&mut taken.callers, who, self.places.per_caller)?;
@@ -121,13 +126,6 @@ fn one_less<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{SessionId, UserId};
-    use crate::store::TenantScope;
-
-    fn person(number: u128) -> Caller {
-        let scope = TenantScope::proved(Uuid::nil().into());
-        Caller::User { user: UserId::from(Uuid::from_u128(number)), session: SessionId::from(Uuid::nil()), scope }
-    }
 
     #[test]
     fn each_limit_holds_by_itself_and_a_place_that_is_left_is_free() {
@@ -139,10 +137,10 @@ mod tests {
         assert!(places.take(here).is_err(), "two from one address");
         let third = places.take(there).unwrap();
         assert!(places.take(None).is_err(), "three of all");
-        first.is_of(person(1)).unwrap();
-        first.is_of(person(1)).unwrap();
-        assert!(second.is_of(person(1)).is_err(), "one of a person");
-        second.is_of(person(2)).unwrap();
+        first.is_of_one(Uuid::from_u128(1)).unwrap();
+        first.is_of_one(Uuid::from_u128(1)).unwrap();
+        assert!(second.is_of_one(Uuid::from_u128(1)).is_err(), "one of a person");
+        second.is_of_one(Uuid::from_u128(2)).unwrap();
         drop((first, second, third));
         let taken = places.taken.lock().unwrap();
         assert_eq!((taken.all, taken.callers.len(), taken.addresses.len()), (0, 0, 0));
