@@ -8,6 +8,7 @@ use bytes::Bytes;
 use evolve_business::config::KeyMaterial;
 use evolve_business::graphql::scalars;
 use evolve_business::http::graphql::reads_form;
+use evolve_business::http::live::reads_message;
 use evolve_business::ids::{BusinessId, InvoiceId, SessionId, UserId};
 use evolve_business::security::access_key::AccessKey;
 use evolve_business::security::cursor::CursorKey;
@@ -83,6 +84,15 @@ pub(crate) fn forms(data: &[u8]) {
     // And as the type itself.
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = runtime.block_on(reads_form(text, Bytes::from_static(b"--evolve--")));
+    }
+}
+
+/// Messages of sockets: what is one is JSON of an object with a type.
+pub(crate) fn messages(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if reads_message(text) {
+        let read: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON was read: {text}"));
+        assert!(read["type"].is_string(), "a message without a type was read: {text}");
     }
 }
 

@@ -26,6 +26,7 @@ use crate::graphql::schema::front_door;
 use crate::graphql::staff;
 use crate::http::business::BusinessExecutor;
 use crate::http::graphiql::{DemoUser, GraphiqlSettings};
+use crate::http::live::{Connections, LiveSettings};
 use crate::http::rates::Rates;
 use crate::http::router::{BUSINESS_PATH, Routes, router};
 use crate::http::staff::StaffExecutor;
@@ -63,6 +64,8 @@ pub struct App {
     proxies: Arc<[Network]>,
     /// How often one may ask.
     rates: Arc<Rates>,
+    /// The live connections of this process.
+    pub live: Arc<Connections>,
     /// What Stripe signs its events with; none without Stripe.
     stripe_secrets: Option<Arc<[SecretString]>>,
 }
@@ -107,7 +110,7 @@ impl App {
             rng,
         });
         let app = Self::of(ports, keys.cursor, sandbox, door_limits(settings))?;
-        let app = app.behind(settings.proxies()).asked_at(Rates::new(settings.rates));
+        let app = app.behind(settings.proxies()).asked_at(Rates::new(settings.rates)).live_within(live_limits(settings));
         Ok(match &settings.stripe {
             Some(stripe) => app.hearing_stripe(stripe.webhook_secrets.clone()),
             None => app,
@@ -133,6 +136,7 @@ impl App {
             staff_door,
             proxies: Arc::new([]),
             rates: Arc::new(Rates::none()),
+            live: Connections::new(LiveSettings::default()),
             stripe_secrets: None,
         })
     }
@@ -147,6 +151,12 @@ impl App {
     #[must_use]
     pub fn asked_at(self, rates: Rates) -> Self {
         Self { rates: Arc::new(rates), ..self }
+    }
+
+    /// The same house with limits of live connections.
+    #[must_use]
+    pub fn live_within(self, settings: LiveSettings) -> Self {
+        Self { live: Connections::new(settings), ..self }
     }
 
     /// The same house with an ear for the events that Stripe signs with one of these.
@@ -183,6 +193,7 @@ impl App {
                 rates: Arc::clone(&self.rates),
             },
             staff_door: Arc::clone(&self.staff_door),
+            live: Arc::clone(&self.live),
             limits,
             graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },
             cors_origins,
@@ -270,6 +281,19 @@ pub fn door_limits(settings: &Settings) -> Limits {
 pub fn request_limits(settings: &Settings) -> graphql::Settings {
     let max_body_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
     graphql::Settings { max_body_bytes, time_limit: settings.limits.request_time() }
+}
+
+/// What live connections may take as the settings give it.
+fn live_limits(settings: &Settings) -> LiveSettings {
+    let number = |given: u32| usize::try_from(given).unwrap_or(usize::MAX);
+    let given = settings.live;
+    LiveSettings {
+        connections: number(given.connections),
+        per_caller: number(given.per_caller),
+        per_address: number(given.per_address),
+        operations: number(given.operations),
+        ..LiveSettings::default()
+    }
 }
 
 /// What connections may take as the settings give it.

@@ -96,6 +96,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How often one may ask.
     pub rates: RateSettings,
+    /// How many live connections there may be.
+    pub live: LiveLimits,
     /// Sandbox alone: whether webhooks may go to this machine too, unencrypted as well.
     pub webhooks_to_loopback: bool,
     /// Sandbox alone: how long the sandbox gateway waits between taking money and answering.
@@ -268,6 +270,19 @@ pub struct PasswordSettings {
     pub running: u32,
     /// Hashes that wait for one that runs; any more are refused.
     pub waiting: u32,
+}
+
+/// How many live connections there may be: sockets and event streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveLimits {
+    /// Of this process.
+    pub connections: u32,
+    /// Of one person or one key; 0 for any number.
+    pub per_caller: u32,
+    /// From one address; 0 for any number.
+    pub per_address: u32,
+    /// Operations of one connection at a time.
+    pub operations: u32,
 }
 
 /// What a request may take.

@@ -124,6 +124,11 @@
 //!     tests: `every_column_of_both_databases_is_classified`, `an_export_has_every_personal_column_and_no_secret`
 //! 44. Nothing of an erased business is left but what tax law keeps, and its audit chain holds.
 //!     test: `nothing_of_an_erased_business_is_left_but_what_tax_law_keeps`
+//! 45. Nothing of another business, and nothing that its caller may not read, is told to who listens, and nobody is listened to for ever.
+//!     tests: `another_business_hears_nothing`, `who_may_not_read_it_may_not_listen_for_it`, `a_socket_ends_with_what_it_was_opened_by`
+//! 46. A change at one server reaches who listens at another, and one that nobody told of is found.
+//!     tests: `a_change_at_one_server_reaches_who_listens_at_another`,
+//!     `a_change_that_nobody_told_of_is_found_by_looking_back_and_told_once`, `a_connection_that_is_lost_loses_no_change`
 //!
 //! # Global by design
 //!

@@ -1,9 +1,8 @@
-//! The program as clients of other makes meet it: GraphiQL in a browser, and the audits of GraphQL over HTTP. They need
+//! The program as clients of other makes meet it: GraphiQL in a browser, the audits of GraphQL over HTTP, and clients of live updates. They need
 //! Node, Chromium and what `npm ci` installs in `tests/browser` and `tests/audits`, so they run where those are:
 //! `cargo test --test browser -- --ignored`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]
 #[path = "it/database.rs"]
 mod database;
 #[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]
@@ -46,6 +45,7 @@ macro_rules! both {
 both! {
     the_demo_user_subscribes_pays_upgrades_and_cancels_in_graphiql => crate::walks_through_graphiql;
     every_audit_of_graphql_over_http_passes => crate::passes_the_audits;
+    clients_of_other_makes_hear_of_a_change_at_another_server => crate::hears_live_updates;
 }
 
 /// With the demo data that the server makes by itself on an empty database.
@@ -62,10 +62,28 @@ async fn passes_the_audits(db: TestDatabase) {
     node("tests/audits/run.mjs", &[&server.endpoint()], &server).await;
 }
 
+async fn hears_live_updates(db: TestDatabase) {
+    server::seed(&db);
+    let within = if db.kind == database::Kind::Postgres { "1000" } else { "30000" };
+    let (one, other) = (Server::start(&db, &[]).await, Server::start(&db, &[]).await);
+    node_with("tests/audits/live.mjs", &[&one.endpoint(), &other.endpoint()], &other, &[("WITHIN_MS", within)]).await;
+}
+
 /// Runs a script; what it and the server said is shown when it fails.
 async fn node(script: &str, arguments: &[&str], server: &Server) {
+    node_with(script, arguments, server, &[]).await;
+}
+
+/// The same, with more in its environment.
+async fn node_with(script: &str, arguments: &[&str], server: &Server, environment: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = Command::new("node").arg(root.join(script)).args(arguments).current_dir(root).kill_on_drop(true).output();
+    let run = Command::new("node")
+        .arg(root.join(script))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root)
+        .kill_on_drop(true)
+        .output();
     let output = tokio::time::timeout(SCRIPT_LIMIT, run).await.unwrap().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}: {}\n{said}\n{}", output.status, server.log());

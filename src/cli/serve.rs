@@ -1,5 +1,6 @@
 //! `serve`: serves the API, and works by the clock beside it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -11,10 +12,13 @@ use crate::app::{self, App};
 use crate::config::{Mode, Settings};
 use crate::error::Cause;
 use crate::http::server::{self, Stopped};
-use crate::worker::{Sweeper, Worker, WorkerSettings};
+use crate::worker::{Listener, ListenerSettings, Sweeper, Worker, WorkerSettings};
 
 /// How long the worker may take to finish what it is doing, and to give back what it could not: longer than it gives its jobs.
 const WORKER_STOP: Duration = Duration::from_secs(30);
+
+/// How long sockets may take to hear that the server goes away.
+const SOCKETS_STOP: Duration = Duration::from_secs(5);
 
 /// Serves until a signal; requests in flight finish, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
@@ -28,20 +32,25 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     greet(&listener, demo.as_ref())?;
 
     let stopping = CancellationToken::new();
+    tokio::spawn(Listener::new(app.ports.clone(), ListenerSettings::default(), stopping.clone()).run());
     let worker = settings.worker.then(|| {
         let worker =
             Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
         tokio::spawn(Sweeper::new(app.ports.clone(), settings.keep_usage(), stopping.clone()).run());
         tokio::spawn(worker.run())
     });
-    let told = stopping.clone();
+    let (told, live) = (stopping.clone(), Arc::clone(&app.live));
     let shutdown = async move {
         let signal = stop.await;
         tracing::info!(signal, "stopping: requests in flight finish");
         told.cancel();
+        live.stop();
     };
     if let Stopped::Cut { connections } = server::serve(listener, router, app::server_limits(&settings), shutdown).await {
         tracing::warn!(connections, "connections were cut");
+    }
+    if !app.live.stopped(SOCKETS_STOP).await {
+        tracing::warn!("sockets were cut");
     }
     if let Some(worker) = worker
         && tokio::time::timeout(WORKER_STOP, worker).await.is_err()

@@ -14,6 +14,8 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     serve::prepare(&settings).await?;
     let app = App::build(&settings).await?;
     let stopping = CancellationToken::new();
+    // Whoever watches at the processes that serve hears of what is done here.
+    app.ports.store.announce_changes(app.ports.ids.next_uuid());
     let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
     tokio::spawn(Sweeper::new(app.ports.clone(), settings.keep_usage(), stopping.clone()).run());
     tokio::spawn(async move {

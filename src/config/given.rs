@@ -238,6 +238,18 @@ given! {
     /// How many requests a minute may come from one address without saying who asks; 0 is any number [default: 600]
     #[arg(long, global = true, env = "EVOLVE_REQUESTS_PER_ADDRESS", value_name = "COUNT", help_heading = LIMITS)]
     requests_per_address: u32,
+    /// How many live connections (sockets and event streams) this process may have [default: 512]
+    #[arg(long, global = true, env = "EVOLVE_LIVE_CONNECTIONS", value_name = "COUNT", help_heading = LIMITS)]
+    live_connections: u32,
+    /// How many live connections one person or one key may have; 0 is any number [default: 32]
+    #[arg(long, global = true, env = "EVOLVE_LIVE_PER_CALLER", value_name = "COUNT", help_heading = LIMITS)]
+    live_per_caller: u32,
+    /// How many live connections may come from one address; 0 is any number [default: 128]
+    #[arg(long, global = true, env = "EVOLVE_LIVE_PER_ADDRESS", value_name = "COUNT", help_heading = LIMITS)]
+    live_per_address: u32,
+    /// How many operations one live connection may have at a time [default: 20]
+    #[arg(long, global = true, env = "EVOLVE_LIVE_OPERATIONS", value_name = "COUNT", help_heading = LIMITS)]
+    live_operations: u32,
 
     /// Which lines are logged, e.g. `debug` or `info,sqlx=warn` [default: info]
     #[arg(long, global = true, env = "EVOLVE_LOG", value_name = "FILTER", help_heading = LOGS)]

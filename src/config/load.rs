@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LogFormat, LogSettings, MailSettings, Mode, PasswordSettings,
-    RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls, StripeSettings,
+    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LiveLimits, LogFormat, LogSettings, MailSettings, Mode,
+    PasswordSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls, StripeSettings,
 };
 
 /// The file that is read when none is named.
@@ -116,6 +116,12 @@ impl Settings {
             rates: RateSettings {
                 per_caller: given.requests_per_caller.unwrap_or(1_200),
                 per_address: given.requests_per_address.unwrap_or(600),
+            },
+            live: LiveLimits {
+                connections: given.live_connections.unwrap_or(512),
+                per_caller: given.live_per_caller.unwrap_or(32),
+                per_address: given.live_per_address.unwrap_or(128),
+                operations: given.live_operations.unwrap_or(20),
             },
             limits: Limits {
                 body_bytes: given.body_bytes.unwrap_or(1 << 20),

@@ -47,7 +47,7 @@ impl Settings {
     }
 
     fn check_ranges(&self, problems: &mut Vec<String>) {
-        let Self { database, sessions, passwords, limits, rates, .. } = self;
+        let Self { database, sessions, passwords, limits, rates, live, .. } = self;
         let lane_memory = passwords.lanes.saturating_mul(LANE_MEMORY_KIB_MIN);
         let ranges = [
             ("EVOLVE_DATABASE_READERS", database.readers, 1..=1_000),
@@ -69,6 +69,10 @@ impl Settings {
             ("EVOLVE_CONNECTIONS", limits.connections, 1..=1_000_000),
             ("EVOLVE_REQUESTS_PER_CALLER", rates.per_caller, 0..=1_000_000),
             ("EVOLVE_REQUESTS_PER_ADDRESS", rates.per_address, 0..=1_000_000),
+            ("EVOLVE_LIVE_CONNECTIONS", live.connections, 1..=1_000_000),
+            ("EVOLVE_LIVE_PER_CALLER", live.per_caller, 0..=1_000_000),
+            ("EVOLVE_LIVE_PER_ADDRESS", live.per_address, 0..=1_000_000),
+            ("EVOLVE_LIVE_OPERATIONS", live.operations, 1..=1_000),
         ];
         problems.extend(ranges.into_iter().filter_map(|(name, value, range)| out_of_range(name, value, &range)));
     }

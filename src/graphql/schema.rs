@@ -1,20 +1,30 @@
 //! What the schemas have in common: how one is printed, and the front door that its documents pass.
 
-use async_graphql::{EmptySubscription, ObjectType, SDLExportOptions, ValidationMode};
+use async_graphql::{EmptySubscription, ObjectType, SDLExportOptions, SubscriptionType, ValidationMode};
 
 use super::front_door::{BuildError, FrontDoor, Limits};
 use super::scalars;
 
-/// A schema without live updates.
-pub type Schema<Q, M> = async_graphql::Schema<Q, M, EmptySubscription>;
+/// A schema, without live updates unless it says which.
+pub type Schema<Q, M, S = EmptySubscription> = async_graphql::Schema<Q, M, S>;
 
 /// Builds a schema. Documents reach it through the front door alone, which validates them in full.
-pub fn build<Q: ObjectType + Default + 'static, M: ObjectType + Default + 'static>() -> Schema<Q, M> {
-    async_graphql::Schema::build(Q::default(), M::default(), EmptySubscription).validation_mode(ValidationMode::Fast).finish()
+pub fn build<Q, M, S>() -> Schema<Q, M, S>
+where
+    Q: ObjectType + Default + 'static,
+    M: ObjectType + Default + 'static,
+    S: SubscriptionType + Default + 'static,
+{
+    async_graphql::Schema::build(Q::default(), M::default(), S::default()).validation_mode(ValidationMode::Fast).finish()
 }
 
 /// The schema's definition, as it is printed.
-pub fn sdl<Q: ObjectType + 'static, M: ObjectType + 'static>(schema: &Schema<Q, M>) -> String {
+pub fn sdl<Q, M, S>(schema: &Schema<Q, M, S>) -> String
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
     schema.sdl_with_options(options)
 }
@@ -23,10 +33,12 @@ pub fn sdl<Q: ObjectType + 'static, M: ObjectType + 'static>(schema: &Schema<Q, 
 ///
 /// # Errors
 /// [`BuildError`] where the schema or a scalar's name is not valid: a fault of the build.
-pub fn front_door<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    schema: &Schema<Q, M>,
-    limits: Limits,
-) -> Result<FrontDoor, BuildError> {
+pub fn front_door<Q, M, S>(schema: &Schema<Q, M, S>, limits: Limits) -> Result<FrontDoor, BuildError>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     let mut door = FrontDoor::new(&sdl(schema), limits)?;
     // Files come to one of the two APIs alone.
     let defined: Vec<_> = scalars::CHECKS.iter().filter(|(name, _)| door.defines_scalar(name)).collect();

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use async_graphql::{ObjectType, PathSegment, Response, ServerError, Value};
+use async_graphql::{ObjectType, PathSegment, Response, ServerError, SubscriptionType, Value};
+use futures::StreamExt as _;
+use http::HeaderMap;
 use http::request::Parts;
 
 use super::client_address::client_address;
@@ -13,6 +15,7 @@ use super::rates::Rates;
 use crate::config::Network;
 use crate::error::Error;
 use crate::graphql::business::Schema;
+use crate::graphql::business::live::Occasion;
 use crate::graphql::context::RequestContext;
 use crate::graphql::front_door::Admitted;
 use crate::graphql::root_fields::root_fields;
@@ -44,9 +47,7 @@ impl Executor for BusinessExecutor {
     const TAKES_FILES: bool = true;
 
     async fn may_upload(&self, parts: &Parts) -> Result<(), Error> {
-        let customers = CustomerService::new(self.ports.clone());
-        let found = guard::caller(&customers, &self.keys, &parts.headers).await;
-        match self.rates.count(found, client_address(parts, &self.proxies))? {
+        match self.caller(parts).await? {
             Caller::Anonymous => Err(Error::Unauthenticated),
             Caller::User { .. } | Caller::Key { .. } => Ok(()),
             Caller::Service { .. } | Caller::Staff { .. } => Err(Error::Forbidden),
@@ -54,9 +55,7 @@ impl Executor for BusinessExecutor {
     }
 
     async fn execute(&self, parts: &Parts, mut admitted: Admitted) -> Result<Response, Error> {
-        let customers = CustomerService::new(self.ports.clone());
-        let address = client_address(parts, &self.proxies);
-        let caller = self.rates.count(guard::caller(&customers, &self.keys, &parts.headers).await, address)?;
+        let (caller, address) = (self.caller(parts).await?, self.address(parts));
         if let Caller::Service { .. } = caller {
             let refused = beyond_a_service_key(&mut admitted)?;
             if !refused.is_empty() {
@@ -69,9 +68,45 @@ impl Executor for BusinessExecutor {
     }
 }
 
+impl BusinessExecutor {
+    /// Who the credentials of `headers` are, which is not counted as a request.
+    pub(super) async fn find(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        guard::caller(&CustomerService::new(self.ports.clone()), &self.keys, headers).await
+    }
+
+    /// Who sends a request, counted.
+    pub(super) async fn caller(&self, parts: &Parts) -> Result<Caller, Error> {
+        self.rates.count(self.find(&parts.headers).await, self.address(parts))
+    }
+
+    /// The address that a request comes from.
+    pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
+        client_address(parts, &self.proxies)
+    }
+
+    /// Whether the caller may still come in: their session or key is not over, and they still belong to the business.
+    pub(super) async fn is_still_in(&self, caller: Caller) -> Result<(), Error> {
+        match caller {
+            Caller::Anonymous | Caller::Staff { .. } => Err(Error::Unauthenticated),
+            Caller::Service { .. } => Ok(()),
+            Caller::User { .. } | Caller::Key { .. } => {
+                let context = RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), None);
+                context.access().await.map(drop)
+            }
+        }
+    }
+
+    /// Runs a listening operation once, for its beginning or for a change; nothing where there is nothing to tell.
+    pub(super) async fn listen(&self, caller: Caller, request: async_graphql::Request, occasion: Arc<Occasion>) -> Option<Response> {
+        let context = RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), None);
+        let request = request.data(Arc::new(context)).data(occasion);
+        self.schema.execute_stream(request).next().await
+    }
+}
+
 /// An error for each root field that a product's key may not ask for, what is public among them: the key is for a few
 /// fields about businesses, and is worth nothing elsewhere to whoever finds it. Where there is one, nothing runs.
-fn beyond_a_service_key(admitted: &mut Admitted) -> Result<Vec<ServerError>, Error> {
+pub(super) fn beyond_a_service_key(admitted: &mut Admitted) -> Result<Vec<ServerError>, Error> {
     let document = admitted.request.parsed_query().map_err(|_| Error::Corrupt("an admitted request has no document".into()))?;
     let beyond = root_fields(document).into_iter().filter(|field| !service_key_may(&field.name));
     let errors = beyond.map(|field| {
@@ -95,8 +130,8 @@ pub(super) struct Sender {
 }
 
 /// Runs an admitted operation for its caller.
-pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    schema: &schema::Schema<Q, M>,
+pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static>(
+    schema: &schema::Schema<Q, M, S>,
     ports: &Ports,
     cursors: &Arc<CursorKey>,
     sender: Sender,

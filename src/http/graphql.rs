@@ -22,7 +22,7 @@
 //! This room must never run a document that the front door did not let in, nor take a body of a type that a page of
 //! another site can send unasked.
 
-mod answer;
+pub(in crate::http) mod answer;
 pub(crate) mod media;
 pub(crate) mod stored;
 pub(crate) mod upload;
@@ -75,6 +75,18 @@ pub trait Executor: Send + Sync + 'static {
     /// [`Error::RateLimited`]. The future is dropped when the client goes or time is over, so work that must not stop half way
     /// runs in a task of its own.
     fn execute(&self, parts: &Parts, admitted: Admitted) -> impl Future<Output = Result<async_graphql::Response, Error>> + Send;
+}
+
+impl<E: Executor> Executor for Arc<E> {
+    const TAKES_FILES: bool = E::TAKES_FILES;
+
+    async fn may_upload(&self, parts: &Parts) -> Result<(), Error> {
+        E::may_upload(self, parts).await
+    }
+
+    async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<async_graphql::Response, Error> {
+        E::execute(self, parts, admitted).await
+    }
 }
 
 /// What a request may take.
@@ -141,9 +153,9 @@ pub fn handler<E: Executor, S: Clone + Send + Sync + 'static>(door: Arc<FrontDoo
 
 /// Why a request could not be read.
 #[derive(Clone, Copy)]
-struct Unreadable {
-    status: StatusCode,
-    message: &'static str,
+pub(in crate::http) struct Unreadable {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) message: &'static str,
 }
 
 const fn unreadable(status: StatusCode, message: &'static str) -> Unreadable {
@@ -173,7 +185,7 @@ impl<E: Executor> Shared<E> {
         }
         let (method, read) = match parts.method {
             HttpMethod::GET => (Method::Get, from_query(&parts.uri)),
-            HttpMethod::POST => (Method::Post, self.read_body(&parts.headers, body).await),
+            HttpMethod::POST => (Method::Post, read_body(&parts.headers, body, self.settings.max_body_bytes).await),
             _ => return asked.wrong_method("GET, POST", "GraphQL is asked by GET or POST."),
         };
         let request = match read {
@@ -225,37 +237,40 @@ impl<E: Executor> Shared<E> {
             Err(_elapsed) => asked.stopped(&Error::Timeout),
         }
     }
+}
 
-    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<GraphqlRequest, Unreadable> {
-        if !media::is_json(headers) {
-            return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
-        }
-        let bytes = self.collect(headers, body).await?;
-        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'{') => {}
-            // A list would be read as the fields of a request in their order.
-            Some(b'[') => return Err(unreadable(StatusCode::BAD_REQUEST, "Batches are not accepted: one request, one operation.")),
-            _ => return Err(unreadable(StatusCode::BAD_REQUEST, "The body is a JSON object.")),
-        }
-        let payload: Payload = serde_json::from_slice(&bytes).map_err(|error| {
-            if error.is_data() { NOT_A_REQUEST } else { unreadable(StatusCode::BAD_REQUEST, "The body is not valid JSON.") }
-        })?;
-        payload.into_request()
+/// The request of a body of at most `limit` bytes.
+///
+/// # Errors
+/// How it is none.
+pub(in crate::http) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<GraphqlRequest, Unreadable> {
+    if !media::is_json(headers) {
+        return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
     }
+    let bytes = collect(headers, body, limit).await?;
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => {}
+        // A list would be read as the fields of a request in their order.
+        Some(b'[') => return Err(unreadable(StatusCode::BAD_REQUEST, "Batches are not accepted: one request, one operation.")),
+        _ => return Err(unreadable(StatusCode::BAD_REQUEST, "The body is a JSON object.")),
+    }
+    let payload: Payload = serde_json::from_slice(&bytes).map_err(|error| {
+        if error.is_data() { NOT_A_REQUEST } else { unreadable(StatusCode::BAD_REQUEST, "The body is not valid JSON.") }
+    })?;
+    payload.into_request()
+}
 
-    async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
-        let limit = self.settings.max_body_bytes;
-        if announced(headers).is_some_and(|length| length > limit) {
-            return Err(TOO_LARGE);
+async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unreadable> {
+    if announced(headers).is_some_and(|length| length > limit) {
+        return Err(TOO_LARGE);
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if caused_by::<LengthLimitError>(&*error) => Err(TOO_LARGE),
+        Err(error) if caused_by::<BodyTimedOut>(&*error) => {
+            Err(unreadable(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."))
         }
-        match Limited::new(body, limit).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if caused_by::<LengthLimitError>(&*error) => Err(TOO_LARGE),
-            Err(error) if caused_by::<BodyTimedOut>(&*error) => {
-                Err(unreadable(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."))
-            }
-            Err(_) => Err(unreadable(StatusCode::BAD_REQUEST, "The body ended early.")),
-        }
+        Err(_) => Err(unreadable(StatusCode::BAD_REQUEST, "The body ended early.")),
     }
 }
 
@@ -272,7 +287,7 @@ fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 's
 /// A request as JSON; each key at most once, which serde holds, others ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload {
+pub(in crate::http) struct Payload {
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<Map<String, Json>>,
@@ -289,7 +304,7 @@ impl Payload {
         }
     }
 
-    fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
+    pub(in crate::http) fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
         Ok(GraphqlRequest {
             query: self.query.ok_or(NOT_A_REQUEST)?,
             operation_name: self.operation_name,

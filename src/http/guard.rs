@@ -15,7 +15,7 @@ use crate::services::staff::StaffService;
 /// The most characters of a user agent that are kept.
 const MAX_USER_AGENT_CHARS: usize = 256;
 /// Names the business that a product asks about.
-const BUSINESS: &str = "evolve-business";
+pub(super) const BUSINESS: &str = "evolve-business";
 
 /// Who is calling at the business API; anonymous without an `Authorization` header.
 ///

@@ -75,7 +75,7 @@ impl Rates {
 }
 
 /// Whoever has one address of a network of IPv6 has all 2⁶⁴ of it.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

@@ -6,8 +6,7 @@
 
 use axum::Router;
 
-use super::business::BusinessExecutor;
-use super::graphql::Endpoint;
+use super::graphql::{Endpoint, Executor};
 use super::graphql::stored::{Kind, Stored, Takes};
 use crate::clock::SharedClock;
 
@@ -55,7 +54,7 @@ const PATHS: &[(&str, &[Stored])] = &[
 ];
 
 /// The routes, answered by `endpoint`.
-pub fn router(endpoint: &Endpoint<BusinessExecutor>, clock: &SharedClock) -> Router {
+pub fn router<E: Executor>(endpoint: &Endpoint<E>, clock: &SharedClock) -> Router {
     PATHS
         .iter()
         .fold(Router::new(), |router, (path, stored)| router.route(&format!("{BASE}{path}"), endpoint.stored(stored, clock.clone())))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use secrecy::SecretString;
@@ -13,6 +14,7 @@ use super::graphiql::GraphiqlSettings;
 use super::graphql::Endpoint;
 use super::graphql::stored::{KEY, KEY_DERIVED};
 use super::graphql::upload::PREFLIGHT;
+use super::live::{self, Connections, Live};
 use super::staff::StaffExecutor;
 use super::{files, graphiql, graphql, headers, health, request_id, rest, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
@@ -20,6 +22,9 @@ use crate::graphql::front_door::FrontDoor;
 
 /// Where the business API is asked.
 pub const BUSINESS_PATH: &str = "/graphql";
+
+/// Where sockets of the business API are opened.
+pub const LIVE_PATH: &str = "/graphql/ws";
 
 /// Where the staff API is asked.
 pub const STAFF_PATH: &str = "/staff/graphql";
@@ -34,6 +39,8 @@ pub struct Routes {
     pub staff: StaffExecutor,
     /// Its front door.
     pub staff_door: Arc<FrontDoor>,
+    /// The live connections of this process.
+    pub live: Arc<Connections>,
     /// What a request may take.
     pub limits: graphql::Settings,
     /// The GraphiQL page.
@@ -48,7 +55,7 @@ pub struct Routes {
 
 /// The whole router.
 pub fn router(routes: Routes) -> Router {
-    let Routes { executor, door, staff, staff_door, limits, graphiql: page, cors_origins, stripe_secrets, sandbox } = routes;
+    let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, sandbox } = routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let is_encrypted = ports.public_url.starts_with("https://");
@@ -56,11 +63,21 @@ pub fn router(routes: Routes) -> Router {
         let store = store.clone();
         async move { store.ping().await.map_err(|error| format!("{error:?}")) }
     };
+    let executor = Arc::new(executor);
+    let live = Arc::new(Live {
+        executor: Arc::clone(&executor),
+        door: Arc::clone(&door),
+        max_bytes: limits.max_body_bytes,
+        time_limit: limits.time_limit,
+        connections: live,
+        origins: cors_origins.clone(),
+    });
     let business = Endpoint::new(door, executor, limits);
     let api = Router::new()
-        .route(BUSINESS_PATH, business.handler())
+        .route(BUSINESS_PATH, business.handler().layer(from_fn_with_state(Arc::clone(&live), live::divert)))
         .merge(rest::router(&business, &ports.clock))
         .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
+        .merge(live::router(LIVE_PATH, live))
         .layer(cors(cors_origins));
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
     if let Some(secrets) = stripe_secrets {

@@ -176,11 +176,12 @@ impl Server {
         let service = {
             let (activity, router, limits) = (Arc::clone(&activity), self.router.clone(), self.limits);
             service_fn(move |request: http::Request<Incoming>| {
-                let busy = Activity::begin(&activity);
+                let busy = InFlight(Arc::new(Activity::begin(&activity)));
                 let timeout = if is_form(request.headers()) { limits.upload_timeout } else { limits.body_timeout };
                 let mut request = request.map(|body| TimedBody::wrap(body, timeout));
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(slot.clone());
+                request.extensions_mut().insert(busy.clone());
                 let answer = router.clone().oneshot(request);
                 async move {
                     let answer = answer.await;
@@ -217,6 +218,7 @@ impl Server {
 }
 
 /// What happens on a connection: hyper bounds neither the wait for a connection's first bytes, nor its idle time.
+#[derive(Debug)]
 struct Activity {
     in_flight: AtomicUsize,
     begun: AtomicU64,
@@ -224,7 +226,13 @@ struct Activity {
 }
 
 /// A request in flight, until it is dropped.
+#[derive(Debug)]
 struct Busy(Arc<Activity>);
+
+/// A request in flight, in its extensions: whoever keeps a clone keeps its connection from being taken for idle, as an answer does
+/// that goes on.
+#[derive(Debug, Clone)]
+pub struct InFlight(#[expect(dead_code, reason = "it is there to be dropped")] Arc<Busy>);
 
 impl Activity {
     fn new() -> Self {

@@ -40,6 +40,7 @@ pub mod events;
 mod file_links;
 pub mod idempotency;
 pub mod keys;
+pub mod live;
 pub mod notifications;
 pub mod payments;
 pub mod printing;

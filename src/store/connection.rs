@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use tokio_util::task::TaskTracker;
 
+use super::live::Hub;
 use crate::clock::SharedClock;
 use crate::error::Error;
 
@@ -81,6 +82,8 @@ struct Inner {
     clock: SharedClock,
     /// Transactions under way, so that a graceful stop waits for them.
     tasks: TaskTracker,
+    /// Who watches changes.
+    hub: Arc<Hub>,
 }
 
 impl Store {
@@ -104,7 +107,8 @@ impl Store {
         if !sqlite {
             check_snapshots(&reader).await?;
         }
-        let inner = Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new() };
+        let inner =
+            Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new(), hub: Arc::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -251,6 +255,11 @@ impl Store {
     /// The clock.
     pub(super) fn clock(&self) -> &SharedClock {
         &self.inner.clock
+    }
+
+    /// Who watches changes.
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.inner.hub
     }
 
     /// Transactions under way.

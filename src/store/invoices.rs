@@ -15,6 +15,7 @@ use super::entity::invoices::{
     credit_entry, credit_note, credit_note_line, invoice, invoice_counter, invoice_line, invoice_register, invoice_tax,
 };
 use super::entity::payments::payment;
+use super::live::Subject;
 use crate::billing::invoice::LineKind;
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus};
 use crate::error::Error;
@@ -94,6 +95,7 @@ pub async fn payable(tenant: &Tenant, subscription: SubscriptionId) -> Result<Ve
 pub async fn insert(tenant: &Tenant, row: Invoice, lines: Vec<InvoiceLine>, taxes: Vec<InvoiceTax>) -> Result<Invoice, Error> {
     tenant.insert_many::<invoice::Entity, _>(vec![row.clone().into_active_model().reset_all()]).await?;
     insert_contents(tenant, lines, taxes).await?;
+    tenant.changed(Subject::Invoice(row.id));
     Ok(row)
 }
 
@@ -147,6 +149,7 @@ async fn delete_contents(tenant: &Tenant, draft: InvoiceId) -> Result<(), Error>
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: &Invoice) -> Result<(), Error> {
+    tenant.changed(Subject::Invoice(row.id));
     tenant.save::<invoice::Entity, _>(row.clone().into_active_model().reset_all()).await
 }
 
@@ -203,6 +206,7 @@ pub async fn credit_note_lines(tenant: &Tenant, notes: &[CreditNoteId]) -> Resul
 /// # Errors
 /// The database's fault.
 pub async fn insert_credit_note(tenant: &Tenant, row: CreditNote, lines: Vec<CreditNoteLine>) -> Result<CreditNote, Error> {
+    tenant.changed(Subject::Invoice(row.invoice_id));
     let made = tenant.insert::<credit_note::Entity, _>(row.into_active_model().reset_all()).await?;
     let lines = lines.into_iter().map(|line| line.into_active_model().reset_all()).collect();
     tenant.insert_many::<credit_note_line::Entity, _>(lines).await?;

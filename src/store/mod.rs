@@ -22,6 +22,8 @@ pub mod jobs;
 pub mod key_rotation;
 pub mod keys;
 pub mod ledger;
+pub mod live;
+pub mod live_others;
 pub mod mails;
 pub mod notifications;
 pub mod outbox;

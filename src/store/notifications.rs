@@ -3,17 +3,18 @@
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType,
-    QueryFilter as _, QuerySelect as _, RelationDef,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationDef,
 };
 
-use super::Tenant;
 use super::entity::customers::{member, user};
 use super::entity::notifications::{notification, notification_preference};
+use super::live::Subject;
 use super::page::{MAX_COUNT, Page, Window, newest_first};
 use super::tenant::Scoped;
 use super::types::{Channel, Instant, Role};
+use super::{System, Tenant};
 use crate::error::Error;
-use crate::ids::{NotificationId, NotificationPreferenceId, UserId};
+use crate::ids::{BusinessId, NotificationId, NotificationPreferenceId, UserId};
 
 pub use super::entity::notifications::notification::Model as Notification;
 pub use super::entity::notifications::notification_preference::Model as Preference;
@@ -93,6 +94,9 @@ pub async fn recipients(tenant: &Tenant, roles: &[Role], kind: &'static str) -> 
 /// # Errors
 /// The database's fault.
 pub async fn insert_new(tenant: &Tenant, rows: Vec<Notification>) -> Result<(), Error> {
+    for row in &rows {
+        tenant.changed(Subject::Notification(row.id, row.user_id));
+    }
     tenant.insert_new::<notification::Entity, _>(rows.into_iter().map(|row| row.into_active_model().reset_all()).collect()).await
 }
 
@@ -194,4 +198,13 @@ pub async fn set_preference(tenant: &Tenant, new: NewPreference<'_>) -> Result<(
             .filter(Column::Channel.eq(new.channel))
     };
     tenant.update_where::<notification_preference::Entity>(change).await.map(drop)
+}
+
+/// The notifications of these businesses whose ids were made after that one, the oldest first; `most` of them at most.
+///
+/// # Errors
+/// The database's fault.
+pub async fn since(system: &System, businesses: &[BusinessId], after: NotificationId, most: u64) -> Result<Vec<Notification>, Error> {
+    let newer = system.reader().select_of_businesses::<notification::Entity>(businesses).filter(notification::Column::Id.gt(after));
+    newer.order_by_asc(notification::Column::Id).limit(most).all().await
 }

@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 use super::entity::outbox::event;
-use super::{Tenant, webhooks};
+use super::live::Subject;
+use super::{System, Tenant, webhooks};
 use crate::error::Error;
-use crate::ids::EventId;
+use crate::ids::{BusinessId, EventId};
 
 pub use super::entity::outbox::event::Model as StoredEvent;
 
@@ -61,4 +64,18 @@ pub async fn insert_all(tenant: &Tenant, rows: Vec<StoredEvent>) -> Result<(), E
 /// The database's fault.
 pub async fn find(tenant: &Tenant, id: EventId) -> Result<Option<StoredEvent>, Error> {
     tenant.by_id::<event::Entity, _>(id).await
+}
+
+/// Notes what an event of this transaction tells of: whoever watches it is told when the transaction is committed.
+pub fn tell(tenant: &Tenant, subject: Subject, event: EventId) {
+    tenant.changed_by(subject, event);
+}
+
+/// The events of these businesses whose ids were made after that one, the oldest first; `most` of them at most.
+///
+/// # Errors
+/// The database's fault.
+pub async fn since(system: &System, businesses: &[BusinessId], after: EventId, most: u64) -> Result<Vec<StoredEvent>, Error> {
+    let newer = system.reader().select_of_businesses::<event::Entity>(businesses).filter(event::Column::Id.gt(after));
+    newer.order_by_asc(event::Column::Id).limit(most).all().await
 }

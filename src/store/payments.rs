@@ -10,6 +10,7 @@ use super::Tenant;
 use super::entity::invoices::invoice;
 use super::entity::payments::{payment, payment_method};
 use super::entity::subscriptions::subscription;
+use super::live::Subject;
 use super::types::{Day, Instant, PaymentMethodKind};
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, SubscriptionStatus};
 use crate::error::Error;
@@ -226,6 +227,7 @@ pub async fn insert_attempt(tenant: &Tenant, new: NewAttempt<'_>) -> Result<Paym
 /// Writes a payment, and its number on the invoice; answers it as it is written.
 async fn write(tenant: &Tenant, row: Payment) -> Result<Payment, Error> {
     tenant.insert_many(vec![row.clone().into_active_model().reset_all()]).await?;
+    tenant.changed(Subject::Payment(row.id));
     tenant
         .update_where::<invoice::Entity>(|update| {
             update.set(invoice::Column::Attempts, row.attempt).filter(invoice::Column::Id.eq(row.invoice_id))
@@ -342,6 +344,7 @@ pub async fn take_as(tenant: &Tenant, held: &Payment, to: PaymentStatus, now: In
         updated_at: Set(now),
         ..Default::default()
     };
+    tenant.changed(Subject::Payment(held.id));
     tenant.update(row).await
 }
 
@@ -403,6 +406,7 @@ pub async fn change_status(tenant: &Tenant, held: &Payment, to: PaymentStatus, c
         updated_at: Set(now),
         ..Default::default()
     };
+    tenant.changed(Subject::Payment(held.id));
     tenant.save(row).await
 }
 

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _};
 
 use super::Tenant;
 use super::entity::payments::{payment, refund};
+use super::live::Subject;
 use super::payments::Payment;
 use super::types::Instant;
 use crate::billing::lifecycle::{PaymentStatus, RefundStatus};
@@ -87,6 +88,7 @@ async fn refunding(tenant: &Tenant, payment: &Payment, refunding_minor: i64) -> 
         refunding_minor: Set(refunding_minor),
         ..Default::default()
     };
+    tenant.changed(Subject::Payment(payment.id));
     tenant.update(row).await
 }
 
@@ -111,6 +113,7 @@ pub async fn paid_back(tenant: &Tenant, payment: &Payment, amount_minor: i64, st
         updated_at: Set(now),
         ..Default::default()
     };
+    tenant.changed(Subject::Payment(payment.id));
     tenant.update(row).await.map(drop)
 }
 

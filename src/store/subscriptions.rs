@@ -7,6 +7,7 @@ use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, Que
 
 use super::Tenant;
 use super::entity::subscriptions::{pending_line, period, subscription, subscription_change};
+use super::live::Subject;
 use super::types::Instant;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
@@ -65,6 +66,7 @@ pub async fn had_trial(tenant: &Tenant, product: ProductId) -> Result<bool, Erro
 /// # Errors
 /// [`Error::UniqueViolation`] where the product has a live one.
 pub async fn insert(tenant: &Tenant, row: Subscription) -> Result<Subscription, Error> {
+    tenant.changed(Subject::Subscription(row.id));
     tenant.insert::<subscription::Entity, _>(row.into_active_model().reset_all()).await
 }
 
@@ -73,6 +75,7 @@ pub async fn insert(tenant: &Tenant, row: Subscription) -> Result<Subscription, 
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: &Subscription) -> Result<(), Error> {
+    tenant.changed(Subject::Subscription(row.id));
     tenant.save::<subscription::Entity, _>(row.clone().into_active_model().reset_all()).await
 }
 

@@ -4,6 +4,7 @@ use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, Que
 
 use super::Tenant;
 use super::entity::support::ticket;
+use super::live::Subject;
 use super::types::TicketStatus;
 use crate::error::Error;
 use crate::ids::TicketId;
@@ -17,6 +18,7 @@ pub use super::entity::support::ticket::Model as Ticket;
 /// # Errors
 /// The database's fault.
 pub async fn insert(tenant: &Tenant, row: Ticket) -> Result<i64, Error> {
+    tenant.changed(Subject::Ticket(row.id));
     let every = ticket::Column::Number.gte(1_i64);
     tenant.insert_next::<ticket::Entity, _>(row.into_active_model().reset_all(), ticket::Column::Number, every).await
 }
@@ -34,6 +36,7 @@ pub async fn lock(tenant: &Tenant, id: TicketId) -> Result<Option<Ticket>, Error
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: Ticket) -> Result<(), Error> {
+    tenant.changed(Subject::Ticket(row.id));
     tenant.save::<ticket::Entity, _>(row.into_active_model().reset_all()).await
 }
 
@@ -50,5 +53,6 @@ pub async fn count_live(tenant: &Tenant, most: u64) -> Result<u64, Error> {
 /// # Errors
 /// The database's fault.
 pub async fn insert_message(tenant: &Tenant, row: TicketMessage) -> Result<(), Error> {
+    tenant.changed(Subject::Ticket(row.ticket_id));
     tenant.insert_many(vec![row.into_active_model().reset_all()]).await
 }

@@ -8,6 +8,7 @@ use sea_orm::{
     Select, UpdateMany,
 };
 
+use super::live::Changes;
 use super::tenant::{Catalogue, Reader};
 use super::{Tenant, TenantScope};
 use crate::error::Error;
@@ -19,17 +20,19 @@ pub struct System {
     transaction: Arc<DatabaseTransaction>,
     /// Handed on to the tenants it opens.
     filter: bool,
+    /// What they have changed.
+    changes: Changes,
 }
 
 impl System {
     /// The system in `transaction`.
-    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, filter: bool) -> Self {
-        Self { transaction, filter }
+    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, filter: bool, changes: Changes) -> Self {
+        Self { transaction, filter, changes }
     }
 
     /// One business's rows, in the same transaction.
     pub fn tenant(&self, scope: TenantScope) -> Tenant {
-        Tenant::new(Arc::clone(&self.transaction), scope, self.filter)
+        Tenant::new(Arc::clone(&self.transaction), scope, self.filter, self.changes.clone())
     }
 
     /// Reads every business's rows, in the same transaction.

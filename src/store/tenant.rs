@@ -13,8 +13,9 @@ use sea_orm::{
     IntoActiveModel, Iterable as _, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
 
+use super::live::{Changes, Subject};
 use crate::error::Error;
-use crate::ids::{BusinessId, Id};
+use crate::ids::{BusinessId, EventId, Id};
 
 /// Which business a caller was found to act for. Made by the request guard and the few places that a test lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct Tenant {
     reader: Reader,
     /// The business.
     scope: TenantScope,
+    /// What the transaction has changed that somebody may be watching.
+    changes: Changes,
 }
 
 impl Deref for Tenant {
@@ -122,8 +125,18 @@ impl Deref for Tenant {
 
 impl Tenant {
     /// The tenant of `scope` in `transaction`.
-    pub(super) fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool) -> Self {
-        Self { reader: Reader::new(transaction, filter.then_some(scope.business())), scope }
+    pub(super) fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool, changes: Changes) -> Self {
+        Self { reader: Reader::new(transaction, filter.then_some(scope.business())), scope, changes }
+    }
+
+    /// Notes that something of this business was changed: whoever watches it is told when the transaction is committed.
+    pub(super) fn changed(&self, subject: Subject) {
+        self.changes.note(self.business(), subject, None);
+    }
+
+    /// As [`Tenant::changed`], of what an event tells of.
+    pub(super) fn changed_by(&self, subject: Subject, event: EventId) {
+        self.changes.note(self.business(), subject, Some(event));
     }
 
     /// The business.

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, SqliteTransa
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
+use super::live::Changes;
 use super::{Reader, Store, System, Tenant, TenantScope};
 use crate::error::{Error, Failure, Outcome};
 
@@ -29,7 +30,7 @@ enum Role {
 
 /// What is done in a transaction. One type for all that answer the same: the retries and the task around it, which are
 /// large, are compiled once for each answer and not once for each caller.
-type Work<T> = Box<dyn Fn(Arc<DatabaseTransaction>) -> BoxFuture<'static, Outcome<T>> + Send + Sync>;
+type Work<T> = Box<dyn Fn(Arc<DatabaseTransaction>, Changes) -> BoxFuture<'static, Outcome<T>> + Send + Sync>;
 
 impl Store {
     /// Runs `work` as the tenant of `scope` in one transaction, in a task of its own, and commits if it answers `Ok`.
@@ -44,7 +45,8 @@ impl Store {
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::App(Some(scope)), true, Box::new(move |transaction| Box::pin(work(Tenant::new(transaction, scope, filter))))).await
+        let work: Work<T> = Box::new(move |transaction, changes| Box::pin(work(Tenant::new(transaction, scope, filter, changes))));
+        self.run(Role::App(Some(scope)), true, work).await
     }
 
     /// As [`Store::write`], as the system: for the few places that look across tenants.
@@ -58,7 +60,7 @@ impl Store {
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::System, true, Box::new(move |transaction| Box::pin(work(System::new(transaction, filter))))).await
+        self.run(Role::System, true, Box::new(move |transaction, changes| Box::pin(work(System::new(transaction, filter, changes))))).await
     }
 
     /// As [`Store::write_system`], from a snapshot that changes nothing and waits for no writer.
@@ -72,7 +74,7 @@ impl Store {
         T: Send + 'static,
     {
         let filter = self.application_filter();
-        self.run(Role::System, false, Box::new(move |transaction| Box::pin(work(System::new(transaction, filter))))).await
+        self.run(Role::System, false, Box::new(move |transaction, changes| Box::pin(work(System::new(transaction, filter, changes))))).await
     }
 
     /// Runs `work` in a task that the caller's going away does not end.
@@ -98,11 +100,13 @@ impl Store {
     /// One try.
     async fn run_once<T: Send>(&self, role: Role, write: bool, work: &Work<T>) -> Outcome<T> {
         let transaction = Arc::new(self.begin(role, write).await?);
-        let outcome = work(Arc::clone(&transaction)).await;
+        let changes = Changes::default();
+        let outcome = work(Arc::clone(&transaction), changes.clone()).await;
         let transaction = Arc::into_inner(transaction).ok_or_else(|| Error::Corrupt("a transaction outlived its work".into()))?;
         match outcome {
             Ok(value) => {
                 transaction.commit().await.map_err(Error::from)?;
+                self.live().publish(changes.take());
                 Ok(value)
             }
             Err(failure) => {
@@ -198,7 +202,7 @@ impl Snapshot {
     /// [`Error::Unauthenticated`] for a caller without a business, or the database's fault.
     pub async fn tenant(&self) -> Result<Tenant, Error> {
         let Role::App(Some(scope)) = self.role else { return Err(Error::Unauthenticated) };
-        Ok(Tenant::new(self.transaction().await?, scope, self.store.application_filter()))
+        Ok(Tenant::new(self.transaction().await?, scope, self.store.application_filter(), Changes::default()))
     }
 
     /// Every row, as the system.
@@ -207,7 +211,7 @@ impl Snapshot {
     /// [`Error::Unauthenticated`] for a snapshot that is not the system's, or the database's fault.
     pub async fn system(&self) -> Result<System, Error> {
         let Role::System = self.role else { return Err(Error::Unauthenticated) };
-        Ok(System::new(self.transaction().await?, self.store.application_filter()))
+        Ok(System::new(self.transaction().await?, self.store.application_filter(), Changes::default()))
     }
 
     /// The rows that it shows: the tenant's, or as the system every business's.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, IntoActiveModel as _, QueryOrder as _};
 
 use super::entity::verification::{document, rule, submission};
+use super::live::Subject;
 use super::tenant::Catalogue;
 use super::{Reader, System, Tenant};
 use crate::error::Error;
@@ -53,6 +54,7 @@ pub async fn find(tenant: &Tenant) -> Result<Option<Verification>, Error> {
 /// # Errors
 /// The database's fault.
 pub async fn insert(tenant: &Tenant, row: Verification) -> Result<(), Error> {
+    tenant.changed(Subject::Verification);
     tenant.insert_many(vec![row.into_active_model().reset_all()]).await
 }
 
@@ -61,6 +63,7 @@ pub async fn insert(tenant: &Tenant, row: Verification) -> Result<(), Error> {
 /// # Errors
 /// The database's fault.
 pub async fn save(tenant: &Tenant, row: Verification) -> Result<(), Error> {
+    tenant.changed(Subject::Verification);
     tenant.save::<submission::Entity, _>(row.into_active_model().reset_all()).await
 }
 
@@ -86,6 +89,7 @@ pub async fn document(reader: &Reader, id: DocumentId) -> Result<Option<Document
 /// # Errors
 /// The database's fault.
 pub async fn insert_documents(tenant: &Tenant, rows: Vec<Document>) -> Result<(), Error> {
+    tenant.changed(Subject::Verification);
     tenant.insert_many(rows.into_iter().map(|row| row.into_active_model().reset_all()).collect()).await
 }
 
@@ -94,6 +98,7 @@ pub async fn insert_documents(tenant: &Tenant, rows: Vec<Document>) -> Result<()
 /// # Errors
 /// The database's fault.
 pub async fn save_document(tenant: &Tenant, row: Document) -> Result<(), Error> {
+    tenant.changed(Subject::Verification);
     tenant.save::<document::Entity, _>(row.into_active_model().reset_all()).await
 }
 

@@ -4,8 +4,10 @@
 //! claim that holds the fence. This room must never decide what a job does: that is the services'.
 
 mod dispatch;
+mod listener;
 mod run;
 mod sweeper;
 
+pub use listener::{Listener, ListenerSettings};
 pub use run::{Worker, WorkerSettings};
 pub use sweeper::Sweeper;

@@ -245,6 +245,36 @@ await step("the tab that signs in signs the page in", async () => {
   await status().getByText(`Signed in as ${DEMO.email}`).waitFor();
 });
 
+/** Asks the API beside the page. */
+async function ask(query, variables, token) {
+  const headers = { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) };
+  const answer = await fetch(new URL("/graphql", url), { method: "POST", headers, body: JSON.stringify({ query, variables }) });
+  return (await answer.json()).data;
+}
+
+await step("a live update shows on the page", async () => {
+  await tab("Viewer").click();
+  await page.getByRole("tabpanel", { name: "Viewer" }).waitFor();
+  await page.evaluate(() => {
+    const model = globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith("operation.graphql"));
+    model.setValue("subscription Heard { supportTicketChanged { subject } }");
+  });
+  // The page reads what is in the editor a moment after it changed.
+  await page.waitForTimeout(1_000);
+  await page.getByRole("button", { name: /^Execute query/ }).click();
+  await page.getByRole("button", { name: /^Stop query/ }).waitFor();
+  const { signIn } = await ask("mutation($input: SignInInput!) { signIn(input: $input) { session { accessToken } } }", { input: DEMO });
+  const opens = "mutation($input: OpenSupportTicketInput!) { openSupportTicket(input: $input) { userErrors { code } } }";
+  const heard = () => editorText("response.json").then((text) => text.includes("Seen at once"));
+  // Nothing says when the page has begun to listen.
+  for (let tries = 0; tries < 10 && !(await heard()); tries += 1) {
+    await ask(opens, { input: { subject: "Seen at once", body: "?" } }, signIn.session.accessToken);
+    await page.waitForTimeout(1_000);
+  }
+  assert.ok(await heard(), await editorText("response.json"));
+  await page.getByRole("button", { name: /^Stop query/ }).click();
+});
+
 if (screenshot && failed > 0) await page.screenshot({ path: screenshot });
 await context.close();
 rmSync(profile, { recursive: true, force: true });

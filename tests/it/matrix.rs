@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::world_lives::PASSWORD;
 
+/// The root of live updates.
+const LIVE: &str = "SubscriptionRoot";
+
 /// What the cells of a table mean.
 const LEGEND: &str = "yes: answered; -: nothing, as for what does not exist; no: FORBIDDEN; who?: UNAUTHENTICATED";
 
@@ -69,7 +72,8 @@ impl Questions {
         let schema = Schema::parse(self.sdl, "schema.graphql").unwrap();
         self.leave_nothing_out(&schema);
         let mut tables = vec![LEGEND.to_owned()];
-        for (root, operation) in [("Query", "query"), ("Mutation", "mutation")] {
+        let listens = if schema.types.contains_key(LIVE) { &[(LIVE, "subscription")][..] } else { &[] };
+        for (root, operation) in [("Query", "query"), ("Mutation", "mutation")].iter().chain(listens) {
             let mut rows = BTreeMap::new();
             for field in fields(&schema, root) {
                 let (_, rest) = self.requests.iter().find(|(name, _)| *name == field).unwrap();
@@ -95,6 +99,9 @@ impl Questions {
     fn leave_nothing_out(&self, schema: &Schema) {
         let mut roots: Vec<String> = fields(schema, "Query");
         roots.extend(fields(schema, "Mutation"));
+        if schema.types.contains_key(LIVE) {
+            roots.extend(fields(schema, LIVE));
+        }
         let mut asked: Vec<&str> = self.requests.iter().map(|(name, _)| *name).collect();
         roots.sort_unstable();
         asked.sort_unstable();
@@ -123,6 +130,7 @@ impl Everybody {
                 Some((mutation, email)) if signs_out => {
                     sign_in(asker.client.clone(), mutation, email).await.ask(&document, variables.clone()).await
                 }
+                _ if operation == "subscription" => asker.client.begin(&document, variables.clone()).await,
                 _ => asker.client.ask(&document, variables.clone()).await,
             };
             cells.push(cell(&answer, path, &document));

@@ -65,7 +65,7 @@ fn form() -> Vec<u8> {
 type Sound = (fn(&[u8]), Vec<Vec<u8>>);
 
 /// Sound input of each target.
-fn sound() -> [Sound; 5] {
+fn sound() -> [Sound; 6] {
     let keys = ["sk_live_0123456789abcdefghjkmnpqrstvwxyz", "0123-4567-89ab-cdef", "123456"];
     [
         (targets::tokens, [of(&[&targets::issuer().1]), of(&keys)].concat()),
@@ -88,6 +88,15 @@ fn sound() -> [Sound; 5] {
                 "Africa/Nairobi",
                 "ann@example.com",
                 "https://a.example/b?c",
+            ]),
+        ),
+        (
+            targets::messages,
+            of(&[
+                r#"{"type":"connection_init","payload":{"authorization":"Bearer token"}}"#,
+                r#"{"id":"1","type":"subscribe","payload":{"query":"{__typename}","operationName":null,"variables":{"a":[1]}}}"#,
+                r#"{"id":"1","type":"complete"}"#,
+                r#"{"type":"ping"}"#,
             ]),
         ),
     ]
@@ -143,5 +152,10 @@ proptest! {
     #[test]
     fn a_scalar_that_was_changed_is_read_as_what_it_says_or_refused(bytes in changed(sound()[4].1.clone())) {
         targets::scalars(&bytes);
+    }
+
+    #[test]
+    fn a_message_that_was_changed_is_read_or_refused(bytes in changed(sound()[5].1.clone())) {
+        targets::messages(&bytes);
     }
 }

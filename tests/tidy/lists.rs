@@ -95,6 +95,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/keys/api_keys.rs", "a key's hash, by which it is found before its business is known"),
     ("src/services/keys/service_keys.rs", "keys of products belong to no business"),
     ("src/services/keys/sign_in.rs", "keys are looked up before anybody is known"),
+    ("src/services/live.rs", "what was missed is looked for, of every business that is watched"),
     ("src/services/notifications/mails.rs", "the token of a mail's link, which belongs to a person and no business"),
     ("src/services/payments/inbox.rs", "a gateway's word, whose business its payment tells"),
     ("src/services/payments/protocol.rs", "a gateway's word, whose business its payment tells"),

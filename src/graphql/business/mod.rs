@@ -10,6 +10,7 @@ pub mod credit;
 pub mod credit_notes;
 pub mod invitations;
 pub mod invoices;
+pub mod live;
 pub mod money_mutations;
 pub mod node;
 pub mod notifications;
@@ -73,7 +74,7 @@ pub struct Mutation(
 );
 
 /// The business schema.
-pub type Schema = schema::Schema<Query, Mutation>;
+pub type Schema = schema::Schema<Query, Mutation, live::SubscriptionRoot>;
 
 /// Builds the schema.
 pub fn schema() -> Schema {

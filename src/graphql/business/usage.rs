@@ -10,7 +10,7 @@ use super::catalog::PlanFeature;
 use super::subscriptions::Period;
 use crate::billing::usage as rules;
 use crate::error::Error;
-use crate::graphql::context::{nullable, request};
+use crate::graphql::context::{RequestContext, nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{DateTime, Decimal, Money};
 use crate::money::Rate;
@@ -166,6 +166,19 @@ pub struct FeatureAccess {
     remaining: Option<Decimal>,
     /// When it starts again at zero; null for what does not.
     resets_at: Option<DateTime>,
+}
+
+/// What was used of a product's feature in the usage period that `at` lies in; none where there was no subscription then.
+pub(super) async fn metric_at(
+    request: &RequestContext,
+    (product, feature): (&str, &str),
+    at: jiff::Timestamp,
+) -> Result<Option<MetricUsage>> {
+    let (tenant, access) = (request.tenant().await?, request.access().await?);
+    let Some(report) = usage::report(&tenant, &request.ports, &access, Some(product), Some(at)).await? else { return Ok(None) };
+    let metric = report.metrics.iter().find(|metric| metric.feature.key == feature).cloned();
+    let shared = Arc::new(Shared { report, hours: OnceCell::new() });
+    Ok(metric.map(|metric| MetricUsage { shared, metric }))
 }
 
 /// Queries about usage.

@@ -271,7 +271,7 @@ impl VerificationMutation {
 }
 
 /// The verification of the caller's business.
-async fn of_caller(request: &RequestContext) -> Result<Option<Verification>, Error> {
+pub(super) async fn of_caller(request: &RequestContext) -> Result<Option<Verification>, Error> {
     let scope = request.view().caller.require_scope()?;
     Ok(request.view().loaders.businesses.load(scope.business()).await?.map(Verification::of))
 }

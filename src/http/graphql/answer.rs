@@ -14,10 +14,10 @@ use crate::graphql::front_door::{Bounds, Kind, Refusal, shorten};
 
 /// What every answer needs to know of its request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) media: Media,
-    pub(super) request_id: &'a str,
-    pub(super) bounds: Bounds,
+pub(in crate::http) struct Asked<'a> {
+    pub(in crate::http) media: Media,
+    pub(in crate::http) request_id: &'a str,
+    pub(in crate::http) bounds: Bounds,
 }
 
 #[derive(Serialize)]
@@ -73,12 +73,12 @@ impl Asked<'_> {
     }
 
     /// A request that is no GraphQL over HTTP: `status` says how, in either media type.
-    pub(super) fn malformed(&self, status: StatusCode, message: &str) -> Response {
+    pub(in crate::http) fn malformed(&self, status: StatusCode, message: &str) -> Response {
         self.write(status, &Body { errors: vec![self.error(Code::BadUserInput, message)], data: None, extensions: None })
     }
 
     /// Another method is needed: one of `allow`.
-    pub(super) fn wrong_method(&self, allow: &str, message: &str) -> Response {
+    pub(in crate::http) fn wrong_method(&self, allow: &str, message: &str) -> Response {
         let mut response = self.malformed(StatusCode::METHOD_NOT_ALLOWED, message);
         if let Ok(allow) = HeaderValue::from_str(allow) {
             response.headers_mut().insert(ALLOW, allow);
@@ -87,21 +87,56 @@ impl Asked<'_> {
     }
 
     /// A request that the front door did not let in.
-    pub(super) fn refused(&self, refusal: &Refusal) -> Response {
+    pub(in crate::http) fn refused(&self, refusal: &Refusal) -> Response {
         tracing::debug!(request_id = self.request_id, %refusal, "refused a request");
         if refusal.kind == Kind::Method {
             return self.wrong_method("POST", &refusal.to_string());
         }
-        let errors = refusal.problems.iter().map(|problem| WireError {
+        let code = refusal.problems.first().map_or(Code::Internal, |problem| problem.code);
+        self.write(request_status(code, self.media), &Body { errors: self.problems(refusal), data: None, extensions: None })
+    }
+
+    /// What is told of a refusal.
+    fn problems(&self, refusal: &Refusal) -> Vec<WireError> {
+        let told = refusal.problems.iter().map(|problem| WireError {
             locations: problem.locations.iter().map(|place| Place { line: place.line, column: place.column }).collect(),
             ..self.error(problem.code, &problem.message)
         });
-        let code = refusal.problems.first().map_or(Code::Internal, |problem| problem.code);
-        self.write(request_status(code, self.media), &Body { errors: errors.collect(), data: None, extensions: None })
+        told.collect()
+    }
+
+    /// A refusal as the errors that a live operation ends with.
+    pub(in crate::http) fn errors_of_refusal(&self, refusal: &Refusal) -> String {
+        tracing::debug!(request_id = self.request_id, %refusal, "refused an operation");
+        self.json(&self.problems(refusal))
+    }
+
+    /// A fault as the errors that a live operation ends with.
+    pub(in crate::http) fn errors_of_fault(&self, fault: &Error) -> String {
+        self.log(fault, &[]);
+        self.json(&[self.error(fault.code(), &fault.public_message())])
+    }
+
+    /// The errors that execution answered, masked: those that a live operation ends with.
+    pub(in crate::http) fn errors_of(&self, response: &async_graphql::Response) -> String {
+        let errors: Vec<_> = response.errors.iter().take(self.bounds.errors).map(|error| self.masked(error)).collect();
+        self.json(&errors)
+    }
+
+    /// What execution answered, its errors masked, as text.
+    pub(in crate::http) fn result(&self, response: &async_graphql::Response) -> String {
+        self.json(&self.body(response).1)
+    }
+
+    fn json<T: Serialize>(&self, value: &T) -> String {
+        serde_json::to_string(value).unwrap_or_else(|cause| {
+            tracing::error!(request_id = self.request_id, %cause, "an answer could not be written");
+            "null".to_owned()
+        })
     }
 
     /// A request that the executor stopped as a whole.
-    pub(super) fn stopped(&self, fault: &Error) -> Response {
+    pub(in crate::http) fn stopped(&self, fault: &Error) -> Response {
         self.log(fault, &[]);
         let error = self.error(fault.code(), &fault.public_message());
         let mut response =
@@ -119,17 +154,13 @@ impl Asked<'_> {
     }
 
     /// What execution answered, its errors masked.
-    pub(super) fn executed(&self, response: &async_graphql::Response) -> Response {
-        // Errors without a path and without data did not come from a field: execution never began.
-        let began = response.data != async_graphql::Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
-        let errors: Vec<_> = response.errors.iter().take(self.bounds.errors).map(|error| self.masked(error)).collect();
+    pub(in crate::http) fn executed(&self, response: &async_graphql::Response) -> Response {
+        let (began, body) = self.body(response);
         if self.media == Media::Plain {
-            return self.data_alone(response, errors);
+            return self.data_alone(response, body.errors);
         }
-        let data = began.then_some(&response.data);
-        let extensions = (!response.extensions.is_empty()).then_some(&response.extensions);
         let status = if began { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-        let mut answer = self.write(status, &Body { errors, data, extensions });
+        let mut answer = self.write(status, &body);
         for (name, value) in &response.http_headers {
             answer.headers_mut().append(name, value.clone());
         }
@@ -160,6 +191,15 @@ impl Asked<'_> {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+
+    /// Whether execution began, and what is told of it.
+    fn body<'r>(&self, response: &'r async_graphql::Response) -> (bool, Body<'r>) {
+        // Errors without a path and without data did not come from a field: execution never began.
+        let began = response.data != async_graphql::Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
+        let errors: Vec<_> = response.errors.iter().take(self.bounds.errors).map(|error| self.masked(error)).collect();
+        let extensions = (!response.extensions.is_empty()).then_some(&response.extensions);
+        (began, Body { errors, data: began.then_some(&response.data), extensions })
     }
 
     /// A field's error as the client may see it: what carries one of our errors or a code of the closed list; anything

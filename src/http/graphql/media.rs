@@ -3,6 +3,9 @@
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
+/// The type of an event stream.
+const EVENTS: &str = "text/event-stream";
+
 /// A media type that answers are written in. They differ in statuses, not in content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Media {
@@ -59,14 +62,29 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Media> {
     }
 }
 
+/// Whether `Accept` asks for an event stream: by its name, and no less than for anything else that is spoken here.
+pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
+    let named = headers.get_all(ACCEPT).iter();
+    let ranges: Vec<&str> = named.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let most =
+        |name: &str| ranges.iter().filter_map(|range| fit_name(range, name)).filter(|(fit, _)| *fit == Fit::Exact).map(|(_, q)| q).max();
+    let events = most(EVENTS).unwrap_or(0);
+    events > 0 && [Media::Response, Media::Json].into_iter().all(|media| most(media.name()).unwrap_or(0) <= events)
+}
+
 /// How closely `range` names `media`, and its weight in thousandths.
 fn fit(range: &str, media: Media) -> Option<(Fit, u16)> {
+    fit_name(range, media.name())
+}
+
+/// The same of a type by its name.
+fn fit_name(range: &str, own: &str) -> Option<(Fit, u16)> {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next()?;
     let fit = match name {
         "*/*" => Fit::Anything,
         "application/*" => Fit::Half,
-        name if name.eq_ignore_ascii_case(media.name()) => Fit::Exact,
+        name if name.eq_ignore_ascii_case(own) => Fit::Exact,
         _ => return None,
     };
     let mut weight = 1_000;

@@ -14,9 +14,11 @@ use crate::store::{Instant, Tenant};
 mod catalogue;
 #[cfg(test)]
 mod catalogue_tests;
+mod live;
 mod money;
 mod verification;
 
+pub use live::change;
 pub use money::{CreditNoteFacts, RefundFacts};
 pub use verification::{VerificationFacts, VerificationWhat};
 
@@ -34,7 +36,7 @@ pub struct Consumer {
     pub wants: fn(&str) -> bool,
 }
 
-/// Every consumer. A further channel (live updates) is a further one. Webhooks are none: most businesses have none, and should
+/// Every consumer. A further channel is a further one. Webhooks are none: most businesses have none, and should
 /// not have a job for each event that nobody takes.
 const CONSUMERS: &[Consumer] = &[super::notifications::TELL];
 
@@ -48,6 +50,7 @@ const MOST_AT_ONCE: usize = 500;
 /// The database's fault.
 pub async fn emit(tenant: &Tenant, ports: &Ports, event: &Event) -> Result<(), Error> {
     let mut row = row(tenant, ports, event)?;
+    live::note(tenant, event, row.id);
     let (sequence, webhooks) = outbox::insert_next(tenant, row.clone()).await?;
     row.sequence = sequence;
     let rows = [row];
@@ -80,6 +83,7 @@ async fn emit_part(tenant: &Tenant, ports: &Ports, events: &[Event]) -> Result<(
         let sequence = last.entry(row.aggregate.clone()).or_default();
         *sequence = sequence.saturating_add(1);
         row.sequence = *sequence;
+        live::note(tenant, event, row.id);
         rows.push(row);
     }
     outbox::insert_all(tenant, rows.clone()).await?;

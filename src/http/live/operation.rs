@@ -1,0 +1,209 @@
+//! One operation of a live connection, from its admission to its end.
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{Response, Variables};
+use http::request::Parts;
+use tokio::sync::mpsc;
+
+use super::Live;
+use crate::error::{Code, Error};
+use crate::graphql::business::live::{Occasion, Watch};
+use crate::graphql::front_door::{Admitted, OperationKind};
+use crate::http::business::beyond_a_service_key;
+use crate::http::graphql::Executor as _;
+use crate::http::graphql::answer::Asked;
+use crate::services::access::Caller;
+use crate::store::live::{Change, Subject, Watcher};
+
+/// How many answers wait for a reader.
+pub(super) const WAITING: usize = 16;
+/// How many changes are taken together, each thing once.
+const TOGETHER: usize = 64;
+
+/// What an operation says. The texts are JSON.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// A result.
+    Next(String),
+    /// The errors that it ended with before it began.
+    Error(String),
+    /// It is over.
+    Complete,
+    /// The whole connection is over.
+    End(End),
+}
+
+/// Why a connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its credentials are not good any more.
+    Unauthenticated,
+    /// Its reader does not read, or changes came faster than they can be read.
+    Slow,
+}
+
+/// Where an operation says it.
+pub(super) struct Voice<T> {
+    /// Where it goes.
+    pub(super) to: mpsc::Sender<T>,
+    /// As what.
+    pub(super) of: Box<dyn Fn(Said) -> T + Send + Sync>,
+}
+
+impl<T> Voice<T> {
+    /// Says it, once there is room.
+    async fn say(&self, live: &Live, said: Said) -> Result<(), End> {
+        let slow = live.connections.settings.slow;
+        match tokio::time::timeout(slow, self.to.send((self.of)(said))).await {
+            Ok(Ok(())) => Ok(()),
+            // Nobody is there any more.
+            Ok(Err(_)) | Err(_) => Err(End::Slow),
+        }
+    }
+}
+
+/// Runs an admitted operation, and says what comes of it until it is over.
+pub(super) async fn run<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, admitted: Admitted, voice: &Voice<T>) {
+    let ended = match admitted.kind {
+        OperationKind::Query | OperationKind::Mutation => once(live, parts, asked, admitted, voice).await,
+        OperationKind::Subscription => listen(live, parts, asked, admitted, voice).await,
+    };
+    if let Err(end) = ended {
+        // Where nobody listens, or nothing has room, whoever writes finds out by themselves.
+        let _ = voice.to.try_send((voice.of)(Said::End(end)));
+    }
+}
+
+/// A query or mutation, as by POST.
+async fn once<T>(live: &Live, parts: &Parts, asked: Asked<'_>, admitted: Admitted, voice: &Voice<T>) -> Result<(), End> {
+    match tokio::time::timeout(live.time_limit, live.executor.execute(parts, admitted)).await {
+        Ok(Ok(response)) => {
+            voice.say(live, Said::Next(asked.result(&response))).await?;
+            voice.say(live, Said::Complete).await
+        }
+        Ok(Err(fault)) => refuse(live, asked, &fault, voice).await,
+        Err(_elapsed) => refuse(live, asked, &Error::Timeout, voice).await,
+    }
+}
+
+/// Ends with a fault.
+async fn refuse<T>(live: &Live, asked: Asked<'_>, fault: &Error, voice: &Voice<T>) -> Result<(), End> {
+    voice.say(live, Said::Error(asked.errors_of_fault(fault))).await?;
+    if fault.code() == Code::Unauthenticated { Err(End::Unauthenticated) } else { Ok(()) }
+}
+
+/// An operation that listens.
+struct Listening<'o> {
+    live: &'o Live,
+    parts: &'o Parts,
+    asked: Asked<'o>,
+    caller: Caller,
+    document: ExecutableDocument,
+    variables: Variables,
+}
+
+/// Listens until the caller may no more.
+async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admitted: Admitted, voice: &Voice<T>) -> Result<(), End> {
+    let caller = match live.executor.caller(parts).await {
+        Ok(caller) => caller,
+        Err(fault) => return refuse(live, asked, &fault, voice).await,
+    };
+    if let Caller::Service { .. } = caller {
+        match beyond_a_service_key(&mut admitted) {
+            Ok(refused) => return voice.say(live, Said::Error(asked.errors_of(&Response::from_errors(refused)))).await,
+            Err(fault) => return refuse(live, asked, &fault, voice).await,
+        }
+    }
+    let scope = match caller.require_scope() {
+        Ok(scope) => scope,
+        Err(fault) => return refuse(live, asked, &fault, voice).await,
+    };
+    let variables = std::mem::take(&mut admitted.request.variables);
+    let Ok(document) = admitted.request.parsed_query().cloned() else {
+        return refuse(live, asked, &Error::Corrupt("an admitted request has no document".into()), voice).await;
+    };
+    let this = Listening { live, parts, asked, caller, document, variables };
+    let ports = &live.executor.ports;
+    // Before anything is asked, so that nothing is missed between.
+    let watcher = ports.store.live().watch(scope.business(), ports.ids.next_uuid());
+    let begin = Arc::new(Occasion::begin());
+    if let Some(response) = this.run(&begin).await {
+        voice.say(live, Said::Error(asked.errors_of(&response))).await?;
+        return if is(&response, Code::Unauthenticated) { Err(End::Unauthenticated) } else { Ok(()) };
+    }
+    let Some(watch) = begin.watch() else { return voice.say(live, Said::Complete).await };
+    if let Some(subject) = watch.first()
+        && !this.tell(Change { business: scope.business(), subject, events: Vec::new() }, voice).await?
+    {
+        return Ok(());
+    }
+    this.follow(watch, watcher, voice).await
+}
+
+impl Listening<'_> {
+    /// Tells of each change that is listened for.
+    async fn follow<T>(&self, watch: Watch, mut watcher: Watcher, voice: &Voice<T>) -> Result<(), End> {
+        loop {
+            let mut changes: Vec<Change> = Vec::new();
+            let mut next = Some(watcher.next().await.map_err(|_| End::Slow)?);
+            while let Some(change) = next {
+                if watch.wants(&change) && !changes.iter().any(|known| known.subject == change.subject) {
+                    changes.push(change);
+                }
+                next = if changes.len() < TOGETHER { watcher.next_at_once().map_err(|_| End::Slow)? } else { None };
+            }
+            for change in changes {
+                if !self.tell(change, voice).await? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Tells of a change, where the caller may see it; answers whether they may hear of more.
+    async fn tell<T>(&self, change: Change, voice: &Voice<T>) -> Result<bool, End> {
+        // A token may be over; what a key may is asked with what changed.
+        if let Caller::User { .. } = self.caller
+            && self.live.executor.find(&self.parts.headers).await.is_err()
+        {
+            return Err(End::Unauthenticated);
+        }
+        let is_missed = change.subject == Subject::Missed;
+        let Some(response) = self.run(&Arc::new(Occasion::Change(change))).await else { return Ok(true) };
+        if is(&response, Code::Unauthenticated) {
+            return Err(End::Unauthenticated);
+        }
+        if is_missed && !response.errors.is_empty() {
+            return Ok(true);
+        }
+        voice.say(self.live, Said::Next(self.asked.result(&response))).await?;
+        if is(&response, Code::Forbidden) {
+            // Their part in the business has changed.
+            voice.say(self.live, Said::Complete).await?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Runs the operation once.
+    async fn run(&self, occasion: &Arc<Occasion>) -> Option<Response> {
+        // Never closed.
+        let _reading = self.live.connections.reads.acquire().await.ok()?;
+        let mut request = async_graphql::Request::new("").variables(self.variables.clone());
+        request.set_parsed_query(self.document.clone());
+        let answer = self.live.executor.listen(self.caller, request, Arc::clone(occasion));
+        tokio::time::timeout(self.live.time_limit, answer).await.unwrap_or_else(|_elapsed| {
+            let mut error = async_graphql::ServerError::new(Error::Timeout.to_string(), None);
+            error.source = Some(Arc::new(Error::Timeout));
+            Some(Response::from_errors(vec![error]))
+        })
+    }
+}
+
+/// Whether an operation as a whole, and not a field in it, met a fault of that code.
+fn is(response: &Response, code: Code) -> bool {
+    let whole = response.errors.iter().filter(|error| error.path.len() <= 1);
+    whole.filter_map(|error| error.source::<Error>()).any(|fault| fault.code() == code)
+}
