@@ -8,6 +8,7 @@ pub mod graphql;
 pub mod guard;
 pub mod headers;
 pub mod health;
+pub mod mpesa_events;
 pub mod rates;
 pub mod request_id;
 pub mod router;
