@@ -82,7 +82,10 @@ pub(super) async fn hasten_late(ports: &Ports, keys: Vec<String>) -> Result<(), 
         }
     };
     match ports.store.write_system(hasten).await {
-        Ok(()) => Ok(ports.work.notify_one()),
+        Ok(()) => {
+            ports.work.notify_one();
+            Ok(())
+        }
         Err(Failure::Fault(error)) => Err(error),
         Err(Failure::Refused(_)) => Err(Error::Corrupt("a job's date was refused".into())),
     }

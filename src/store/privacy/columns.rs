@@ -118,7 +118,7 @@ tables! {
     }
     gateway_hints of Business, Removed {
         business_id Id, id Id, payment_id Id, refund_id Id, heard_of Plain, digest Secret, reference Personal(Empty), succeeded Flag, code Plain,
-        receipt Personal(Null), amount_minor Number, receiver Plain, received_at Time,
+        receipt Personal(Null), amount_minor Number, receiver Personal(Null), received_at Time,
     }
     // What stays, with what is personal in it erased.
     audit_events of Business, Kept {

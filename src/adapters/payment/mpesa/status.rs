@@ -30,7 +30,7 @@ impl MpesaGateway {
                 && heard.succeeded
                 && heard.receipt.as_deref() == Some(receipt)
                 && heard.amount_minor == Some(minor)
-                && heard.receiver.as_deref() == Some(&self.short_code)
+                && heard.receiver.as_deref() == Some(self.short_code.as_str())
         })
     }
 }
