@@ -52,6 +52,9 @@ impl PaymentService {
                 let ports = ports.of(&tenant).await?;
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
                 let business = customers::lock_business(&tenant).await?;
+                if ports.gateways.terms_of(taken_by.as_str(), business.currency).is_none() {
+                    return Err(not_taken(&AttachError::Unsupported).into());
+                }
                 let others = payments::methods(&tenant).await?;
                 check_room(&others)?;
                 let new = seal_reference(&ports, &business, new_method(&ports, taken_by, attached))?;
