@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use evolve_business::adapters::payment::HeardOf;
+use evolve_business::adapters::payment::mpesa::callback;
 use evolve_business::config::KeyMaterial;
 use evolve_business::graphql::scalars;
 use evolve_business::http::graphql::reads_form;
@@ -83,6 +85,16 @@ pub(crate) fn forms(data: &[u8]) {
     // And as the type itself.
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = runtime.block_on(reads_form(text, Bytes::from_static(b"--evolve--")));
+    }
+}
+
+/// What M-Pesa tells of by itself, and whoever passes for it: what is read is short, and names something.
+pub(crate) fn callbacks(data: &[u8]) {
+    for of in [HeardOf::Charge, HeardOf::Status, HeardOf::Refund] {
+        if let Some(heard) = callback::read(of, data) {
+            assert!((1..=100).contains(&heard.reference.len()) && heard.code.len() <= 100, "it is kept as it came: {heard:?}");
+            assert!(heard.amount_minor.is_none_or(|minor| minor >= 0), "money is never less than nothing: {heard:?}");
+        }
     }
 }
 
