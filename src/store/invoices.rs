@@ -153,11 +153,11 @@ pub async fn fall_due(tenant: &Tenant, id: InvoiceId, due_at: Instant) -> Result
     tenant.update_where::<invoice::Entity>(due).await.map(drop)
 }
 
-/// Writes when an invoice is tried next.
+/// Writes when an invoice is tried next, if it is.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn try_next_at(tenant: &Tenant, id: InvoiceId, at: Instant) -> Result<(), Error> {
+pub async fn try_next_at(tenant: &Tenant, id: InvoiceId, at: Option<Instant>) -> Result<(), Error> {
     let next = |update: ScopedUpdate<invoice::Entity>| update.set(invoice::Column::NextAttemptAt, at).filter(invoice::Column::Id.eq(id));
     tenant.update_where::<invoice::Entity>(next).await.map(drop)
 }

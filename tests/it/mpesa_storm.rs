@@ -1,7 +1,7 @@
 //! A storm: many customers are prompted month after month while a third of Daraja's answers are lost, workers die in the middle of what they
 //! do, and callbacks come twice, in the wrong order, and some of them days late. The simulator's books are the judge.
 //!
-//! `EVOLVE_MPESA_STORM` is the number of customers (12 without it), each of whom is prompted for six months. 10000 attempts are some 1500
+//! `EVOLVE_MPESA_STORM` is the number of customers (20 without it), each of whom is prompted for six months. 10000 attempts are some 1500
 //! customers.
 
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ both!(a_storm_of_lost_answers_prompts_nobody_twice_for_an_attempt_and_loses_no_s
 
 /// How many customers there are.
 fn customers() -> usize {
-    std::env::var("EVOLVE_MPESA_STORM").map_or(12, |text| text.parse().expect("EVOLVE_MPESA_STORM is a number"))
+    std::env::var("EVOLVE_MPESA_STORM").map_or(20, |text| text.parse().expect("EVOLVE_MPESA_STORM is a number"))
 }
 
 /// Lets a worker die after so long, and another one go on when its leases are over.
@@ -38,11 +38,11 @@ struct Post {
 }
 
 impl Post {
-    /// Takes what is new: every fifth is told two days late.
+    /// Takes what is new: every third is told two days late.
     fn collect(&mut self, daraja: &Daraja, day: u64) {
         for told in daraja.callbacks() {
             self.seen += 1;
-            self.waiting.push((if self.seen.is_multiple_of(5) { day + 2 } else { day }, told));
+            self.waiting.push((if self.seen.is_multiple_of(3) { day + 2 } else { day }, told));
         }
     }
 
@@ -83,13 +83,20 @@ async fn a_storm_of_lost_answers_prompts_nobody_twice_for_an_attempt_and_loses_n
             post.hand_over(&server, day).await;
             world.run_due_jobs().await;
         }
-        world.pass(SignedDuration::from_mins(24 * 60 - 4)).await;
+        // To the same hour of the next day.
+        world.pass(SignedDuration::from_secs(86_400 - 3 * 61)).await;
     }
     daraja.lose_answers(0);
     for day in 190..200 {
         post.collect(&daraja, day);
         post.hand_over(&server, day + 2).await;
-        world.pass(SignedDuration::from_hours(25)).await;
+        world.pass(SignedDuration::from_hours(24)).await;
+    }
+    // What was begun at last is asked about.
+    for _ in 0..5 {
+        post.collect(&daraja, 200);
+        post.hand_over(&server, 202).await;
+        world.pass(SignedDuration::from_mins(1)).await;
     }
 
     // Each attempt has an address of its own: nobody was prompted twice for one.

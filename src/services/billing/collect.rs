@@ -136,7 +136,7 @@ async fn collecting(tenant: &Tenant, ports: &Ports, invoice: &Invoice, begun: Be
             let (key, now) = (format!("{}:{}", invoice.id, morning.as_second()), ports.now().into());
             let (id, clock) = (ports.ids.next(), ports.test_clock());
             schedule(tenant, NewJob { id, kind: PROMPT, key: &key, due_at: morning.into(), clock, now }).await?;
-            invoices::try_next_at(tenant, invoice.id, morning.into()).await?;
+            invoices::try_next_at(tenant, invoice.id, Some(morning.into())).await?;
             Collecting::InTheMorning
         }
         Begun::NoMethod | Begun::TooLittle => Collecting::Nothing,
@@ -156,6 +156,7 @@ pub(super) async fn prompt(tenant: &Tenant, ports: &Ports, account: &mut Account
     if invoice.status != InvoiceStatus::Open || invoice.amount_due_minor == 0 || invoices::has_live_attempt(tenant, invoice.id).await? {
         return Ok(());
     }
+    invoices::try_next_at(tenant, invoice.id, None).await?;
     if attempt(tenant, ports, account, &invoice, standing.row.payment_method_id).await? == Collecting::Nothing {
         overdue(tenant, ports, account, &mut standing, &invoice, false).await?;
     }
