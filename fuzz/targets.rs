@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use evolve_business::adapters::payment::HeardOf;
+use evolve_business::adapters::payment::mpesa::callback;
 use evolve_business::config::KeyMaterial;
 use evolve_business::graphql::scalars;
 use evolve_business::http::graphql::reads_form;
@@ -93,6 +95,16 @@ pub(crate) fn messages(data: &[u8]) {
     if reads_message(text) {
         let read: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON was read: {text}"));
         assert!(read["type"].is_string(), "a message without a type was read: {text}");
+    }
+}
+
+/// What M-Pesa tells of by itself, and whoever passes for it: what is read is short, and names something.
+pub(crate) fn callbacks(data: &[u8]) {
+    for of in [HeardOf::Charge, HeardOf::Status, HeardOf::Refund] {
+        if let Some(heard) = callback::read(of, data) {
+            assert!((1..=100).contains(&heard.reference.len()) && heard.code.len() <= 100, "it is kept as it came: {heard:?}");
+            assert!(heard.amount_minor.is_none_or(|minor| minor >= 0), "money is never less than nothing: {heard:?}");
+        }
     }
 }
 

@@ -10,10 +10,12 @@ use tokio::sync::Notify;
 
 use crate::adapters::documents::Documents;
 use crate::adapters::mail::{FileMailer, MailAddress, Mailer};
-use crate::adapters::payment::PaymentGateway;
+use crate::adapters::payment::mpesa::{MpesaGateway, MpesaOptions};
 use crate::adapters::payment::registry::Gateways;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
 use crate::adapters::payment::stripe::{StripeGateway, StripeOptions};
+use crate::adapters::payment::transfer::TransferGateway;
+use crate::adapters::payment::{GatewayKind, PaymentGateway};
 use crate::adapters::scanner::{Clamd, Scanner};
 use crate::adapters::smtp::{SmtpMailer, SmtpServer};
 use crate::adapters::webhook::{Reach, SystemLookup, WebhookClient};
@@ -198,6 +200,7 @@ impl App {
             graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },
             cors_origins,
             stripe_secrets: self.stripe_secrets.clone(),
+            hears_mpesa: self.ports.gateways.named(GatewayKind::Mpesa.as_str()).is_some(),
             sandbox: self.sandbox.clone(),
         })
     }
@@ -241,6 +244,12 @@ fn gateways(settings: &Settings, clock: &SharedClock, sandbox: Option<&SandboxGa
     }
     if let Some(stripe) = &settings.stripe {
         all.push(Arc::new(StripeGateway::new(&StripeOptions::new(stripe), Arc::clone(clock))?));
+    }
+    if let Some(mpesa) = &settings.mpesa {
+        all.push(Arc::new(MpesaGateway::new(&MpesaOptions::new(mpesa), Arc::clone(clock))?));
+    }
+    if let Some(instructions) = &settings.transfer_instructions {
+        all.push(Arc::new(TransferGateway::new(instructions.clone())));
     }
     Ok(Gateways::new(all))
 }

@@ -7,6 +7,7 @@
 mod given;
 mod key;
 mod load;
+mod mpesa;
 mod network;
 #[cfg(test)]
 mod tests;
@@ -88,6 +89,10 @@ pub struct Settings {
     pub files: FileSettings,
     /// Stripe; without it no cards are taken.
     pub stripe: Option<StripeSettings>,
+    /// M-Pesa; without it no phone is prompted.
+    pub mpesa: Option<MpesaSettings>,
+    /// What is shown to whoever pays by bank transfer; without it that is not offered.
+    pub transfer_instructions: Option<String>,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
     /// What a password's hash costs.
@@ -184,6 +189,27 @@ pub struct StripeSettings {
     pub publishable_key: String,
     /// What its events are signed with: one, or several while one is replaced.
     pub webhook_secrets: Vec<SecretString>,
+}
+
+/// M-Pesa, by Safaricom's Daraja.
+#[derive(Debug, Clone)]
+pub struct MpesaSettings {
+    /// Where Daraja is, without a slash at the end.
+    pub url: String,
+    /// Names the application that asks.
+    pub consumer_key: SecretString,
+    /// Proves it.
+    pub consumer_secret: SecretString,
+    /// The paybill number that is paid to.
+    pub short_code: String,
+    /// Makes the password of a prompt.
+    pub passkey: SecretString,
+    /// The user of the short code who asks for reversals and states.
+    pub initiator: String,
+    /// That user's password, encrypted for Safaricom.
+    pub security_credential: SecretString,
+    /// Where Daraja reaches this server, without a slash at the end.
+    pub callback_url: String,
 }
 
 /// Logs.

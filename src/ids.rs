@@ -152,6 +152,8 @@ kinds! {
     ServiceKey, ServiceKeyId, "skey";
     /// A refund.
     Refund, RefundId, "ref";
+    /// What a gateway that signs nothing said of a payment; never shown.
+    GatewayHint, GatewayHintId, "hnt";
     /// An entry of the ledger.
     JournalEntry, JournalEntryId, "jrn";
     /// A movement of recurring revenue; not shown at the API.

@@ -217,6 +217,42 @@ given! {
     #[arg(long, global = true, env = "EVOLVE_STRIPE_URL", value_name = "URL", help_heading = GATEWAYS)]
     stripe_url: String,
 
+    #[arg(skip)]
+    mpesa_consumer_key: SecretString,
+    /// A file with the consumer key of the Daraja application that prompts for M-Pesa [default: none, no phone is prompted]
+    #[arg(long, global = true, env = "EVOLVE_MPESA_CONSUMER_KEY_FILE", value_name = "PATH", help_heading = GATEWAYS)]
+    mpesa_consumer_key_file: PathBuf,
+    #[arg(skip)]
+    mpesa_consumer_secret: SecretString,
+    /// A file with that application's consumer secret
+    #[arg(long, global = true, env = "EVOLVE_MPESA_CONSUMER_SECRET_FILE", value_name = "PATH", help_heading = GATEWAYS)]
+    mpesa_consumer_secret_file: PathBuf,
+    /// The paybill number that M-Pesa is paid to
+    #[arg(long, global = true, env = "EVOLVE_MPESA_SHORT_CODE", value_name = "DIGITS", help_heading = GATEWAYS)]
+    mpesa_short_code: String,
+    #[arg(skip)]
+    mpesa_passkey: SecretString,
+    /// A file with the passkey of that number
+    #[arg(long, global = true, env = "EVOLVE_MPESA_PASSKEY_FILE", value_name = "PATH", help_heading = GATEWAYS)]
+    mpesa_passkey_file: PathBuf,
+    /// The user of that number who asks for reversals and the states of transactions
+    #[arg(long, global = true, env = "EVOLVE_MPESA_INITIATOR", value_name = "NAME", help_heading = GATEWAYS)]
+    mpesa_initiator: String,
+    #[arg(skip)]
+    mpesa_security_credential: SecretString,
+    /// A file with that user's password, encrypted by Safaricom's certificate
+    #[arg(long, global = true, env = "EVOLVE_MPESA_SECURITY_CREDENTIAL_FILE", value_name = "PATH", help_heading = GATEWAYS)]
+    mpesa_security_credential_file: PathBuf,
+    /// Where Daraja is [default: https://api.safaricom.co.ke, in a sandbox https://sandbox.safaricom.co.ke]
+    #[arg(long, global = true, env = "EVOLVE_MPESA_URL", value_name = "URL", help_heading = GATEWAYS)]
+    mpesa_url: String,
+    /// Where Daraja reaches this server [default: the public URL]
+    #[arg(long, global = true, env = "EVOLVE_MPESA_CALLBACK_URL", value_name = "URL", help_heading = GATEWAYS)]
+    mpesa_callback_url: String,
+    /// What is shown to whoever pays by bank transfer: the account, and what to write on it [default: none, transfers are not offered]
+    #[arg(long, global = true, env = "EVOLVE_TRANSFER_INSTRUCTIONS", value_name = "TEXT", help_heading = GATEWAYS)]
+    transfer_instructions: String,
+
     /// The longest body of a request [default: 1048576]
     #[arg(long, global = true, env = "EVOLVE_BODY_BYTES", value_name = "BYTES", help_heading = LIMITS)]
     body_bytes: u32,

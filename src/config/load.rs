@@ -63,7 +63,13 @@ impl Settings {
         let smtp = smtp_of(&given, &mut problems);
         let files = FileSettings { s3: s3_of(&given, &mut problems), clamd: given.clamd.clone() };
         let stripe = stripe_of(&given, &mut problems);
-        let settings = Self { stripe, ..Self::with_defaults(given, keys, smtp, files) };
+        let mpesa = super::mpesa::of(&given, &mut problems);
+        let settings = Self::with_defaults(given, keys, smtp, files);
+        let mpesa = mpesa.map(|mpesa| match mpesa.callback_url.as_str() {
+            "" => super::MpesaSettings { callback_url: settings.public_url.clone(), ..mpesa },
+            _ => mpesa,
+        });
+        let settings = Self { stripe, mpesa, ..settings };
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
@@ -86,6 +92,8 @@ impl Settings {
             },
             files,
             stripe: None,
+            mpesa: None,
+            transfer_instructions: given.transfer_instructions,
             public_url,
             data_dir,
             database: DatabaseSettings {
@@ -157,6 +165,10 @@ pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Give
         s3_secret_access_key: of("EVOLVE_S3_SECRET_ACCESS_KEY"),
         stripe_secret_key: of("EVOLVE_STRIPE_SECRET_KEY"),
         stripe_webhook_secrets: of("EVOLVE_STRIPE_WEBHOOK_SECRETS"),
+        mpesa_consumer_key: of("EVOLVE_MPESA_CONSUMER_KEY"),
+        mpesa_consumer_secret: of("EVOLVE_MPESA_CONSUMER_SECRET"),
+        mpesa_passkey: of("EVOLVE_MPESA_PASSKEY"),
+        mpesa_security_credential: of("EVOLVE_MPESA_SECURITY_CREDENTIAL"),
         ..Given::default()
     }
 }
@@ -203,7 +215,7 @@ fn smtp_of(given: &Given, problems: &mut Vec<String>) -> Option<SmtpSettings> {
 }
 
 /// A secret that is given by itself or in a file.
-fn secret_of(name: &str, text: Option<&SecretString>, file: Option<&Path>, problems: &mut Vec<String>) -> Option<SecretString> {
+pub(super) fn secret_of(name: &str, text: Option<&SecretString>, file: Option<&Path>, problems: &mut Vec<String>) -> Option<SecretString> {
     match (text, file) {
         (Some(_), Some(_)) => {
             problems.push(format!("{name} and {name}_FILE are both given: leave one out."));

@@ -1,3 +1,5 @@
+mod mpesa;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;

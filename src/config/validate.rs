@@ -26,6 +26,8 @@ impl Settings {
         self.check_mail(&mut problems);
         self.check_files(&mut problems);
         self.check_stripe(&mut problems);
+        self.check_mpesa(&mut problems);
+        self.check_transfer(&mut problems);
         if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
             problems.push(format!("EVOLVE_LOG is no filter: {error}."));
         }
@@ -162,6 +164,13 @@ impl Settings {
         }
     }
 
+    fn check_transfer(&self, problems: &mut Vec<String>) {
+        let is_wrong = |text: &String| text.trim().is_empty() || text.chars().count() > TRANSFER_CHARS_MAX;
+        if self.transfer_instructions.as_ref().is_some_and(is_wrong) {
+            problems.push(format!("EVOLVE_TRANSFER_INSTRUCTIONS must have 1 to {TRANSFER_CHARS_MAX} characters."));
+        }
+    }
+
     /// One key in two places would let the holder of one thing forge another.
     fn check_keys_differ(&self, problems: &mut Vec<String>) {
         let keys = self.named_keys();
@@ -225,6 +234,9 @@ impl Settings {
     }
 }
 
+/// The longest words for whoever pays by transfer.
+const TRANSFER_CHARS_MAX: usize = 2_000;
+
 const MASTER_KEY_PREVIOUS: &str = "EVOLVE_MASTER_KEY_PREVIOUS";
 const TOKEN_KEY_PREVIOUS: &str = "EVOLVE_TOKEN_KEY_PREVIOUS";
 
@@ -249,7 +261,7 @@ fn database_kind(url: &str) -> Option<&'static str> {
 }
 
 /// Whether a host is this machine.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -261,7 +273,7 @@ fn is_application(text: &str) -> bool {
 }
 
 /// Scheme, host and port, and nothing more.
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let bare = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/') && !text.contains('@');
     let host = uri.host().is_some_and(|host| !host.is_empty() && host != "*" && !host.starts_with("*."));

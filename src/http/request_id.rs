@@ -48,11 +48,20 @@ fn is_id(text: &str) -> bool {
     (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
+/// Paths below which a secret follows that lets its holder do something.
+const SECRET_BELOW: [&str; 2] = [crate::adapters::payment::mpesa::EVENTS_PATH, "/files"];
+
+/// A path as it may stand in a log.
+fn shown(path: &str) -> &str {
+    let is_below = |folder: &&&str| path.strip_prefix(**folder).is_some_and(|rest| rest.starts_with('/'));
+    SECRET_BELOW.iter().find(is_below).copied().unwrap_or(path)
+}
+
 /// A middleware for `axum::middleware::from_fn_with_state`: gives the request its id and its span, the answer its header.
 pub async fn assign(State(ids): State<SharedIdGen>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers(), &ids);
     // The path alone: a query string may hold what a log may not.
-    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
+    let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = shown(request.uri().path()));
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
@@ -73,6 +82,19 @@ mod tests {
         }
         let ids: SharedIdGen = Arc::new(SystemIds);
         RequestId::of(&headers, &ids).to_string()
+    }
+
+    #[test]
+    fn a_secret_in_a_path_is_not_logged() {
+        for (path, expected) in [
+            ("/gateways/mpesa/events/c2VjcmV0", "/gateways/mpesa/events"),
+            ("/files/token", "/files"),
+            ("/files", "/files"),
+            ("/filesystem", "/filesystem"),
+            ("/graphql", "/graphql"),
+        ] {
+            assert_eq!(shown(path), expected);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::graphql::stored::{KEY, KEY_DERIVED};
 use super::graphql::upload::PREFLIGHT;
 use super::live::{self, Connections, Live};
 use super::staff::StaffExecutor;
-use super::{files, graphiql, graphql, headers, health, request_id, rest, sandbox_action, server, stripe_events};
+use super::{files, graphiql, graphql, headers, health, mpesa_events, request_id, rest, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
@@ -49,13 +49,15 @@ pub struct Routes {
     pub cors_origins: Vec<HeaderValue>,
     /// What Stripe signs its events with; none without Stripe.
     pub stripe_secrets: Option<Arc<[SecretString]>>,
+    /// Whether M-Pesa is heard.
+    pub hears_mpesa: bool,
     /// The sandbox gateway's page for the customer's action; none in production.
     pub sandbox: Option<SandboxGateway>,
 }
 
 /// The whole router.
 pub fn router(routes: Routes) -> Router {
-    let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, sandbox } = routes;
+    let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, hears_mpesa, sandbox } = routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let is_encrypted = ports.public_url.starts_with("https://");
@@ -82,6 +84,9 @@ pub fn router(routes: Routes) -> Router {
     let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
     if let Some(secrets) = stripe_secrets {
         all = all.merge(stripe_events::router(ports.clone(), secrets));
+    }
+    if hears_mpesa {
+        all = all.merge(mpesa_events::router(ports.clone()));
     }
     if let Some(gateway) = sandbox {
         all = all.merge(sandbox_action::router(gateway, ports.clone()));

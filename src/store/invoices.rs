@@ -16,6 +16,8 @@ use super::entity::invoices::{
 };
 use super::entity::payments::payment;
 use super::live::Subject;
+use super::tenant::ScopedUpdate;
+use super::types::Instant;
 use crate::billing::invoice::LineKind;
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus};
 use crate::error::Error;
@@ -142,6 +144,24 @@ async fn insert_contents(tenant: &Tenant, lines: Vec<InvoiceLine>, taxes: Vec<In
 async fn delete_contents(tenant: &Tenant, draft: InvoiceId) -> Result<(), Error> {
     tenant.delete_where::<invoice_line::Entity>(Condition::all().add(invoice_line::Column::InvoiceId.eq(draft))).await?;
     tenant.delete_where::<invoice_tax::Entity>(Condition::all().add(invoice_tax::Column::InvoiceId.eq(draft))).await
+}
+
+/// Writes when an invoice is due, of one that was issued in this transaction.
+///
+/// # Errors
+/// The database's fault.
+pub async fn fall_due(tenant: &Tenant, id: InvoiceId, due_at: Instant) -> Result<(), Error> {
+    let due = |update: ScopedUpdate<invoice::Entity>| update.set(invoice::Column::DueAt, due_at).filter(invoice::Column::Id.eq(id));
+    tenant.update_where::<invoice::Entity>(due).await.map(drop)
+}
+
+/// Writes when an invoice is tried next, if it is.
+///
+/// # Errors
+/// The database's fault.
+pub async fn try_next_at(tenant: &Tenant, id: InvoiceId, at: Option<Instant>) -> Result<(), Error> {
+    let next = |update: ScopedUpdate<invoice::Entity>| update.set(invoice::Column::NextAttemptAt, at).filter(invoice::Column::Id.eq(id));
+    tenant.update_where::<invoice::Entity>(next).await.map(drop)
 }
 
 /// Writes every column of an invoice.

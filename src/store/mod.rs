@@ -16,6 +16,7 @@ pub mod email_changes;
 pub(crate) mod entity;
 pub mod fault;
 pub mod gateway_events;
+pub mod gateway_hints;
 pub mod invitations;
 pub mod invoices;
 pub mod jobs;

@@ -59,8 +59,10 @@ pub struct NewMethod {
     pub kind: PaymentMethodKind,
     /// The gateway that has taken it.
     pub gateway: &'static str,
-    /// What the gateway knows it by.
+    /// What the gateway knows it by; empty where that is sealed.
     pub reference: String,
+    /// The same, sealed.
+    pub reference_sealed: Option<Vec<u8>>,
     /// For people.
     pub label: String,
     /// The last day on which it can be charged.
@@ -79,6 +81,7 @@ pub async fn insert_method(tenant: &Tenant, new: NewMethod) -> Result<PaymentMet
         kind: Set(new.kind),
         gateway: Set(new.gateway.to_owned()),
         reference: Set(new.reference),
+        reference_sealed: Set(new.reference_sealed),
         label: Set(new.label),
         is_default: Set(false),
         expires_on: Set(new.expires_on),
@@ -104,6 +107,36 @@ pub async fn methods(tenant: &Tenant) -> Result<Vec<PaymentMethod>, Error> {
 /// The database's fault.
 pub async fn method(tenant: &Tenant, id: PaymentMethodId) -> Result<Option<PaymentMethod>, Error> {
     Ok(tenant.by_id::<payment_method::Entity, _>(id).await?.filter(|method| method.removed_at.is_none()))
+}
+
+/// The method of that id, removed or not.
+///
+/// # Errors
+/// The database's fault.
+pub async fn method_of_payment(tenant: &Tenant, id: PaymentMethodId) -> Result<Option<PaymentMethod>, Error> {
+    tenant.by_id::<payment_method::Entity, _>(id).await
+}
+
+/// The methods with a sealed reference, removed or not.
+///
+/// # Errors
+/// The database's fault.
+pub async fn methods_with_sealed(tenant: &Tenant) -> Result<Vec<PaymentMethod>, Error> {
+    tenant.select::<payment_method::Entity>().filter(payment_method::Column::ReferenceSealed.is_not_null()).all().await
+}
+
+/// Writes a method's sealed reference.
+///
+/// # Errors
+/// The database's fault.
+pub async fn save_sealed(tenant: &Tenant, method: &PaymentMethod) -> Result<(), Error> {
+    let row = payment_method::ActiveModel {
+        business_id: Set(method.business_id),
+        id: Set(method.id),
+        reference_sealed: Set(method.reference_sealed.clone()),
+        ..Default::default()
+    };
+    tenant.save(row).await
 }
 
 /// The default method.
@@ -293,6 +326,77 @@ pub async fn insert_recorded(tenant: &Tenant, new: NewRecorded) -> Result<Paymen
         received_on: Some(new.received_on),
     };
     write(tenant, row).await
+}
+
+/// A payment to write whose attempt was taken for over.
+#[derive(Debug, Clone)]
+pub struct NewLate<'a> {
+    /// Its id.
+    pub id: PaymentId,
+    /// The attempt.
+    pub of: &'a Payment,
+    /// The gateway's own id of the charge.
+    pub gateway_reference: String,
+    /// The gateway's receipt.
+    pub receipt: Option<String>,
+    /// Its number on the invoice.
+    pub attempt: i32,
+    /// Now.
+    pub at: Instant,
+}
+
+/// Writes a payment that has succeeded though its attempt was taken for over.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] where that charge is a payment of the business already.
+pub async fn insert_late(tenant: &Tenant, new: NewLate<'_>) -> Result<Payment, Error> {
+    let row = Payment {
+        id: new.id,
+        refunded_minor: 0,
+        refunding_minor: 0,
+        status: PaymentStatus::Succeeded,
+        gateway_reference: Some(new.gateway_reference),
+        receipt: new.receipt,
+        failure_code: None,
+        failure_message: None,
+        hard_decline: false,
+        action_kind: None,
+        action_url: None,
+        action_client_secret: None,
+        action_expires_at: None,
+        attempt: new.attempt,
+        fence: 0,
+        created_at: new.at,
+        updated_at: new.at,
+        settled_at: Some(new.at),
+        received_on: None,
+        ..new.of.clone()
+    };
+    write(tenant, row).await
+}
+
+/// Whether a charge of that reference at a gateway is a payment of the business that has succeeded.
+///
+/// # Errors
+/// The database's fault.
+pub async fn is_settled(tenant: &Tenant, gateway: &str, reference: &str) -> Result<bool, Error> {
+    let of = tenant.select::<payment::Entity>().filter(payment::Column::Gateway.eq(gateway));
+    let of = of.filter(payment::Column::GatewayReference.eq(reference)).filter(payment::Column::SettledAt.is_not_null());
+    Ok(of.one().await?.is_some())
+}
+
+/// Writes the receipt of a locked payment, which was told later than that it succeeded.
+///
+/// # Errors
+/// The database's fault.
+pub async fn save_receipt(tenant: &Tenant, held: &Payment, receipt: &str) -> Result<(), Error> {
+    let row = payment::ActiveModel {
+        business_id: Set(held.business_id),
+        id: Set(held.id),
+        receipt: Set(Some(receipt.to_owned())),
+        ..Default::default()
+    };
+    tenant.save(row).await
 }
 
 /// Whether a payment with that receipt was recorded for the business.

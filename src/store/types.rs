@@ -433,6 +433,15 @@ closed_list! {
         /// The sandbox's.
         Sandbox = "SANDBOX",
     }
+    /// What a gateway that signs nothing told of.
+    HeardKind {
+        /// A charge.
+        Charge = "CHARGE",
+        /// A question about what moved.
+        Status = "STATUS",
+        /// A refund.
+        Refund = "REFUND",
+    }
     /// Where a job stands.
     JobStatus {
         /// Waiting until it is due, or leased.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use evolve_business::adapters::payment::stripe::{StripeGateway, StripeOptions};
 use evolve_business::adapters::payment::{
     AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, MethodSource, PaymentGateway as _,
-    RefundAnswer, RefundLookUpAnswer, RefundRequest,
+    RefundAnswer, RefundLookUpAnswer, RefundRequest, WayBack,
 };
 use evolve_business::clock::SystemClock;
 use evolve_business::money::{Currency, Money};
@@ -45,16 +45,32 @@ fn request(key: &str, method: &AttachedMethod) -> ChargeRequest {
         method_reference: method.reference.clone(),
         description: "Invoice INV-2027-000001".to_owned(),
         age: Duration::ZERO,
+        back: WayBack::default(),
     }
 }
 
 /// The same charge, to be asked about.
 fn begun(request: &ChargeRequest) -> BegunCharge {
-    BegunCharge { key: request.key.clone(), amount: request.amount, method_reference: request.method_reference.clone(), reference: None }
+    BegunCharge {
+        key: request.key.clone(),
+        amount: request.amount,
+        method_reference: request.method_reference.clone(),
+        reference: None,
+        age: Duration::ZERO,
+        back: WayBack::default(),
+    }
 }
 
 fn refund(key: &str, charge: &str, reference: &str, amount: &str) -> RefundRequest {
-    RefundRequest { key: key.into(), charge_key: charge.into(), charge_reference: reference.into(), amount: shillings(amount) }
+    RefundRequest {
+        key: key.into(),
+        charge_key: charge.into(),
+        charge_reference: reference.into(),
+        charge_receipt: None,
+        amount: shillings(amount),
+        again: false,
+        back: WayBack::default(),
+    }
 }
 
 #[tokio::test]

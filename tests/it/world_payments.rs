@@ -145,7 +145,10 @@ impl World {
                 payments::begin_attempt(&tenant, &ports, &invoice, None, payments::Sender::Job).await
             }
         };
-        self.ports.store.write(payer.scope, begin).await.unwrap().unwrap().id
+        match self.ports.store.write(payer.scope, begin).await.unwrap() {
+            payments::Begun::Attempt(payment) => payment.id,
+            other => panic!("no attempt: {other:?}"),
+        }
     }
 
     /// A worker on `ports` that is never told to stop.

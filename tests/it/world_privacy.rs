@@ -69,6 +69,13 @@ impl World {
         staff.mutate("restoreBusiness", json!({ "businessId": life.business }), "business { id }").await;
         client.mutate("changeEmail", json!({ "email": "other@example.com", "password": PASSWORD }), "__typename").await;
         self.run_due_jobs().await;
+        // What M-Pesa said of a payment.
+        let hint = self.ports.ids.next_uuid();
+        self.sql(&format!(
+            "insert into gateway_hints (business_id, id, payment_id, heard_of, digest, reference, succeeded, code, receipt, amount_minor, receiver, received_at)
+               select business_id, {{id:{hint}}}, id, 'CHARGE', 'ab', 'ws_CO_1', {{yes}}, '0', 'SFC1', amount_minor, '600610', created_at from payments limit 1"
+        ))
+        .await;
         life
     }
 

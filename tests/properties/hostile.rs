@@ -65,7 +65,7 @@ fn form() -> Vec<u8> {
 type Sound = (fn(&[u8]), Vec<Vec<u8>>);
 
 /// Sound input of each target.
-fn sound() -> [Sound; 6] {
+fn sound() -> [Sound; 7] {
     let keys = ["sk_live_0123456789abcdefghjkmnpqrstvwxyz", "0123-4567-89ab-cdef", "123456"];
     [
         (targets::tokens, [of(&[&targets::issuer().1]), of(&keys)].concat()),
@@ -97,6 +97,13 @@ fn sound() -> [Sound; 6] {
                 r#"{"id":"1","type":"subscribe","payload":{"query":"{__typename}","operationName":null,"variables":{"a":[1]}}}"#,
                 r#"{"id":"1","type":"complete"}"#,
                 r#"{"type":"ping"}"#,
+            ]),
+        ),
+        (
+            targets::callbacks,
+            of(&[
+                r#"{"Body":{"stkCallback":{"CheckoutRequestID":"ws_CO_1","ResultCode":0,"CallbackMetadata":{"Item":[{"Name":"Amount","Value":35.00},{"Name":"MpesaReceiptNumber","Value":"SFC1"}]}}}}"#,
+                r#"{"Result":{"OriginatorConversationID":"1","ResultCode":"0","TransactionID":"SFC2","ResultParameters":{"ResultParameter":[{"Key":"Amount","Value":35},{"Key":"ReceiptNo","Value":"SFC1"}]}}}"#,
             ]),
         ),
     ]
@@ -147,6 +154,11 @@ proptest! {
     #[test]
     fn a_form_that_was_changed_is_read_or_refused(bytes in changed(sound()[3].1.clone())) {
         targets::forms(&bytes);
+    }
+
+    #[test]
+    fn a_callback_that_was_changed_is_read_or_refused(bytes in changed(sound()[5].1.clone())) {
+        targets::callbacks(&bytes);
     }
 
     #[test]

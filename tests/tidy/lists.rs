@@ -68,6 +68,7 @@ pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/sessions.rs", "a verified access token, and the session that a password or refresh token opens"),
     ("src/services/keys/sign_in.rs", "a key that was found by its hash, and the business that a product's key asks about"),
     ("src/services/sealing/rotate.rs", "every business in turn, by the operator's command"),
+    ("src/services/payments/hints.rs", "the business of an attempt whose sealed address a gateway has spoken at"),
     ("src/services/printing/mod.rs", "the business of a document whose signed link was shown"),
     ("src/services/privacy/links.rs", "the business of an export whose signed link was shown"),
     ("src/services/staff/mod.rs", "the business that a member of staff reads or acts on, audited"),

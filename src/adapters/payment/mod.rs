@@ -12,9 +12,12 @@ use jiff::civil::Date;
 
 use crate::money::{Currency, Money};
 
+pub mod mpesa;
 pub mod registry;
 pub mod sandbox;
 pub mod stripe;
+pub mod transfer;
+mod wire;
 
 /// The most that one call to a gateway may take before its answer counts as lost.
 pub const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -29,6 +32,10 @@ pub enum GatewayKind {
     Sandbox,
     /// Stripe, for cards.
     Stripe,
+    /// M-Pesa, by Safaricom's Daraja.
+    Mpesa,
+    /// Transfers that customers make at their bank: nothing is charged by it.
+    Transfer,
 }
 
 impl GatewayKind {
@@ -37,17 +44,25 @@ impl GatewayKind {
         match self {
             Self::Sandbox => "sandbox",
             Self::Stripe => "stripe",
+            Self::Mpesa => "mpesa",
+            Self::Transfer => "transfer",
         }
     }
 
     /// Whether methods of this kind are its own.
     pub const fn takes(self, method: MethodKind) -> bool {
-        matches!((self, method), (Self::Sandbox, MethodKind::Sandbox) | (Self::Stripe, MethodKind::Card))
+        matches!(
+            (self, method),
+            (Self::Sandbox, MethodKind::Sandbox)
+                | (Self::Stripe, MethodKind::Card)
+                | (Self::Mpesa, MethodKind::Mpesa)
+                | (Self::Transfer, MethodKind::BankTransfer)
+        )
     }
 
     /// Reads a stored name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Sandbox, Self::Stripe].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Sandbox, Self::Stripe, Self::Mpesa, Self::Transfer].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -149,6 +164,47 @@ impl AmountTerms {
     }
 }
 
+/// What a gateway that signs nothing told of by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeardOf {
+    /// A charge.
+    Charge,
+    /// A question that was asked about what moved: its answer, which comes by itself too.
+    Status,
+    /// A refund.
+    Refund,
+}
+
+/// What a gateway that signs nothing told of by itself. A hint what to ask about, and never more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Of what.
+    pub of: HeardOf,
+    /// The gateway's own id of the request that it tells of.
+    pub reference: String,
+    /// Whether it says that money moved.
+    pub succeeded: bool,
+    /// Its code, where it says why not.
+    pub code: String,
+    /// What the payer's books call it.
+    pub receipt: Option<String>,
+    /// How much it says. Minor units.
+    pub amount_minor: Option<i64>,
+    /// To whom it says that money moved.
+    pub receiver: Option<String>,
+}
+
+/// The ways back from a gateway that signs nothing, for one charge or refund, and what came by them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WayBack {
+    /// Names the charge or refund in the address that the gateway is given, and cannot be guessed.
+    pub secret: String,
+    /// The same, for the answers to questions about it.
+    pub status_secret: String,
+    /// What the gateway said, the newest first.
+    pub heard: Vec<Heard>,
+}
+
 /// A charge to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeRequest {
@@ -160,9 +216,11 @@ pub struct ChargeRequest {
     pub method_reference: String,
     /// For the payer's statement.
     pub description: String,
-    /// How long ago this charge was first handed over; zero the first time. A gateway that forgets keys must not be handed an old
-    /// one again.
+    /// How long ago this charge was first handed over; zero the first time, and then alone. A gateway that forgets keys must not be
+    /// handed an old one again, and one that has none nothing twice.
     pub age: Duration,
+    /// The ways back, for a gateway that signs nothing.
+    pub back: WayBack,
 }
 
 /// A charge that was handed over, or was about to be: what there is to find it by.
@@ -176,6 +234,10 @@ pub struct BegunCharge {
     pub method_reference: String,
     /// The gateway's own id of it, where an answer has told.
     pub reference: Option<String>,
+    /// How long ago it came to stand where it stands.
+    pub age: Duration,
+    /// The ways back, for a gateway that signs nothing.
+    pub back: WayBack,
 }
 
 /// Money was taken.
@@ -279,8 +341,14 @@ pub struct RefundRequest {
     pub charge_key: String,
     /// The gateway's own id of the charge.
     pub charge_reference: String,
+    /// What the payer's books call the charge, where the gateway gave it a name.
+    pub charge_receipt: Option<String>,
     /// What to pay back; more than zero, and with what was paid back before no more than was taken.
     pub amount: Money,
+    /// Whether it was handed over before, and nobody wrote down the answer.
+    pub again: bool,
+    /// The ways back, for a gateway that signs nothing.
+    pub back: WayBack,
 }
 
 /// What became of a refund.
@@ -324,6 +392,11 @@ pub trait PaymentGateway: Send + Sync + 'static {
 
     /// What the customer's browser asks the gateway with, where its own form takes the source.
     fn publishable_key(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is shown to a customer who pays by hand.
+    fn instructions(&self) -> Option<&str> {
         None
     }
 

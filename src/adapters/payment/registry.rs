@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AmountTerms, MethodKind, PaymentGateway};
+use super::{AmountTerms, GatewayKind, MethodKind, PaymentGateway};
 use crate::money::Currency;
 
 /// The gateways of a server. Its clones share them.
@@ -39,12 +39,17 @@ impl Gateways {
 
     /// The highest least amount of a currency: what is not below it every gateway of that currency takes.
     pub fn highest_least(&self, currency: Currency) -> Option<i64> {
-        self.0.iter().filter_map(|gateway| gateway.terms(currency)).map(|terms| terms.least_minor).max()
+        self.charging().filter_map(|gateway| gateway.terms(currency)).map(|terms| terms.least_minor).max()
     }
 
     /// What the most modest gateway takes of a currency: the one with the lowest least amount.
     pub fn most_modest(&self, currency: Currency) -> Option<AmountTerms> {
-        self.0.iter().filter_map(|gateway| gateway.terms(currency)).min_by_key(|terms| terms.least_minor)
+        self.charging().filter_map(|gateway| gateway.terms(currency)).min_by_key(|terms| terms.least_minor)
+    }
+
+    /// Those that charge. By a transfer any amount can be paid, and nobody has to.
+    fn charging(&self) -> impl Iterator<Item = &dyn PaymentGateway> {
+        self.0.iter().map(AsRef::as_ref).filter(|gateway| gateway.kind() != GatewayKind::Transfer)
     }
 }
 

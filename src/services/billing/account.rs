@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use crate::billing::period::Zone;
 use crate::billing::tax::{Tax, TaxBehavior};
 use crate::error::{Error, Outcome};
-use crate::ids::{PaymentId, PaymentMethodId};
+use crate::ids::PaymentMethodId;
 use crate::money::{Money, Rate};
 use crate::services::Ports;
-use crate::services::payments::{BegunAttempt, Sender, begin_attempt};
+use crate::services::payments::{Begun, BegunAttempt, Sender, begin_attempt};
 use crate::store::catalog::{Seller, TaxRate, seller_and_tax_rates, tax_rate_on};
 use crate::store::customers::{Business, business, lock_business};
 use crate::store::invoices::Invoice;
@@ -87,14 +87,13 @@ impl Account {
         ports: &Ports,
         invoice: &Invoice,
         method: Option<PaymentMethodId>,
-    ) -> Outcome<Option<PaymentId>> {
+    ) -> Outcome<Begun> {
         let sender = if self.begun.is_some() { Sender::Beginner } else { Sender::Job };
-        let Some(payment) = begin_attempt(tenant, ports, invoice, method, sender).await? else { return Ok(None) };
-        let id = payment.id;
-        if let Some(begun) = &mut self.begun {
-            begun.push(BegunAttempt { payment, number: invoice.number.clone() });
+        let attempt = begin_attempt(tenant, ports, invoice, method, sender).await?;
+        if let (Some(begun), Begun::Attempt(payment)) = (&mut self.begun, &attempt) {
+            begun.push(BegunAttempt { payment: (**payment).clone(), number: invoice.number.clone() });
         }
-        Ok(Some(id))
+        Ok(attempt)
     }
 
     /// The attempts that whoever holds the account must hand to the gateway after the commit.

@@ -12,25 +12,32 @@ use super::ledger::enter;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
-use crate::billing::dunning::{Step, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, following_step};
+use crate::billing::dunning::{Step, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, due_at, following_step};
 use crate::billing::ledger::{EntryKind, given_up};
-use crate::billing::lifecycle::{InvoiceEvent, SubscriptionEvent, SubscriptionStatus};
+use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus, SubscriptionEvent, SubscriptionStatus};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{InvoiceId, PaymentId, PaymentMethodId, SubscriptionId};
 use crate::services::Ports;
 use crate::services::audit::{Act, record};
 use crate::services::events::{self, Event};
+use crate::services::payments::Begun;
 use crate::store::invoices::Invoice;
 use crate::store::jobs::{NewJob, schedule};
+use crate::store::types::PaymentMethodKind;
 use crate::store::{Tenant, invoices};
 
 /// The job that takes the next rung of a ladder.
 pub const DUNNING: &str = "dunning";
+/// The job that prompts a phone in the morning.
+pub const PROMPT: &str = "prompt";
+/// The rung before the first: the days of a customer who pushes the money are over.
+const FALLS_DUE: i32 = 0;
 /// The job that gives up on what an ended subscription still owes.
 pub const WRITE_OFF: &str = "write_off";
 
 /// Begins an attempt for what is due on an invoice, with `method` or the subscription's own or the default one; where
-/// none is usable the invoice is overdue at once. What is less than the gateway takes is written off.
+/// none is usable the invoice is overdue at once, and where the customer pushes the money it is in some days. What is less than the
+/// gateway takes is written off.
 ///
 /// # Errors
 /// The database's fault.
@@ -45,36 +52,125 @@ pub async fn collect(
     if invoice.amount_due_minor == 0 || write_off_rest(tenant, ports, account, invoice).await? {
         return Ok(None);
     }
-    let begun = attempt(tenant, ports, account, invoice, method.or(standing.row.payment_method_id)).await?;
-    if begun.is_none() {
-        overdue(tenant, ports, account, standing, invoice, false).await?;
+    match attempt(tenant, ports, account, invoice, method.or(standing.row.payment_method_id)).await? {
+        Collecting::Charged(payment) => Ok(Some(payment)),
+        Collecting::Prompted(payment) => {
+            due_in_days(tenant, ports, invoice).await?;
+            Ok(Some(payment))
+        }
+        Collecting::InTheMorning | Collecting::ByHand => {
+            due_in_days(tenant, ports, invoice).await?;
+            Ok(None)
+        }
+        Collecting::Nothing => {
+            overdue(tenant, ports, account, standing, invoice, false).await?;
+            Ok(None)
+        }
     }
-    Ok(begun)
 }
 
-/// Begins an attempt with `method`, or where that is not usable (any more), with the default one.
+/// What is done to collect an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Collecting {
+    /// It is charged.
+    Charged(PaymentId),
+    /// The customer is prompted, and pushes it.
+    Prompted(PaymentId),
+    /// The customer will be prompted in the morning.
+    InTheMorning,
+    /// The customer pays by hand.
+    ByHand,
+    /// Nothing: there is no usable method.
+    Nothing,
+}
+
+/// Gives an invoice the days that a customer has who pushes the money, and writes the job that looks at it then.
+///
+/// # Errors
+/// The database's fault.
+pub async fn due_in_days(tenant: &Tenant, ports: &Ports, invoice: &mut Invoice) -> Result<(), Error> {
+    let Some(issued) = invoice.issued_at else { return Ok(()) };
+    let due = due_at(issued.get(), true).map_err(rule)?.into();
+    invoice.due_at = Some(due);
+    invoices::fall_due(tenant, invoice.id, due).await?;
+    let key = format!("{}:{FALLS_DUE}", invoice.id);
+    let now = ports.now().into();
+    schedule(tenant, NewJob { id: ports.ids.next(), kind: DUNNING, key: &key, due_at: due, clock: ports.test_clock(), now }).await.map(drop)
+}
+
+/// Begins an attempt with `method`, or where that is not usable (any more), with the default one. At night a prompt waits for the morning.
 async fn attempt(
     tenant: &Tenant,
     ports: &Ports,
     account: &mut Account,
     invoice: &Invoice,
     method: Option<PaymentMethodId>,
-) -> Result<Option<PaymentId>, Error> {
-    if method.is_some()
-        && let Some(begun) = usable(account.begin_attempt(tenant, ports, invoice, method).await)?
-    {
-        return Ok(Some(begun));
+) -> Result<Collecting, Error> {
+    if method.is_some() {
+        let begun = usable(account.begin_attempt(tenant, ports, invoice, method).await)?;
+        let collecting = collecting(tenant, ports, invoice, begun).await?;
+        if collecting != Collecting::Nothing {
+            return Ok(collecting);
+        }
     }
-    usable(account.begin_attempt(tenant, ports, invoice, None).await)
+    let begun = usable(account.begin_attempt(tenant, ports, invoice, None).await)?;
+    collecting(tenant, ports, invoice, begun).await
 }
 
 /// A method that is refused is one that is not usable.
-fn usable(begun: Outcome<Option<PaymentId>>) -> Result<Option<PaymentId>, Error> {
+fn usable(begun: Outcome<Begun>) -> Result<Begun, Error> {
     match begun {
         Ok(begun) => Ok(begun),
-        Err(Failure::Refused(_)) => Ok(None),
+        Err(Failure::Refused(_)) => Ok(Begun::NoMethod),
         Err(Failure::Fault(error)) => Err(error),
     }
+}
+
+/// What the wish to begin an attempt has come to; a prompt that must wait has a job.
+async fn collecting(tenant: &Tenant, ports: &Ports, invoice: &Invoice, begun: Begun) -> Result<Collecting, Error> {
+    Ok(match begun {
+        Begun::Attempt(payment) if payment.method_kind == PaymentMethodKind::Mpesa => Collecting::Prompted(payment.id),
+        Begun::Attempt(payment) => Collecting::Charged(payment.id),
+        Begun::ByHand => Collecting::ByHand,
+        Begun::NotBefore(morning) => {
+            let (key, now) = (format!("{}:{}", invoice.id, morning.as_second()), ports.now().into());
+            let (id, clock) = (ports.ids.next(), ports.test_clock());
+            schedule(tenant, NewJob { id, kind: PROMPT, key: &key, due_at: morning.into(), clock, now }).await?;
+            invoices::try_next_at(tenant, invoice.id, Some(morning.into())).await?;
+            Collecting::InTheMorning
+        }
+        Begun::NoMethod | Begun::TooLittle => Collecting::Nothing,
+    })
+}
+
+/// Prompts for an invoice that was to be prompted for at night, unless it is paid or being paid by now.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn prompt(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: InvoiceId) -> Result<(), Error> {
+    let subscription = invoices::find(tenant, invoice).await?.and_then(|invoice| invoice.subscription_id);
+    let Some(subscription) = subscription else { return Ok(()) };
+    let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
+    bill_due_boundaries(tenant, ports, account, &mut standing).await?;
+    let Some(invoice) = invoices::find(tenant, invoice).await? else { return Ok(()) };
+    if invoice.status != InvoiceStatus::Open || invoice.amount_due_minor == 0 || invoices::has_live_attempt(tenant, invoice.id).await? {
+        return Ok(());
+    }
+    invoices::try_next_at(tenant, invoice.id, None).await?;
+    if attempt(tenant, ports, account, &invoice, standing.row.payment_method_id).await? == Collecting::Nothing {
+        overdue(tenant, ports, account, &mut standing, &invoice, false).await?;
+    }
+    Ok(())
+}
+
+/// The days of a customer who pushes the money are over: what is not paid is overdue.
+async fn fall_due(tenant: &Tenant, ports: &Ports, account: &mut Account, invoice: InvoiceId, standing: &mut Standing) -> Result<(), Error> {
+    let Some(invoice) = invoices::find(tenant, invoice).await? else { return Ok(()) };
+    let is_due = invoice.due_at.is_some_and(|due| due.get() <= account.at);
+    if invoice.status != InvoiceStatus::Open || invoice.amount_due_minor == 0 || !is_due {
+        return Ok(());
+    }
+    overdue(tenant, ports, account, standing, &invoice, false).await
 }
 
 /// An attempt failed, or none can be made: the ladder begins, or goes on to its next rung.
@@ -158,6 +254,9 @@ pub(super) async fn climb(tenant: &Tenant, ports: &Ports, account: &mut Account,
     let Some(subscription) = subscription else { return Ok(()) };
     let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
     bill_due_boundaries(tenant, ports, account, &mut standing).await?;
+    if rung == FALLS_DUE {
+        return fall_due(tenant, ports, account, began, &mut standing).await;
+    }
     let (Some(ladder), Some(started)) = (standing.row.dunning_invoice_id, standing.row.dunning_started_at) else { return Ok(()) };
     if ladder != began || standing.row.dunning_taken != rung {
         return Ok(());
@@ -194,7 +293,13 @@ async fn retry(tenant: &Tenant, ports: &Ports, account: &mut Account, standing: 
     let mut began = false;
     for invoice in invoices::open(tenant, Some(standing.row.id)).await? {
         let live = invoices::has_live_attempt(tenant, invoice.id).await?;
-        began |= live || attempt(tenant, ports, account, &invoice, standing.row.payment_method_id).await?.is_some();
+        if live {
+            began = true;
+            continue;
+        }
+        let collecting = attempt(tenant, ports, account, &invoice, standing.row.payment_method_id).await?;
+        // What is paid by hand is not tried: the ladder goes on by its dates.
+        began |= !matches!(collecting, Collecting::Nothing | Collecting::ByHand);
     }
     Ok(began)
 }

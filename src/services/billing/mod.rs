@@ -30,7 +30,7 @@ mod settle;
 mod standing;
 
 pub use account::Account;
-pub use collect::{DUNNING, WRITE_OFF, collect, write_off_later};
+pub use collect::{DUNNING, PROMPT, WRITE_OFF, collect, due_in_days, write_off_later};
 pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void_invoice};
 pub use draft::{ISSUE_DRAFT, issue_drafts};
 pub use end::{Ended, abandon, end, expire};
@@ -46,7 +46,7 @@ pub use standing::{Change, RENEWAL, Standing, period_of, period_row, periods_lef
 /// The job that gives up on a first invoice that was never settled.
 pub const EXPIRE_INCOMPLETE: &str = "expire_incomplete";
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 6] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, WRITE_OFF, USAGE_PERIOD, ISSUE_DRAFT];
+pub const JOB_KINDS: [&str; 7] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, PROMPT, WRITE_OFF, USAGE_PERIOD, ISSUE_DRAFT];
 
 /// A rule that could not be evaluated: what is stored contradicts itself, or is past every limit.
 pub(crate) fn rule(error: RuleError) -> Error {
@@ -102,6 +102,10 @@ async fn run(tenant: &Tenant, ports: &Ports, account: &mut Account, kind: &str, 
         DUNNING => {
             let invoice = InvoiceId::parse(subject).ok_or_else(foreign)?;
             collect::climb(tenant, ports, account, invoice, number.parse().map_err(|_| foreign())?).await?;
+            Ok(Finish::Done)
+        }
+        PROMPT => {
+            collect::prompt(tenant, ports, account, InvoiceId::parse(subject).ok_or_else(foreign)?).await?;
             Ok(Finish::Done)
         }
         ISSUE_DRAFT => {

@@ -34,6 +34,8 @@ pub struct Charged {
     subscription: Option<Subscription>,
     /// Whether its money comes outside any gateway.
     is_by_hand: bool,
+    /// Whether its money comes after the attempt was taken for over.
+    is_late: bool,
 }
 
 impl Charged {
@@ -41,6 +43,12 @@ impl Charged {
     #[must_use]
     pub fn by_hand(self) -> Self {
         Self { is_by_hand: true, ..self }
+    }
+
+    /// The same, where its money comes after the attempt was taken for over: all of it is account credit.
+    #[must_use]
+    pub fn late(self) -> Self {
+        Self { is_late: true, ..self }
     }
 }
 
@@ -55,7 +63,7 @@ pub async fn lock_charged(tenant: &Tenant, id: InvoiceId) -> Result<Charged, Err
         Some(subscription) => subscriptions::lock(tenant, subscription).await?,
         None => None,
     };
-    Ok(Charged { invoice, subscription, is_by_hand: false })
+    Ok(Charged { invoice, subscription, is_by_hand: false, is_late: false })
 }
 
 /// Books what `payment` brought for an invoice: what is due goes down, and more than that is account credit.
@@ -70,11 +78,11 @@ pub async fn settle_payment(
     charged: Charged,
     paid: Money,
 ) -> Result<(), Error> {
-    let Charged { mut invoice, subscription, is_by_hand } = charged;
+    let Charged { mut invoice, subscription, is_by_hand, is_late } = charged;
     if paid.currency() != invoice.currency || paid.minor() < 0 {
         return Err(Error::Corrupt("a payment does not fit its invoice".into()));
     }
-    let was_payable = invoice.status.is_payable();
+    let was_payable = invoice.status.is_payable() && !is_late;
     let used_minor = if was_payable { paid.minor().min(invoice.amount_due_minor) } else { 0 };
     let captured = (EntryKind::PaymentCaptured, payment.uuid());
     enter(tenant, ports, account, captured, payment_captured(paid.minor(), used_minor)).await?;
@@ -112,8 +120,17 @@ pub async fn charge_failed(tenant: &Tenant, ports: &Ports, account: &mut Account
     // The credit may have settled it.
     let Charged { invoice, .. } = lock_charged(tenant, charged.invoice.id).await?;
     let Some(subscription) = invoice.subscription_id.filter(|_| invoice.status.is_payable()) else { return Ok(()) };
+    // A customer who pushes the money has until then; a job looks at it when that is over.
+    if is_pushed(&invoice) && invoice.due_at.is_some_and(|due| account.at < due.get()) {
+        return Ok(());
+    }
     let Some(mut standing) = Standing::lock(tenant, subscription).await? else { return Ok(()) };
     overdue(tenant, ports, account, &mut standing, &invoice, hard).await
+}
+
+/// Whether an invoice is due later than it was issued: by a method that the customer pushes.
+pub(super) fn is_pushed(invoice: &Invoice) -> bool {
+    invoice.due_at > invoice.issued_at
 }
 
 /// Whether anything of a subscription waits for its invoices to be settled: [`go_on`] leaves every other as it is.

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{CHARGE, Ports};
 use crate::adapters::payment::AmountTerms;
+use crate::billing::dunning::prompt_time;
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus, RefundStatus};
+use crate::billing::period::Zone;
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::{PaymentId, PaymentMethodId, RefundId};
 use crate::money::Money;
 use crate::store::invoices::Invoice;
 use crate::store::payments::{self, Payment, PaymentMethod};
+use crate::store::types::PaymentMethodKind;
 use crate::store::{Instant, Snapshot, Tenant, TenantScope, customers, jobs, reads};
 
 /// How long a beginner has to hand its attempt over and to write the outcome down, before the attempt's job does; longer than a job may
@@ -37,9 +40,13 @@ pub enum Sender {
 
 /// What became of the wish to begin an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Begun {
+pub enum Begun {
     /// It is written, with its job.
     Attempt(Box<Payment>),
+    /// The customer pays by hand: nothing is charged.
+    ByHand,
+    /// It would reach a phone at night: it may at that instant.
+    NotBefore(Timestamp),
     /// No usable method.
     NoMethod,
     /// So little is due that the gateway does not take it.
@@ -48,28 +55,13 @@ pub(super) enum Begun {
 
 /// Begins an attempt to collect what is due on `invoice`, in the caller's transaction, which has locked the business:
 /// writes a payment and the job that charges it, unless its sender is who begins it. With `method` `None`, the default one pays.
-/// Answers `None` where the business has no usable method, or where less is due than the gateway takes; the invoice stays open
-/// then. After the commit, [`wait_for`] wakes the worker.
+/// Says why there is none, where that is no refusal; the invoice stays open then. After the commit, [`wait_for`] wakes the worker.
 ///
 /// # Errors
 /// NOT_FOUND at `paymentMethodId` for a method that this business does not have, PAYMENT_IN_PROGRESS where an attempt on the
 /// invoice is live, LIMIT_EXCEEDED where more is due than the gateway takes at once, INVALID_TRANSITION for an invoice that
 /// cannot be paid; or the database's fault.
 pub async fn begin_attempt(
-    tenant: &Tenant,
-    ports: &Ports,
-    invoice: &Invoice,
-    method: Option<PaymentMethodId>,
-    sender: Sender,
-) -> Outcome<Option<Payment>> {
-    Ok(match begin(tenant, ports, invoice, method, sender).await? {
-        Begun::Attempt(payment) => Some(*payment),
-        Begun::NoMethod | Begun::TooLittle => None,
-    })
-}
-
-/// As [`begin_attempt`], and says why there is none.
-pub(super) async fn begin(
     tenant: &Tenant,
     ports: &Ports,
     invoice: &Invoice,
@@ -90,6 +82,14 @@ pub(super) async fn begin(
     let Some(method) = found else { return Ok(Begun::NoMethod) };
     let terms = ports.gateways.terms_of(&method.gateway, invoice.currency);
     let (true, Some(terms)) = (is_usable(tenant, ports, &method).await?, terms) else { return Ok(Begun::NoMethod) };
+    if method.kind == PaymentMethodKind::BankTransfer {
+        return Ok(Begun::ByHand);
+    }
+    if let (PaymentMethodKind::Mpesa, Sender::Beginner) = (method.kind, sender)
+        && let Some(at) = night_ends(tenant, ports).await?
+    {
+        return Ok(Begun::NotBefore(at));
+    }
     let Some(amount) = to_collect(invoice, terms)? else {
         tracing::warn!(invoice = %invoice.id, due_minor = invoice.amount_due_minor, "less is due than the gateway takes; the invoice stays open");
         return Ok(Begun::TooLittle);
@@ -112,6 +112,14 @@ pub(super) async fn begin(
         }
     };
     Ok(Begun::Attempt(Box::new(written)))
+}
+
+/// When a phone may be prompted that nobody asked to be, where that is not now.
+async fn night_ends(tenant: &Tenant, ports: &Ports) -> Outcome<Option<Timestamp>> {
+    let (now, zone) = (ports.now(), customers::business(tenant).await?.time_zone);
+    let zone = Zone::parse(&zone).ok_or_else(|| Error::Corrupt("a business is in no known time zone".into()))?;
+    let at = prompt_time(now, &zone).map_err(|error| Error::Corrupt(error.to_string().into()))?;
+    Ok((now < at).then_some(at))
 }
 
 /// The state of an attempt that is handed to the gateway.

@@ -3,12 +3,12 @@
 
 use jiff::SignedDuration;
 
-use super::{LOOK_UP, Ports, REFUND};
+use super::{LATE, LOOK_UP, Ports, REFUND};
 use crate::adapters::payment::GatewayKind;
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{PaymentId, RefundId};
 use crate::store::gateway_events::{self, NewEvent};
-use crate::store::{Instant, System, jobs};
+use crate::store::{Instant, System, gateway_hints, jobs};
 
 /// How long an event is remembered: longer than any gateway sends one again.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -66,6 +66,31 @@ pub async fn take_event(ports: &Ports, event: GatewayEvent) -> Result<bool, Erro
     }
 }
 
+/// Has those jobs run at once that ask whether an attempt that was over has succeeded all the same.
+///
+/// # Errors
+/// The database's fault.
+pub(super) async fn hasten_late(ports: &Ports, keys: Vec<String>) -> Result<(), Error> {
+    let now = Instant::from(ports.real_now());
+    let hasten = move |system: System| {
+        let keys = keys.clone();
+        async move {
+            for key in &keys {
+                jobs::hasten(&system, LATE, key, now).await?;
+            }
+            Ok(())
+        }
+    };
+    match ports.store.write_system(hasten).await {
+        Ok(()) => {
+            ports.work.notify_one();
+            Ok(())
+        }
+        Err(Failure::Fault(error)) => Err(error),
+        Err(Failure::Refused(_)) => Err(Error::Corrupt("a job's date was refused".into())),
+    }
+}
+
 /// Removes events that were kept long enough, in as many transactions as it takes; answers how many. It may be run by any number
 /// of processes at once.
 ///
@@ -76,7 +101,10 @@ pub async fn sweep_events(ports: &Ports) -> Outcome<u64> {
     let mut removed: u64 = 0;
     for _ in 0..MOST_BATCHES {
         let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let batch = move |system: System| async move { Ok(gateway_events::remove(&system, Instant::from(until), most).await?) };
+        let batch = move |system: System| async move {
+            gateway_hints::remove(&system, Instant::from(until), most).await?;
+            Ok(gateway_events::remove(&system, Instant::from(until), most).await?)
+        };
         let count = ports.store.write_system(batch).await?;
         removed = removed.saturating_add(count);
         if count < BATCH {

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::attempt::{Sender, begin, is_usable, method_not_found};
+use super::attempt::{Sender, begin_attempt, is_usable, method_not_found};
+use super::hints::seal_reference;
 use super::{PaymentService, Ports};
 use crate::adapters::payment::{AttachError, AttachedMethod, GatewayKind, MethodKind, MethodSource};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
@@ -50,10 +51,14 @@ impl PaymentService {
             async move {
                 let ports = ports.of(&tenant).await?;
                 let access = check_change(&tenant, caller, Need::ChangeMoney).await?;
-                customers::lock_business(&tenant).await?;
+                let business = customers::lock_business(&tenant).await?;
+                if ports.gateways.terms_of(taken_by.as_str(), business.currency).is_none() {
+                    return Err(not_taken(&AttachError::Unsupported).into());
+                }
                 let others = payments::methods(&tenant).await?;
                 check_room(&others)?;
-                let made = payments::insert_method(&tenant, new_method(&ports, taken_by, attached)).await?;
+                let new = seal_reference(&ports, &business, new_method(&ports, taken_by, attached))?;
+                let made = payments::insert_method(&tenant, new).await?;
                 record(&tenant, &ports, &access, "payment_method.added", &made).await?;
                 let first = !others.iter().any(|method| method.is_default);
                 if make_default || first {
@@ -135,7 +140,7 @@ async fn choose(tenant: &Tenant, ports: &Ports, method: &PaymentMethod) -> Outco
     payments::make_default(tenant, method.id).await?;
     subscriptions::forget_hard_declines(tenant).await?;
     for invoice in payments::overdue_invoices(tenant).await? {
-        match begin(tenant, ports, &invoice, None, Sender::Job).await {
+        match begin_attempt(tenant, ports, &invoice, None, Sender::Job).await {
             Ok(_) => {}
             // What cannot be collected this way stays open and on its ladder; the choice of the method stands.
             Err(Failure::Refused(refusals)) => tracing::info!(invoice = %invoice.id, ?refusals, "the new default method was not tried"),
@@ -181,6 +186,7 @@ fn new_method(ports: &Ports, gateway: GatewayKind, attached: AttachedMethod) -> 
         },
         gateway: gateway.as_str(),
         reference: attached.reference,
+        reference_sealed: None,
         label: attached.label,
         expires_on: attached.expires_on.map(Into::into),
         at: Instant::from(ports.now()),

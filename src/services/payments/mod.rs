@@ -9,8 +9,10 @@ use super::Ports;
 
 mod attempt;
 mod by_hand;
+mod hints;
 mod inbox;
 mod ladder;
+mod late;
 mod methods;
 mod options;
 mod outcome;
@@ -19,8 +21,10 @@ mod protocol;
 mod refunds;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
-pub use attempt::{Sender, begin_attempt, wait_for, wait_for_all};
+pub use attempt::{Begun, Sender, begin_attempt, wait_for, wait_for_all};
 pub use by_hand::{ByHand, Resolution, record_by_hand, resolve};
+pub(in crate::services) use hints::seal_anew;
+pub use hints::{Named, named_by, take_hint};
 pub use inbox::{GatewayEvent, sweep_events, take_event};
 pub use methods::AddPaymentMethod;
 pub use options::{PaymentOption, payment_options};
@@ -34,8 +38,10 @@ pub const CHARGE: &str = "charge";
 pub const LOOK_UP: &str = "look_up";
 /// The kind of the job that hands a refund to the gateway, and asks what became of it; its key is the refund's id.
 pub const REFUND: &str = "refund";
+/// The kind of the job that asks whether an attempt that was over has succeeded all the same; its key is the payment's id, and which time.
+pub const LATE: &str = "late_success";
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 3] = [CHARGE, LOOK_UP, REFUND];
+pub const JOB_KINDS: [&str; 4] = [CHARGE, LOOK_UP, REFUND, LATE];
 
 /// What a customer does with payment methods and payments.
 #[derive(Clone)]

@@ -62,6 +62,6 @@ fn option(
         currencies,
         publishable_key: gateway.publishable_key().map(str::to_owned),
         limit: limit.map_err(|_| Error::Corrupt("a gateway takes more than an amount may be".into()))?,
-        instructions: None,
+        instructions: gateway.instructions().map(str::to_owned),
     }))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::attempt::{Begun, Sender, begin, in_progress, wait_for};
+use super::attempt::{Begun, Sender, begin_attempt, in_progress, wait_for};
 use super::outcome::{call_off, conclude, record};
 use super::protocol::{cancel, take_to_ask};
 use super::{PaymentService, Ports};
@@ -147,12 +147,17 @@ async fn begin_asked(
     if let Some(called_off) = called_off {
         end_called_off(tenant, ports, access, &called_off).await?;
     }
-    match begin(tenant, ports, &invoice, method, Sender::Job).await? {
+    match begin_attempt(tenant, ports, &invoice, method, Sender::Job).await? {
         Begun::Attempt(payment) => {
             record(tenant, ports, &payment, "payment.begun", &access.actor()).await?;
             Ok(PaidInvoice { payment: payment.id, invoice: invoice.id, replayed: false })
         }
-        Begun::NoMethod => {
+        Begun::ByHand => {
+            let sentence = "This method is a transfer that you make at your bank; to be charged, choose another one.";
+            Err(UserError::at("paymentMethodId", UserErrorCode::PaymentMethodRequired, sentence).into())
+        }
+        // A customer who asks is prompted by night too, so that there is nothing to wait for.
+        Begun::NoMethod | Begun::NotBefore(_) => {
             let sentence = "Add a payment method that can be charged, or choose another one.";
             Err(UserError::at("paymentMethodId", UserErrorCode::PaymentMethodRequired, sentence).into())
         }
@@ -187,10 +192,10 @@ enum Replaced {
 
 /// Calls an attempt that waits for the customer off at the gateway, outside any transaction.
 async fn replace(ports: &Ports, scope: TenantScope, waiting: PaymentId) -> Outcome<Replaced> {
-    let Some((taken, _)) = take_to_ask(ports, scope, waiting, Some(PaymentStatus::RequiresAction)).await? else {
+    let Some((taken, outside)) = take_to_ask(ports, scope, waiting, Some(PaymentStatus::RequiresAction)).await? else {
         return Ok(Replaced::Yes(None));
     };
-    match cancel(ports, &taken).await? {
+    match cancel(&outside, scope, &taken).await? {
         Verdict::CalledOff => Ok(Replaced::Yes(Some(Box::new(taken)))),
         // Not known: the question that is asked of the gateway anyway will tell.
         Verdict::Lost | Verdict::Waiting(_) => Ok(Replaced::No),

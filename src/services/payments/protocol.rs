@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::attempt::{Sender, sent};
 use super::outcome::{Standing, Verdict, call_off, conclude};
-use super::{CHARGE, LOOK_UP, Ports, REFUND, ladder, refunds};
+use super::{CHARGE, LATE, LOOK_UP, Ports, REFUND, hints, ladder, late, refunds};
 use crate::adapters::payment::{BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::PaymentStatus;
 use crate::error::{Error, Failure, Outcome};
@@ -20,6 +20,9 @@ const OVERTAKEN: SignedDuration = SignedDuration::from_secs(5);
 /// An answer that stays lost for longer is an error in the log, and no longer a warning.
 const ALARMING: SignedDuration = SignedDuration::from_hours(1);
 
+/// What was handed over before is never of no age at all, whatever a clock shows.
+const AGAIN: Duration = Duration::from_micros(1);
+
 /// Runs a job of one of [`super::JOB_KINDS`].
 ///
 /// # Errors
@@ -27,6 +30,9 @@ const ALARMING: SignedDuration = SignedDuration::from_hours(1);
 pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
     if job.kind == REFUND {
         return refunds::run(ports, scope, job).await;
+    }
+    if job.kind == LATE {
+        return late::run(ports, scope, job).await;
     }
     let Some(payment) = PaymentId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no payment's id".to_owned())) };
     let ports = ports.of_job(job);
@@ -72,8 +78,14 @@ async fn send(ports: &Ports, scope: TenantScope, begun: BegunAttempt, age: Durat
     let id = taken.id;
     // What the payer's statement is to say.
     let description = number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}"));
-    let request =
-        ChargeRequest { key: id.to_string(), amount: taken.amount()?, method_reference: taken.gateway_method.clone(), description, age };
+    let request = ChargeRequest {
+        key: id.to_string(),
+        amount: taken.amount()?,
+        method_reference: hints::method_reference(ports, scope, &taken).await?,
+        description,
+        age,
+        back: hints::of_payment(ports, scope.business(), id, Vec::new()),
+    };
     let answer = match ports.gateways.named(&taken.gateway) {
         Some(gateway) => within(CALL_LIMIT, gateway.charge(request), ChargeAnswer::Unknown).await,
         None => not_configured(&taken, ChargeAnswer::Unknown),
@@ -110,7 +122,8 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
             }
             let gone = || Error::Corrupt("a payment's invoice is gone".into());
             let invoice = invoices::find(&tenant, held.invoice_id).await?.ok_or_else(gone)?;
-            let taken = if held.status == PaymentStatus::Created {
+            let is_first = held.status == PaymentStatus::Created;
+            let taken = if is_first {
                 if !invoice.status.is_payable() || invoice.amount_due_minor == 0 {
                     call_off(&tenant, &ports, &held, "system").await?;
                     return Ok(None);
@@ -120,7 +133,7 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
                 payments::take(&tenant, &held).await?
             };
             // It is SENDING since then, by its business's clock, which may show another year than ours.
-            let age = Duration::try_from(ports.now().duration_since(taken.updated_at.get())).unwrap_or_default();
+            let age = if is_first { Duration::ZERO } else { since(&ports, &taken).max(AGAIN) };
             Ok(Some((BegunAttempt { payment: taken, number: invoice.number }, age)))
         }
     };
@@ -130,7 +143,7 @@ async fn take_to_send(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outco
 /// Asks the gateway about an attempt that waits for the customer, or of which nothing is known.
 async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Finish> {
     let Some((taken, ports)) = take_to_ask(ports, scope, id, None).await? else { return Ok(Finish::Done) };
-    let (charge, ports) = (begun(&taken)?, &ports);
+    let (charge, ports) = (begun(&ports, scope, &taken, since(&ports, &taken)).await?, &ports);
     let waits = taken.status == PaymentStatus::RequiresAction && taken.action_expires_at.is_some_and(|end| ports.now() < end.get());
     let answer = match ports.gateways.named(&taken.gateway) {
         Some(gateway) => within(CALL_LIMIT, gateway.look_up(&charge), LookUpAnswer::Unknown).await,
@@ -143,7 +156,7 @@ async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Fi
         LookUpAnswer::RequiresAction(_) | LookUpAnswer::Unknown if waits => return Ok(again(ports, &super::outcome::standing(&taken))),
         LookUpAnswer::Unknown => Verdict::Lost,
         // The request may still be on its way, or the customer may still act: only a cancel that the gateway confirms ends it.
-        LookUpAnswer::NotFound | LookUpAnswer::RequiresAction(_) => cancel(ports, &taken).await?,
+        LookUpAnswer::NotFound | LookUpAnswer::RequiresAction(_) => cancel(ports, scope, &taken).await?,
     };
     if matches!(verdict, Verdict::Lost) {
         tell_of_silence(ports, &taken);
@@ -159,9 +172,10 @@ async fn look_up(ports: &Ports, scope: TenantScope, id: PaymentId) -> Outcome<Fi
 ///
 /// # Errors
 /// [`Error::Corrupt`] for an amount that no amount can be.
-pub(super) async fn cancel(ports: &Ports, taken: &Payment) -> Result<Verdict, Error> {
+pub(super) async fn cancel(ports: &Ports, scope: TenantScope, taken: &Payment) -> Result<Verdict, Error> {
+    let charge = begun(ports, scope, taken, since(ports, taken)).await?;
     let answer = match ports.gateways.named(&taken.gateway) {
-        Some(gateway) => within(CALL_LIMIT, gateway.cancel(&begun(taken)?), CancelAnswer::Unknown).await,
+        Some(gateway) => within(CALL_LIMIT, gateway.cancel(&charge), CancelAnswer::Unknown).await,
         None => not_configured(taken, CancelAnswer::Unknown),
     };
     Ok(match answer {
@@ -173,13 +187,21 @@ pub(super) async fn cancel(ports: &Ports, taken: &Payment) -> Result<Verdict, Er
 }
 
 /// What a gateway can find an attempt by.
-fn begun(taken: &Payment) -> Result<BegunCharge, Error> {
+pub(super) async fn begun(ports: &Ports, scope: TenantScope, taken: &Payment, age: Duration) -> Result<BegunCharge, Error> {
+    let heard = hints::heard(ports, scope, taken, None).await?;
     Ok(BegunCharge {
         key: taken.id.to_string(),
         amount: taken.amount()?,
         method_reference: taken.gateway_method.clone(),
         reference: taken.gateway_reference.clone(),
+        age,
+        back: hints::of_payment(ports, scope.business(), taken.id, heard),
     })
+}
+
+/// How long ago an attempt came to stand where it stands.
+fn since(ports: &Ports, taken: &Payment) -> Duration {
+    Duration::try_from(ports.now().duration_since(taken.updated_at.get())).unwrap_or_default()
 }
 
 /// What is known of an attempt whose gateway is not configured any more: nothing, until an operator brings it back.

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Ports, REFUND, ladder};
+use super::{Ports, REFUND, hints, ladder};
 use crate::adapters::payment::{CALL_LIMIT, Decline, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, within};
 use crate::billing::credit::pair_refunds;
 use crate::billing::lifecycle::{InvalidTransition, PaymentEvent, PaymentStatus, RefundEvent, RefundStatus};
@@ -80,14 +80,15 @@ enum Verdict {
 /// A fault, after which the job is to be run again: by the refund's state it goes on where it was, with the same key.
 pub(super) async fn run(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Finish> {
     let Some(id) = RefundId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no refund's id".to_owned())) };
-    let Some((taken, payment, ports)) = take(ports, scope, id).await? else { return Ok(Finish::Done) };
+    let Some((taken, payment, is_first, ports)) = take(ports, scope, id).await? else { return Ok(Finish::Done) };
+    let request = request(&ports, scope, (&taken, &payment), !is_first).await?;
     let verdict = match (ports.gateways.named(&taken.gateway), taken.status) {
         (None, _) => {
             tracing::error!(refund = %taken.id, gateway = taken.gateway, "a refund is to be paid by a gateway that is not configured");
             Verdict::Lost
         }
-        (Some(gateway), RefundStatus::Accepted | RefundStatus::Unknown) => ask(gateway, &taken, &payment).await?,
-        (Some(gateway), _) => send(gateway, &taken, &payment).await?,
+        (Some(gateway), RefundStatus::Accepted | RefundStatus::Unknown) => ask(gateway, request).await,
+        (Some(gateway), _) => send(gateway, request).await,
     };
     if matches!(verdict, Verdict::Lost) {
         tell_of_silence(&ports, &taken);
@@ -100,9 +101,9 @@ pub(super) async fn run(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome
     })
 }
 
-/// Takes a refund in hand that is not over, with its payment and the outside as its business has it. One that was never sent is
-/// being sent from here on.
-async fn take(ports: &Ports, scope: TenantScope, id: RefundId) -> Outcome<Option<(Refund, Payment, Ports)>> {
+/// Takes a refund in hand that is not over, with its payment, whether it was never sent, and the outside as its business has it. One that
+/// was never sent is being sent from here on.
+async fn take(ports: &Ports, scope: TenantScope, id: RefundId) -> Outcome<Option<(Refund, Payment, bool, Ports)>> {
     let outside = ports.clone();
     let take = move |tenant: Tenant| {
         let ports = outside.clone();
@@ -117,42 +118,51 @@ async fn take(ports: &Ports, scope: TenantScope, id: RefundId) -> Outcome<Option
             };
             let payment = payments::payment(&tenant, held.payment_id).await?.ok_or_else(no_payment)?;
             let taken = refunds::take(&tenant, &held, status, ports.now().into()).await?;
-            Ok(Some((taken, payment, ports)))
+            Ok(Some((taken, payment, held.status == RefundStatus::Created, ports)))
         }
     };
     ports.store.write(scope, take).await
 }
 
 /// Hands a refund to the gateway. One that was handed over before is handed over again with the same key, which pays once.
-async fn send(gateway: &dyn PaymentGateway, taken: &Refund, payment: &Payment) -> Result<Verdict, Error> {
-    Ok(match within(CALL_LIMIT, gateway.refund(request(taken, payment)?), RefundAnswer::Unknown).await {
+async fn send(gateway: &dyn PaymentGateway, request: RefundRequest) -> Verdict {
+    let refund = request.key.clone();
+    match within(CALL_LIMIT, gateway.refund(request), RefundAnswer::Unknown).await {
         RefundAnswer::Succeeded(reference) => Verdict::Succeeded(reference),
         RefundAnswer::Failed(decline) => Verdict::Failed(decline),
         RefundAnswer::Accepted => Verdict::Accepted,
         RefundAnswer::Unknown => Verdict::Lost,
         RefundAnswer::KeyReused => {
-            tracing::error!(refund = %taken.id, "the gateway knows this refund's key with another charge or amount");
+            tracing::error!(refund, "the gateway knows this refund's key with another charge or amount");
             Verdict::Lost
         }
-    })
+    }
 }
 
 /// What a gateway is told of a refund.
-fn request(taken: &Refund, payment: &Payment) -> Result<RefundRequest, Error> {
+async fn request(ports: &Ports, scope: TenantScope, (taken, payment): (&Refund, &Payment), again: bool) -> Result<RefundRequest, Error> {
+    let heard = hints::heard(ports, scope, payment, Some(taken.id)).await?;
     let charge_reference = payment.gateway_reference.clone().ok_or_else(|| Error::Corrupt("a payment has no reference".into()))?;
-    Ok(RefundRequest { key: taken.id.to_string(), charge_key: payment.id.to_string(), charge_reference, amount: taken.amount()? })
+    Ok(RefundRequest {
+        key: taken.id.to_string(),
+        charge_key: payment.id.to_string(),
+        charge_reference,
+        charge_receipt: payment.receipt.clone(),
+        amount: taken.amount()?,
+        again,
+        back: hints::of_refund(ports, scope.business(), taken.id, heard),
+    })
 }
 
 /// Asks what became of a refund; one that the gateway never heard of is handed over again.
-async fn ask(gateway: &dyn PaymentGateway, taken: &Refund, payment: &Payment) -> Result<Verdict, Error> {
-    let answer = within(CALL_LIMIT, gateway.look_up_refund(&request(taken, payment)?), RefundLookUpAnswer::Unknown).await;
-    Ok(match answer {
+async fn ask(gateway: &dyn PaymentGateway, request: RefundRequest) -> Verdict {
+    match within(CALL_LIMIT, gateway.look_up_refund(&request), RefundLookUpAnswer::Unknown).await {
         RefundLookUpAnswer::Succeeded(reference) => Verdict::Succeeded(reference),
         RefundLookUpAnswer::Failed(decline) => Verdict::Failed(decline),
         RefundLookUpAnswer::Accepted => Verdict::Accepted,
-        RefundLookUpAnswer::NotFound => send(gateway, taken, payment).await?,
+        RefundLookUpAnswer::NotFound => send(gateway, request).await,
         RefundLookUpAnswer::Unknown => Verdict::Lost,
-    })
+    }
 }
 
 /// Writes `verdict` on the refund that was taken as `taken`, with what follows from it. Answers the refund as it is then; `None`,

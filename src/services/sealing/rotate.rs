@@ -13,8 +13,9 @@ use crate::error::{Error, Failure, Outcome};
 use crate::ids::BusinessId;
 use crate::security::envelope::{BusinessKey, SealError};
 use crate::services::audit::{self, Act};
-use crate::services::{Ports, customers as accounts, privacy, verification as review, webhooks as hooks};
+use crate::services::{Ports, customers as accounts, payments, privacy, verification as review, webhooks as hooks};
 use crate::store::customers::Business;
+use crate::store::payments as payment_methods;
 use crate::store::types::ExportStatus;
 use crate::store::{Instant, Tenant, TenantScope, customers, data_exports, invoices, key_rotation as stored, verification, webhooks};
 
@@ -266,6 +267,10 @@ async fn seal_rows(tenant: &Tenant, ports: &Ports, business: &mut Business) -> R
     if let Some(mut row) = verification::find(tenant).await? {
         review::seal_anew(ports, business, &mut row)?;
         verification::save(tenant, row).await?;
+    }
+    for mut method in payment_methods::methods_with_sealed(tenant).await? {
+        payments::seal_anew(ports, business, &mut method)?;
+        payment_methods::save_sealed(tenant, &method).await?;
     }
     for mut endpoint in webhooks::lock_all(tenant).await? {
         hooks::seal_anew(ports, business, &mut endpoint)?;

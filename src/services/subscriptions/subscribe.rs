@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::sale::{Sale, anchor_columns, given_up_at, sale};
 use super::token::{self, Shown};
-use super::{Agent, Begun, Billed, PreviewSubscribe, Subscribe, SubscriptionService, Work, begin, customer, settled};
+use super::{Agent, Begun as Asked, Billed, PreviewSubscribe, Subscribe, SubscriptionService, Work, begin, customer, settled};
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::ids::{PaymentMethodId, SubscriptionId};
@@ -13,13 +13,15 @@ use crate::services::Ports;
 use crate::services::access::{Caller, Need, check};
 use crate::services::billing::credit::write_off_rest;
 use crate::services::billing::{
-    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, expire, follow_up, period_row, periods_left,
+    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, due_in_days, expire, follow_up, period_row,
+    periods_left,
 };
 use crate::services::coupons::redeem;
 use crate::services::idempotency;
-use crate::services::payments::{Sender, begin_attempt};
+use crate::services::payments::{Begun, Sender, begin_attempt};
 use crate::store::jobs::{NewJob, schedule};
 use crate::store::subscriptions::Subscription;
+use crate::store::types::PaymentMethodKind;
 use crate::store::{Snapshot, Tenant, payments, subscriptions};
 
 /// The operation's name in tokens and under idempotency keys.
@@ -84,8 +86,8 @@ impl SubscriptionService {
                 let shown = opened.map(|sent| token::open(&ports, scope.business(), OPERATION, &offer, sent));
                 let at = shown.as_ref().and_then(|shown| shown.as_ref().ok()).map_or_else(|| ports.now(), |shown| shown.at);
                 match begin(&tenant, &ports, agent, at, (&input.idempotency_key, OPERATION, &canonical)).await? {
-                    Begun::Replay(billed) => Ok(billed),
-                    Begun::New(work) => Box::pin(start(&tenant, &ports, *work, &input, shown.transpose()?)).await,
+                    Asked::Replay(billed) => Ok(billed),
+                    Asked::New(work) => Box::pin(start(&tenant, &ports, *work, &input, shown.transpose()?)).await,
                 }
             }
         };
@@ -255,7 +257,19 @@ async fn charge(
     } else if invoice.amount_due_minor > 0 {
         let begun = begin_attempt(tenant, ports, &invoice, method, Sender::Job).await?;
         let missing = || UserError::at("paymentMethodId", UserErrorCode::PaymentMethodRequired, "Add a payment method that can be used.");
-        billed.payment = Some(begun.ok_or_else(missing)?.id);
+        billed.payment = match begun {
+            Begun::Attempt(payment) => {
+                if payment.method_kind == PaymentMethodKind::Mpesa {
+                    due_in_days(tenant, ports, &mut invoice).await?;
+                }
+                Some(payment.id)
+            }
+            Begun::ByHand | Begun::NotBefore(_) => {
+                due_in_days(tenant, ports, &mut invoice).await?;
+                None
+            }
+            Begun::NoMethod | Begun::TooLittle => return Err(missing().into()),
+        };
     }
     Ok(billed)
 }

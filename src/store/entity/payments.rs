@@ -17,6 +17,7 @@ pub mod payment_method {
         pub kind: PaymentMethodKind,
         pub gateway: String,
         pub reference: String,
+        pub reference_sealed: Option<Vec<u8>>,
         pub label: String,
         pub is_default: bool,
         pub expires_on: Option<Day>,
@@ -126,4 +127,34 @@ pub mod gateway_event {
     }
 
     crate::store::entity::system_entity!();
+}
+
+/// `gateway_hints`.
+pub mod gateway_hint {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, GatewayHintId, PaymentId, RefundId};
+    use crate::store::types::{HeardKind, Instant};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_hints")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: GatewayHintId,
+        pub payment_id: PaymentId,
+        pub refund_id: Option<RefundId>,
+        pub heard_of: HeardKind,
+        pub digest: String,
+        pub reference: String,
+        pub succeeded: bool,
+        pub code: String,
+        pub receipt: Option<String>,
+        pub amount_minor: Option<i64>,
+        pub receiver: Option<String>,
+        pub received_at: Instant,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
 }

@@ -116,6 +116,10 @@ tables! {
         quantity Plain, unit_price Plain, amount_minor Number, tax_behavior Plain, tax_rate Plain, tax_name Plain, invoice_id Id,
         created_at Time, discount_minor Number,
     }
+    gateway_hints of Business, Removed {
+        business_id Id, id Id, payment_id Id, refund_id Id, heard_of Plain, digest Secret, reference Personal(Empty), succeeded Flag, code Plain,
+        receipt Personal(Null), amount_minor Number, receiver Personal(Null), received_at Time,
+    }
     // What stays, with what is personal in it erased.
     audit_events of Business, Kept {
         business_id Id, id Id, sequence Number, action Plain, actor Plain, subject Plain, details Personal(Empty), at Time,
@@ -142,7 +146,7 @@ tables! {
         settled_at Time, refunding_minor Number, received_on Day,
     }
     payment_methods of Business, Kept {
-        business_id Id, id Id, kind Plain, gateway Plain, reference Secret, label Personal(Empty), is_default Flag, expires_on Day,
+        business_id Id, id Id, kind Plain, gateway Plain, reference Secret, reference_sealed Sealed(InRow), label Personal(Empty), is_default Flag, expires_on Day,
         removed_at Time, created_at Time,
     }
     credit_entries of Business, Kept {

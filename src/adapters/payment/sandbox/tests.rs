@@ -5,7 +5,7 @@ use futures::future::join_all;
 use tempfile::TempDir;
 
 use super::*;
-use crate::adapters::payment::Success;
+use crate::adapters::payment::{Success, WayBack};
 use crate::clock::ManualClock;
 use crate::money::Money;
 
@@ -43,6 +43,7 @@ fn request(key: &str, method: &str) -> ChargeRequest {
         method_reference: method.to_owned(),
         description: "INV-2027-000001".to_owned(),
         age: Duration::ZERO,
+        back: WayBack::default(),
     }
 }
 
@@ -291,7 +292,15 @@ fn an_amount_fits_the_terms_when_it_is_whole_units_within_both_bounds() {
 
 fn refund(key: &str, charge_key: &str, amount: &str) -> RefundRequest {
     let (key, charge_key) = (key.to_owned(), charge_key.to_owned());
-    RefundRequest { charge_reference: format!("sbx_{charge_key}"), key, charge_key, amount: kes(amount) }
+    RefundRequest {
+        charge_reference: format!("sbx_{charge_key}"),
+        charge_receipt: None,
+        key,
+        charge_key,
+        amount: kes(amount),
+        again: false,
+        back: WayBack::default(),
+    }
 }
 
 #[tokio::test]

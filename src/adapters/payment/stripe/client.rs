@@ -1,39 +1,27 @@
-//! How Stripe is asked: HTTP/1.1 by hyper, TLS by rustls, forms out and JSON back, each request within its time. Nothing is sent
-//! twice here but what Stripe had no room for: whether a request may be is for whoever knows its key.
+//! How Stripe is asked: forms out and JSON back, each request within its time. Nothing is sent twice here but what Stripe had no room for: whether a request may be is for whoever knows its key.
 
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{HeaderName, Method, Request, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{HeaderName, Method, Request};
+use http_body_util::Full;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded::Serializer;
 
+use super::super::wire::{AGENT, Wire};
 use super::objects::{ErrorBody, StripeError};
 use crate::clock::SharedClock;
 use crate::error::Cause;
 
 /// The version of Stripe's API that answers are read by.
 pub(super) const API_VERSION: HeaderValue = HeaderValue::from_static("2024-06-20");
-/// How long it may take to connect.
-const CONNECT: Duration = Duration::from_secs(3);
 /// How often a request is sent where Stripe says that it has no room for it: it has done nothing then.
 const TRIES: u32 = 3;
 /// The pause before it is sent again; it doubles.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How long a connection is kept for the next call.
-const IDLE: Duration = Duration::from_secs(30);
-/// The longest answer that is read, in bytes: a page of a hundred intents is some hundred kilobytes.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-/// What we are called.
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("evolve-business/", env!("CARGO_PKG_VERSION")));
 
 /// A form's fields.
 pub(super) type Form<'a> = Vec<(&'a str, String)>;
@@ -56,20 +44,16 @@ pub(super) enum Refusal {
 #[derive(Clone)]
 pub(super) struct StripeClient {
     /// The client of HTTP.
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    /// Where Stripe is, without a slash at the end.
-    url: String,
+    wire: Wire,
     /// Proves who asks.
     authorization: HeaderValue,
-    /// How long one request may take.
-    limit: Duration,
     /// Waits.
     clock: SharedClock,
 }
 
 impl fmt::Debug for StripeClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StripeClient").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("StripeClient").field("wire", &self.wire).finish_non_exhaustive()
     }
 }
 
@@ -79,20 +63,9 @@ impl StripeClient {
     /// # Errors
     /// Where TLS cannot be set up, or the key is none that a header can hold.
     pub(super) fn new(url: &str, key: &SecretString, limit: Duration, clock: SharedClock) -> Result<Self, Cause> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
-        tcp.set_nodelay(true);
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider)?;
-        let schemes = if url.starts_with("https://") { tls.https_only() } else { tls.https_or_http() };
-        let http = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(schemes.enable_http1().wrap_connector(tcp));
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))?;
         authorization.set_sensitive(true);
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), authorization, limit, clock })
+        Ok(Self { wire: Wire::new(url, limit)?, authorization, clock })
     }
 
     /// Reads an object or a page of them.
@@ -123,29 +96,14 @@ impl StripeClient {
     /// Sends one request; answers the status and the body.
     async fn send_once(&self, method: &Method, path: &str, body: &Bytes, key: Option<&str>) -> Result<(u16, Bytes), Refusal> {
         let Some(request) = self.request(method.clone(), path, body.clone(), key) else { return Err(Refusal::Lost) };
-        let answer = async {
-            let (head, body) = self.http.request(request).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
-            Ok::<_, Cause>((head.status.as_u16(), body))
-        };
-        match tokio::time::timeout(self.limit, answer).await {
-            Ok(Ok(answered)) => Ok(answered),
-            Ok(Err(error)) => {
-                tracing::warn!(error = &*error as &dyn std::error::Error, path = named(path), "Stripe did not answer");
-                Err(Refusal::Lost)
-            }
-            Err(_) => {
-                tracing::warn!(path = named(path), "Stripe did not answer in time");
-                Err(Refusal::Lost)
-            }
-        }
+        self.wire.send(request, named(path), "Stripe").await.ok_or(Refusal::Lost)
     }
 
     /// The request; none where a header or the address cannot hold what it should.
     fn request(&self, method: Method, path: &str, body: Bytes, key: Option<&str>) -> Option<Request<Full<Bytes>>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = format!("{}{path}", self.url).parse::<Uri>().ok()?;
+        *request.uri_mut() = self.wire.uri(path)?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));

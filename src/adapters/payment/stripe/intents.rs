@@ -88,6 +88,8 @@ impl StripeGateway {
             amount: request.amount,
             method_reference: request.method_reference.clone(),
             reference: None,
+            age: request.age,
+            back: request.back.clone(),
         };
         if request.age > RESEND_WITHIN {
             return self.answer_of_first(&begun, ChargeAnswer::Unknown).await;

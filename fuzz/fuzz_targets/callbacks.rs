@@ -1,0 +1,7 @@
+//! `cargo fuzz run callbacks`
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::callbacks(data));
