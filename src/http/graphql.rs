@@ -53,6 +53,8 @@ use media::Media;
 const UPLOADS_AT_ONCE: usize = 4;
 /// How long a request with files that finds no place is told to wait.
 const UPLOADS_AGAIN: Duration = Duration::from_secs(5);
+/// How long the rest of a refused body is waited for.
+const READ_PAST: Duration = Duration::from_secs(1);
 /// How long an operation with files may take: they are sealed, and stored elsewhere.
 const UPLOAD_TIME: Duration = Duration::from_mins(1);
 
@@ -166,12 +168,15 @@ impl<E: Executor> Shared<E> {
     /// Answers a request that brings files: who sends them and what for is looked at before any of them is read.
     async fn upload(&self, asked: Asked<'_>, mut parts: Parts, body: Body) -> Response {
         if parts.headers.get(upload::PREFLIGHT).is_none_or(HeaderValue::is_empty) {
+            self.read_past(body).await;
             return asked.malformed(StatusCode::BAD_REQUEST, "A multipart request needs the header GraphQL-Require-Preflight: 1.");
         }
         if let Err(fault) = self.executor.may_upload(&parts).await {
+            self.read_past(body).await;
             return asked.stopped(&fault);
         }
         let Ok(_place) = self.uploads.try_acquire() else {
+            self.read_past(body).await;
             return asked.stopped(&Error::RateLimited { retry_after: UPLOADS_AGAIN });
         };
         if announced(&parts.headers).is_some_and(|length| length > upload::body_limit(self.settings.max_body_bytes)) {
@@ -203,6 +208,7 @@ impl<E: Executor> Shared<E> {
 
     async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<GraphqlRequest, Unreadable> {
         if !media::is_json(headers) {
+            self.read_past(body).await;
             return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
         }
         let bytes = self.collect(headers, body).await?;
@@ -216,6 +222,15 @@ impl<E: Executor> Shared<E> {
             if error.is_data() { NOT_A_REQUEST } else { unreadable(StatusCode::BAD_REQUEST, "The body is not valid JSON.") }
         })?;
         payload.into_request()
+    }
+
+    /// Reads a body that was refused for its head, and keeps nothing of it: a client that is sending still when the connection is
+    /// closed reads no answer. No more than a body may have, and not for long.
+    async fn read_past(&self, body: Body) {
+        let mut body = Limited::new(body, self.settings.max_body_bytes);
+        let read = async { while let Some(Ok(_)) = body.frame().await {} };
+        // What has not arrived by then is not waited for.
+        drop(tokio::time::timeout(READ_PAST, read).await);
     }
 
     async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
