@@ -35,6 +35,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -207,9 +208,9 @@ impl<E: Executor> Shared<E> {
     }
 
     async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<GraphqlRequest, Unreadable> {
-        if !media::is_json(headers) {
+        if !media::is_json(headers) || headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             self.read_past(body).await;
-            return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
+            return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8, and not compressed."));
         }
         let bytes = self.collect(headers, body).await?;
         match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
