@@ -1,5 +1,6 @@
-//! The program as clients of other makes meet it: GraphiQL in a browser, the audits of GraphQL over HTTP, and clients of live updates. They need
-//! Node, Chromium and what `npm ci` installs in `tests/browser` and `tests/audits`, so they run where those are:
+//! The program as clients of other makes meet it: GraphiQL in a browser, the audits of GraphQL over HTTP, clients of live updates, and the
+//! clients of `examples/clients`. They need Node, Chromium and what `npm ci` installs in `tests/browser`, `tests/audits` and
+//! `examples/clients` (where `npm run check` and `npm run build` are to follow), so they run where those are:
 //! `cargo test --test browser -- --ignored`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -46,6 +47,7 @@ both! {
     the_demo_user_subscribes_pays_upgrades_and_cancels_in_graphiql => crate::walks_through_graphiql;
     every_audit_of_graphql_over_http_passes => crate::passes_the_audits;
     clients_of_other_makes_hear_of_a_change_at_another_server => crate::hears_live_updates;
+    the_clients_of_the_examples_do_what_they_are_for => crate::runs_the_clients;
 }
 
 /// With the demo data that the server makes by itself on an empty database.
@@ -66,25 +68,47 @@ async fn hears_live_updates(db: TestDatabase) {
     server::seed(&db);
     let within = if db.kind == database::Kind::Postgres { "1000" } else { "30000" };
     let (one, other) = (Server::start(&db, &[]).await, Server::start(&db, &[]).await);
-    node_with("tests/audits/live.mjs", &[&one.endpoint(), &other.endpoint()], &other, &[("WITHIN_MS", within)]).await;
+    let mut command = script("tests/audits/live.mjs", &[&one.endpoint(), &other.endpoint()]);
+    ends_well(command.env("WITHIN_MS", within), "tests/audits/live.mjs", &other).await;
 }
 
-/// Runs a script; what it and the server said is shown when it fails.
-async fn node(script: &str, arguments: &[&str], server: &Server) {
-    node_with(script, arguments, server, &[]).await;
+/// One after the other as the demo user, and the first again: each leaves things as it found them.
+async fn runs_the_clients(db: TestDatabase) {
+    let server = Server::start(&db, &[]).await;
+    for client in ["urql", "relay", "apollo", "urql"] {
+        npm_start(client, &server).await;
+    }
 }
 
-/// The same, with more in its environment.
-async fn node_with(script: &str, arguments: &[&str], server: &Server, environment: &[(&str, &str)]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = Command::new("node")
-        .arg(root.join(script))
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .current_dir(root)
-        .kill_on_drop(true)
-        .output();
+/// Runs a client of the examples to its end, as whoever copies it does.
+async fn npm_start(client: &str, server: &Server) {
+    let folder = root().join("examples/clients").join(client);
+    let mut command = Command::new("npm");
+    command.args(["start", "--", server.url()]).current_dir(&folder);
+    let said = ends_well(&mut command, client, server).await;
+    assert!(said.contains("\ndone\n"), "{client} stopped on its way: {said}");
+}
+
+/// Runs a script to its end.
+async fn node(name: &str, arguments: &[&str], server: &Server) {
+    ends_well(&mut script(name, arguments), name, server).await;
+}
+
+fn script(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("node");
+    command.arg(root().join(name)).args(arguments).current_dir(root());
+    command
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a program says that ends well; what it and the server said is shown when it does not.
+async fn ends_well(command: &mut Command, name: &str, server: &Server) -> String {
+    let run = command.kill_on_drop(true).output();
     let output = tokio::time::timeout(SCRIPT_LIMIT, run).await.unwrap().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{script}: {}\n{said}\n{}", output.status, server.log());
+    assert!(output.status.success(), "{name}: {}\n{said}\n{}", output.status, server.log());
+    said
 }

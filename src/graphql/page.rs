@@ -167,6 +167,7 @@ macro_rules! connection {
             }
         }
 
+        #[doc = concat!("A page of ", $plural, ".")]
         #[async_graphql::Object]
         impl $connection {
             /// Each with its cursor.

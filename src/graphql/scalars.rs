@@ -268,7 +268,8 @@ pub const CHECKS: &[(&str, crate::graphql::front_door::ScalarCheck)] = &[
 /// Whether a JSON value is a string that `read` takes.
 fn checked<T>(value: &serde_json::Value, read: Read<T>) -> Result<(), String> {
     match value {
-        serde_json::Value::String(text) => read(text).map(drop),
-        _ => Err("A value of this scalar is a JSON string.".to_owned()),
+        // A clause, which the front door makes a sentence of.
+        serde_json::Value::String(text) => read(text).map(drop).map_err(|sentence| sentence.trim_end_matches('.').to_owned()),
+        _ => Err("a value of this scalar is a JSON string".to_owned()),
     }
 }

@@ -36,6 +36,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -56,6 +57,8 @@ use stored::Stored;
 const UPLOADS_AT_ONCE: usize = 4;
 /// How long a request with files that finds no place is told to wait.
 const UPLOADS_AGAIN: Duration = Duration::from_secs(5);
+/// How long the rest of a refused body is waited for.
+const READ_PAST: Duration = Duration::from_secs(1);
 /// How long an operation with files may take: they are sealed, and stored elsewhere.
 const UPLOAD_TIME: Duration = Duration::from_mins(1);
 
@@ -203,12 +206,15 @@ impl<E: Executor> Shared<E> {
     /// for is looked at before any of them is read.
     async fn upload(&self, asked: Asked<'_>, mut parts: Parts, body: Body, stored: Option<&'static str>) -> Response {
         if parts.headers.get(upload::PREFLIGHT).is_none_or(HeaderValue::is_empty) {
+            read_past(body, self.settings.max_body_bytes).await;
             return asked.malformed(StatusCode::BAD_REQUEST, "A multipart request needs the header GraphQL-Require-Preflight: 1.");
         }
         if let Err(fault) = self.executor.may_upload(&parts).await {
+            read_past(body, self.settings.max_body_bytes).await;
             return asked.stopped(&fault);
         }
         let Ok(_place) = self.uploads.try_acquire() else {
+            read_past(body, self.settings.max_body_bytes).await;
             return asked.stopped(&Error::RateLimited { retry_after: UPLOADS_AGAIN });
         };
         if announced(&parts.headers).is_some_and(|length| length > upload::body_limit(self.settings.max_body_bytes)) {
@@ -244,10 +250,7 @@ impl<E: Executor> Shared<E> {
 /// # Errors
 /// How it is none.
 pub(in crate::http) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<GraphqlRequest, Unreadable> {
-    if !media::is_json(headers) {
-        return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
-    }
-    let bytes = collect(headers, body, limit).await?;
+    let bytes = read_json(headers, body, limit).await?;
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         // A list would be read as the fields of a request in their order.
@@ -258,6 +261,24 @@ pub(in crate::http) async fn read_body(headers: &HeaderMap, body: Body, limit: u
         if error.is_data() { NOT_A_REQUEST } else { unreadable(StatusCode::BAD_REQUEST, "The body is not valid JSON.") }
     })?;
     payload.into_request()
+}
+
+/// The bytes of a body that says it is JSON, and has at most `limit` bytes.
+async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unreadable> {
+    if !media::is_json(headers) || headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        read_past(body, limit).await;
+        return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8, and not compressed."));
+    }
+    collect(headers, body, limit).await
+}
+
+/// Reads a body that was refused for its head, and keeps nothing of it: a client that is sending still when the connection is
+/// closed reads no answer. No more than a body may have, and not for long.
+async fn read_past(body: Body, limit: usize) {
+    let mut body = Limited::new(body, limit);
+    let read = async { while let Some(Ok(_)) = body.frame().await {} };
+    // What has not arrived by then is not waited for.
+    drop(tokio::time::timeout(READ_PAST, read).await);
 }
 
 async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unreadable> {

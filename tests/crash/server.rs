@@ -75,6 +75,11 @@ impl Server {
         format!("{}/graphql", self.base)
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything it has said.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()

@@ -52,6 +52,7 @@ impl CreditNote {
     }
 }
 
+/// A credit note: takes back a part of an invoice.
 #[Object]
 impl CreditNote {
     /// Its id.

@@ -36,6 +36,7 @@ impl Invitation {
     }
 }
 
+/// Somebody who is invited to a business.
 #[Object]
 impl Invitation {
     /// Its id.

@@ -73,6 +73,7 @@ impl Invoice {
     }
 }
 
+/// An invoice. Once issued it never changes; corrections are credit notes.
 #[Object]
 impl Invoice {
     /// Its id.
@@ -249,6 +250,7 @@ impl InvoiceLine {
     }
 }
 
+/// One line of an invoice.
 #[Object]
 impl InvoiceLine {
     /// Its id.

@@ -118,6 +118,7 @@ impl Payment {
     }
 }
 
+/// An attempt to pay an invoice.
 #[Object]
 impl Payment {
     /// Its id.
@@ -220,6 +221,7 @@ impl PaymentMethod {
     }
 }
 
+/// A way in which the business pays.
 #[Object]
 impl PaymentMethod {
     /// Its id.

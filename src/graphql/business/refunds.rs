@@ -49,6 +49,7 @@ impl Refund {
     }
 }
 
+/// A part of a payment that is paid back.
 #[Object]
 impl Refund {
     /// Its id.

@@ -148,6 +148,7 @@ impl Subscription {
     }
 }
 
+/// A business's subscription to one product.
 #[Object]
 impl Subscription {
     /// Its id.

@@ -85,6 +85,7 @@ async fn visible(request: &RequestContext) -> Result<impl Fn(&rows::Ticket) -> b
     Ok(move |ticket: &rows::Ticket| only.is_none() || ticket.opened_by == only)
 }
 
+/// Something that a business asks of support.
 #[Object]
 impl SupportTicket {
     /// Its id.
@@ -157,6 +158,7 @@ impl TicketMessage {
     }
 }
 
+/// Something that was said in a ticket.
 #[Object]
 impl TicketMessage {
     /// Its id.

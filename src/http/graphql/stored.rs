@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::Asked;
 use super::media::{self, Media};
-use super::{Executor, NOT_A_REQUEST, Shared, Unreadable, unreadable};
+use super::{Executor, NOT_A_REQUEST, Shared, Unreadable, read_json, unreadable};
 use crate::clock::SharedClock;
 use crate::graphql::front_door::{GraphqlRequest, Method};
 use crate::http::request_id::RequestId;
@@ -195,19 +195,16 @@ impl<E: Executor> Shared<E> {
         match stored.takes {
             Takes::Parameters(taken) => Ok((stored.by_parameters(taken, &parts.uri)?, None)),
             Takes::Input { is_keyed, .. } => {
-                let mut input = self.read_input(parts, body).await?;
+                let mut input = read_input(parts, body, self.settings.max_body_bytes).await?;
                 let key = if is_keyed { stored.key(&mut input, parts, clock)? } else { None };
                 Ok((stored.with(Map::from_iter([("input".to_owned(), Json::Object(input))])), key))
             }
         }
     }
+}
 
-    /// The body: a mutation's input.
-    async fn read_input(&self, parts: &Parts, body: Body) -> Result<Map<String, Json>, Unreadable> {
-        if !media::is_json(&parts.headers) {
-            return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8."));
-        }
-        let bytes = self.collect(&parts.headers, body).await?;
-        serde_json::from_slice(&bytes).map_err(|_| unreadable(StatusCode::BAD_REQUEST, "The body is a JSON object: the input."))
-    }
+/// The body: a mutation's input.
+async fn read_input(parts: &Parts, body: Body, limit: usize) -> Result<Map<String, Json>, Unreadable> {
+    let bytes = read_json(&parts.headers, body, limit).await?;
+    serde_json::from_slice(&bytes).map_err(|_| unreadable(StatusCode::BAD_REQUEST, "The body is a JSON object: the input."))
 }

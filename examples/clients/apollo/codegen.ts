@@ -1,0 +1,35 @@
+// The types of the scalars, as in ../urql, where each is explained.
+import type { CodegenConfig } from '@graphql-codegen/cli';
+
+const config: CodegenConfig = {
+  schema: '../../../schema.graphql',
+  documents: 'src/**/*.ts',
+  ignoreNoDocuments: true,
+  generates: {
+    'src/gql/': {
+      preset: 'client',
+      presetConfig: { fragmentMasking: false },
+      config: {
+        useTypeImports: true,
+        enumsAsTypes: true,
+        strictScalars: true,
+        scalars: {
+          Decimal: 'string',
+          BigInt: 'string',
+          DateTime: 'string',
+          Date: 'string',
+          CurrencyCode: 'string',
+          CountryCode: 'string',
+          TimeZone: 'string',
+          EmailAddress: 'string',
+          URL: 'string',
+          JSON: 'unknown',
+          // What stands in the place of a file; apollo-upload-client takes it out of the variables and sends it as a part of its own.
+          Upload: 'Blob',
+        },
+      },
+    },
+  },
+};
+
+export default config;
