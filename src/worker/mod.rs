@@ -8,4 +8,4 @@ mod run;
 mod sweeper;
 
 pub use run::{Worker, WorkerSettings};
-pub use sweeper::Sweeper;
+pub use sweeper::{Keeping, Sweeper};
