@@ -11,6 +11,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::business::BusinessExecutor;
 use super::graphiql::GraphiqlSettings;
 use super::graphql::upload::PREFLIGHT;
+use super::guard::BUSINESS;
 use super::staff::StaffExecutor;
 use super::{files, graphiql, graphql, headers, health, request_id, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
@@ -73,7 +74,13 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER, HeaderName::from_static(PREFLIGHT)])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            request_id::HEADER,
+            HeaderName::from_static(PREFLIGHT),
+            HeaderName::from_static(BUSINESS),
+        ])
         .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate")])
         .max_age(std::time::Duration::from_hours(1))
 }
