@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::adapters::documents::Documents;
 use crate::adapters::mail::{FileMailer, MailAddress, Mailer};
+use crate::adapters::oidc::OidcProvider;
 use crate::adapters::payment::mpesa::{MpesaGateway, MpesaOptions};
 use crate::adapters::payment::registry::Gateways;
 use crate::adapters::payment::sandbox::{SandboxGateway, SandboxOptions};
@@ -94,6 +95,7 @@ impl App {
             store,
             passwords: Passwords::new(settings.passwords.into(), settings.passwords.into(), Arc::clone(&rng))?,
             tokens: Arc::new(TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng))),
+            oidc: settings.oidc.as_ref().map(|oidc| OidcProvider::new(oidc, Arc::clone(&clock))).transpose()?,
             previews: keys.cursor.clone(),
             master: masters,
             gateways,

@@ -10,6 +10,8 @@ mod load;
 mod mpesa;
 mod network;
 #[cfg(test)]
+mod oidc_tests;
+#[cfg(test)]
 mod tests;
 mod validate;
 
@@ -79,6 +81,8 @@ pub struct Settings {
     pub lease_seconds: u32,
     /// How long events of usage are kept, in days; what they come to is kept for ever.
     pub usage_event_days: u32,
+    /// How long what is over is kept, in days: finished jobs, sent mails, told events, sessions and tokens that ran out.
+    pub kept_days: u32,
     /// Logs.
     pub log: LogSettings,
     /// The keys that the operator gave.
@@ -93,6 +97,8 @@ pub struct Settings {
     pub mpesa: Option<MpesaSettings>,
     /// What is shown to whoever pays by bank transfer; without it that is not offered.
     pub transfer_instructions: Option<String>,
+    /// The identity provider whose tokens are good too; without one only ours are.
+    pub oidc: Option<OidcSettings>,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
     /// What a password's hash costs.
@@ -212,6 +218,17 @@ pub struct MpesaSettings {
     pub callback_url: String,
 }
 
+/// An identity provider (OpenID Connect) of people of businesses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcSettings {
+    /// Its issuer, to the letter as its tokens have it.
+    pub issuer: String,
+    /// Of whom its tokens must be for one.
+    pub audiences: Vec<String>,
+    /// The algorithms that sign them, by their names in a token's header.
+    pub algorithms: Vec<String>,
+}
+
 /// Logs.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
@@ -266,9 +283,19 @@ impl Settings {
     }
 
     /// How long events of usage are kept.
-    pub fn keep_usage(&self) -> SignedDuration {
-        SignedDuration::from_hours(i64::from(self.usage_event_days) * 24)
+    pub const fn keep_usage(&self) -> SignedDuration {
+        days(self.usage_event_days)
     }
+
+    /// How long what is over is kept.
+    pub const fn keep_spent(&self) -> SignedDuration {
+        days(self.kept_days)
+    }
+}
+
+/// So many days.
+const fn days(days: u32) -> SignedDuration {
+    SignedDuration::from_hours(days as i64 * 24)
 }
 
 impl SessionSettings {

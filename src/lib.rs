@@ -140,6 +140,8 @@
 //! - `api_key_hashes`: a key of a business is found by its hash before anybody is known; for the system alone.
 //! - `invitation_tokens`: the link of an invitation is found by its hash before anybody is known; for the system alone.
 //! - `second_factors`, `recovery_codes`: of people and of staff, asked for before anybody is let in; for the system alone.
+//! - `external_identities`, `external_sessions`: whom the subjects of an identity provider are, and the sessions that its tokens carry,
+//!   asked for before anybody is known; for the system alone.
 //! - `email_changes`: addresses that people want to sign in with and have not confirmed; for the system alone.
 //! - `service_keys`: keys of the platform's own products; for the system alone.
 //! - `account_tokens`, `account_requests`: links in mails are found by their hash before anybody is known, and requests for

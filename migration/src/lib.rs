@@ -41,6 +41,7 @@ mod m0033_gateway_events;
 mod m0034_privacy;
 mod m0035_manual_payments;
 mod m0036_key_rotation;
+mod m0037_oidc;
 mod m0041_pushed_payments;
 
 use sea_orm_migration::prelude::*;
@@ -87,6 +88,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0034_privacy::Migration),
             Box::new(m0035_manual_payments::Migration),
             Box::new(m0036_key_rotation::Migration),
+            Box::new(m0037_oidc::Migration),
             Box::new(m0041_pushed_payments::Migration),
         ]
     }

@@ -6,6 +6,7 @@
 mod bucket_client;
 pub mod documents;
 pub mod mail;
+pub mod oidc;
 pub mod payment;
 pub mod scanner;
 pub mod smtp;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod doctor;
+mod identity;
 mod keys;
 mod mail;
 mod migrate;
@@ -24,6 +25,7 @@ use crate::config::{Settings, SettingsArgs};
 use crate::error::{Cause, Failure};
 use crate::telemetry;
 
+pub use identity::IdentityAction;
 pub use staff::StaffAction;
 
 /// The command ran and failed.
@@ -121,6 +123,12 @@ pub enum Command {
         #[command(subcommand)]
         action: MailAction,
     },
+    /// Say whom the subjects of the identity provider are
+    Identity {
+        /// What to do
+        #[command(subcommand)]
+        action: IdentityAction,
+    },
     /// Add, remove or list the members of staff, who sign in to the staff API
     Staff {
         /// What to do
@@ -206,6 +214,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Keys { action: KeysAction::Rotate { reseal } } => keys::rotate(settings, reseal).await,
         Command::Quote { file } => quote::run(&file),
         Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
+        Command::Identity { action } => identity::run(settings, action).await,
         Command::Staff { action } => staff::run(settings, action).await,
     })
 }

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::worker::keeping;
 use super::{demo, migrate, shutdown, terminal};
 use crate::app::{self, App};
 use crate::config::{Mode, Settings};
@@ -36,7 +37,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let worker = settings.worker.then(|| {
         let worker =
             Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
-        tokio::spawn(Sweeper::new(app.ports.clone(), settings.keep_usage(), stopping.clone()).run());
+        tokio::spawn(Sweeper::new(app.ports.clone(), keeping(&settings), stopping.clone()).run());
         tokio::spawn(worker.run())
     });
     let (told, live) = (stopping.clone(), Arc::clone(&app.live));

@@ -6,7 +6,12 @@ use super::{serve, shutdown};
 use crate::app::App;
 use crate::config::Settings;
 use crate::error::Cause;
-use crate::worker::{Sweeper, Worker, WorkerSettings};
+use crate::worker::{Keeping, Sweeper, Worker, WorkerSettings};
+
+/// How long what is over is kept, as the settings give it.
+pub(super) const fn keeping(settings: &Settings) -> Keeping {
+    Keeping { usage: settings.keep_usage(), spent: settings.keep_spent() }
+}
 
 /// Works until a signal; what is running finishes, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
@@ -17,7 +22,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     // Whoever watches at the processes that serve hears of what is done here.
     app.ports.store.announce_changes(app.ports.ids.next_uuid());
     let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
-    tokio::spawn(Sweeper::new(app.ports.clone(), settings.keep_usage(), stopping.clone()).run());
+    tokio::spawn(Sweeper::new(app.ports.clone(), keeping(&settings), stopping.clone()).run());
     tokio::spawn(async move {
         let signal = stop.await;
         tracing::info!(signal, "stopping: running jobs finish");

@@ -74,6 +74,9 @@ given! {
     /// Days for which events of usage are kept as they came; what they come to is kept for ever [default: 90]
     #[arg(long, global = true, env = "EVOLVE_USAGE_EVENT_DAYS", value_name = "DAYS", help_heading = SERVER)]
     usage_event_days: u32,
+    /// Days for which what is over is kept: finished jobs, sent mails, told events, sessions and tokens that ran out [default: 90]
+    #[arg(long, global = true, env = "EVOLVE_KEPT_DAYS", value_name = "DAYS", help_heading = SERVER)]
+    kept_days: u32,
     /// Origins whose pages may call the API, separated by commas [default: none]
     #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
     cors_origins: Listed,
@@ -133,6 +136,15 @@ given! {
     /// How long a person stays signed in without coming back [default: 30]
     #[arg(long, global = true, env = "EVOLVE_REFRESH_TOKEN_DAYS", value_name = "DAYS", help_heading = KEYS)]
     refresh_token_days: u32,
+    /// An identity provider (OpenID Connect) whose tokens customers may show in place of ours: its issuer [default: none]
+    #[arg(long, global = true, env = "EVOLVE_OIDC_ISSUER", value_name = "URL", help_heading = KEYS)]
+    oidc_issuer: String,
+    /// Whom its tokens must be for, separated by commas
+    #[arg(long, global = true, env = "EVOLVE_OIDC_AUDIENCE", value_name = "NAMES", help_heading = KEYS)]
+    oidc_audience: Listed,
+    /// The algorithms that may sign them, separated by commas [default: RS256,ES256,EdDSA]
+    #[arg(long, global = true, env = "EVOLVE_OIDC_ALGORITHMS", value_name = "NAMES", help_heading = KEYS)]
+    oidc_algorithms: Listed,
     /// Memory of one password's hash [default: 19456]
     #[arg(long, global = true, env = "EVOLVE_ARGON2_MEMORY_KIB", value_name = "KIB", help_heading = KEYS)]
     argon2_memory_kib: u32,

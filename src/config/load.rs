@@ -10,8 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, LiveLimits, LogFormat, LogSettings, MailSettings, Mode,
-    PasswordSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls, StripeSettings,
+    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, Listed, LiveLimits, LogFormat, LogSettings, MailSettings,
+    Mode, OidcSettings, PasswordSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
+    StripeSettings,
 };
 
 /// The file that is read when none is named.
@@ -22,6 +23,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const THIS_MACHINE: [&str; 2] = ["127.0.0.0/8", "::1"];
 /// Whom a sandbox's mail comes from until an operator says otherwise.
 const SANDBOX_FROM: &str = "billing@localhost.localdomain";
+
+/// What signs an identity provider's tokens until an operator says otherwise.
+const OIDC_ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
 
 /// Everything that is wrong with the settings, a sentence each. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,12 +68,13 @@ impl Settings {
         let files = FileSettings { s3: s3_of(&given, &mut problems), clamd: given.clamd.clone() };
         let stripe = stripe_of(&given, &mut problems);
         let mpesa = super::mpesa::of(&given, &mut problems);
+        let oidc = oidc_of(&given, &mut problems);
         let settings = Self::with_defaults(given, keys, smtp, files);
         let mpesa = mpesa.map(|mpesa| match mpesa.callback_url.as_str() {
             "" => super::MpesaSettings { callback_url: settings.public_url.clone(), ..mpesa },
             _ => mpesa,
         });
-        let settings = Self { stripe, mpesa, ..settings };
+        let settings = Self { stripe, mpesa, oidc, ..settings };
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
@@ -94,6 +99,7 @@ impl Settings {
             stripe: None,
             mpesa: None,
             transfer_instructions: given.transfer_instructions,
+            oidc: None,
             public_url,
             data_dir,
             database: DatabaseSettings {
@@ -105,6 +111,7 @@ impl Settings {
             worker: !given.no_worker.unwrap_or(false),
             lease_seconds: given.lease_seconds.unwrap_or(60),
             usage_event_days: given.usage_event_days.unwrap_or(90),
+            kept_days: given.kept_days.unwrap_or(90),
             log: LogSettings {
                 filter: given.log.unwrap_or_else(|| "info".to_owned()),
                 format: given.log_format.unwrap_or(LogFormat::Human),
@@ -285,6 +292,20 @@ fn stripe_of(given: &Given, problems: &mut Vec<String>) -> Option<StripeSettings
         publishable_key: given.stripe_publishable_key.clone()?,
         webhook_secrets: webhook_secrets.map(|secret| SecretString::from(secret.to_owned())).collect(),
     })
+}
+
+/// The identity provider, where its issuer is given; what belongs to it without that is a mistake worth a word.
+fn oidc_of(given: &Given, problems: &mut Vec<String>) -> Option<OidcSettings> {
+    let listed = |list: &Option<Listed>| list.clone().unwrap_or_default().0;
+    let Some(issuer) = given.oidc_issuer.clone() else {
+        if given.oidc_audience.is_some() || given.oidc_algorithms.is_some() {
+            problems.push("EVOLVE_OIDC_ISSUER is missing: the other settings of the identity provider are for nothing.".to_owned());
+        }
+        return None;
+    };
+    let algorithms = given.oidc_algorithms.is_some().then(|| listed(&given.oidc_algorithms));
+    let algorithms = algorithms.unwrap_or_else(|| OIDC_ALGORITHMS.map(str::to_owned).to_vec());
+    Some(OidcSettings { issuer, audiences: listed(&given.oidc_audience), algorithms })
 }
 
 fn key_of(name: &str, text: Option<&SecretString>, file: Option<&Path>) -> Result<Option<KeyMaterial>, String> {

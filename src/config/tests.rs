@@ -223,6 +223,7 @@ fn each_number_out_of_its_range_is_one_sentence() {
         ("request_seconds = 0", "EVOLVE_REQUEST_SECONDS is 0 and must be between 1 and 600."),
         ("lease_seconds = 1", "EVOLVE_LEASE_SECONDS is 1 and must be between 2 and 3600."),
         ("usage_event_days = 39", "EVOLVE_USAGE_EVENT_DAYS is 39 and must be between 40 and 3650."),
+        ("kept_days = 29", "EVOLVE_KEPT_DAYS is 29 and must be between 30 and 3650."),
         ("connections = 0", "EVOLVE_CONNECTIONS is 0 and must be between 1 and 1000000."),
     ];
     for (file, sentence) in cases {

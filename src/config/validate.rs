@@ -28,6 +28,7 @@ impl Settings {
         self.check_stripe(&mut problems);
         self.check_mpesa(&mut problems);
         self.check_transfer(&mut problems);
+        self.check_oidc(&mut problems);
         if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
             problems.push(format!("EVOLVE_LOG is no filter: {error}."));
         }
@@ -57,6 +58,7 @@ impl Settings {
             ("EVOLVE_LEASE_SECONDS", self.lease_seconds, 2..=3_600),
             // An event may be 35 days late, and what stands is then computed from those of since then.
             ("EVOLVE_USAGE_EVENT_DAYS", self.usage_event_days, 40..=3_650),
+            ("EVOLVE_KEPT_DAYS", self.kept_days, 30..=3_650),
             ("EVOLVE_ACCESS_TOKEN_SECONDS", sessions.access_token_seconds, 30..=ACCESS_TOKEN_SECONDS_MAX),
             ("EVOLVE_REFRESH_TOKEN_DAYS", sessions.refresh_token_days, 1..=365),
             ("EVOLVE_ARGON2_MEMORY_KIB", passwords.memory_kib, lane_memory.max(LANE_MEMORY_KIB_MIN)..=1 << 20),
@@ -171,6 +173,26 @@ impl Settings {
         }
     }
 
+    fn check_oidc(&self, problems: &mut Vec<String>) {
+        let Some(oidc) = &self.oidc else { return };
+        let (issuer, host) =
+            (&oidc.issuer, oidc.issuer.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default());
+        if !is_application(issuer.strip_suffix('/').unwrap_or(issuer)) {
+            problems.push(format!("EVOLVE_OIDC_ISSUER is {issuer:?} and must be like https://id.example.com."));
+        } else if !issuer.starts_with("https://") && (self.mode == Mode::Production || !is_loopback(host.trim_matches(['[', ']']))) {
+            problems.push("EVOLVE_OIDC_ISSUER must begin with https:// but for a sandbox's provider on this machine.".to_owned());
+        }
+        if *issuer == self.public_url {
+            problems.push("EVOLVE_OIDC_ISSUER is our own EVOLVE_PUBLIC_URL: name the provider's.".to_owned());
+        }
+        if oidc.audiences.is_empty() || oidc.audiences.iter().any(String::is_empty) {
+            problems.push("EVOLVE_OIDC_AUDIENCE is missing: without it tokens for any other application would be good here.".to_owned());
+        }
+        if oidc.algorithms.is_empty() || oidc.algorithms.iter().any(|name| !OIDC_ALGORITHMS.contains(&name.as_str())) {
+            problems.push(format!("EVOLVE_OIDC_ALGORITHMS must be of {}, separated by commas.", OIDC_ALGORITHMS.join(", ")));
+        }
+    }
+
     /// One key in two places would let the holder of one thing forge another.
     fn check_keys_differ(&self, problems: &mut Vec<String>) {
         let keys = self.named_keys();
@@ -236,6 +258,8 @@ impl Settings {
 
 /// The longest words for whoever pays by transfer.
 const TRANSFER_CHARS_MAX: usize = 2_000;
+/// What may sign an identity provider's tokens: nothing with a secret that is shared, and not nothing.
+const OIDC_ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 const MASTER_KEY_PREVIOUS: &str = "EVOLVE_MASTER_KEY_PREVIOUS";
 const TOKEN_KEY_PREVIOUS: &str = "EVOLVE_TOKEN_KEY_PREVIOUS";

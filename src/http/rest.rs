@@ -6,8 +6,8 @@
 
 use axum::Router;
 
-use super::graphql::{Endpoint, Executor};
 use super::graphql::stored::{Kind, Stored, Takes};
+use super::graphql::{Endpoint, Executor};
 use crate::clock::SharedClock;
 
 /// Where the paths lie.

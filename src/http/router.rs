@@ -14,6 +14,7 @@ use super::graphiql::GraphiqlSettings;
 use super::graphql::Endpoint;
 use super::graphql::stored::{KEY, KEY_DERIVED};
 use super::graphql::upload::PREFLIGHT;
+use super::guard::BUSINESS;
 use super::live::{self, Connections, Live};
 use super::staff::StaffExecutor;
 use super::{files, graphiql, graphql, headers, health, mpesa_events, request_id, rest, sandbox_action, server, stripe_events};
@@ -57,7 +58,8 @@ pub struct Routes {
 
 /// The whole router.
 pub fn router(routes: Routes) -> Router {
-    let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, hears_mpesa, sandbox } = routes;
+    let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, hears_mpesa, sandbox } =
+        routes;
     let ports = executor.ports.clone();
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let is_encrypted = ports.public_url.starts_with("https://");
@@ -99,7 +101,14 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::HEADER, HeaderName::from_static(PREFLIGHT), KEY])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            request_id::HEADER,
+            HeaderName::from_static(PREFLIGHT),
+            HeaderName::from_static(BUSINESS),
+            KEY,
+        ])
         .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate"), KEY, KEY_DERIVED])
         .max_age(std::time::Duration::from_hours(1))
 }

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod envelope;
 pub mod key_ring;
 pub mod keys;
+pub mod oidc;
 pub mod otp;
 pub mod password;
 pub mod random;

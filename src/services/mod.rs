@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::adapters::documents::Documents;
 use crate::adapters::mail::Mailer;
+use crate::adapters::oidc::OidcProvider;
 use crate::adapters::payment::PaymentGateway;
 use crate::adapters::payment::registry::Gateways;
 use crate::adapters::scanner::Scanner;
@@ -45,6 +46,7 @@ pub mod notifications;
 pub mod payments;
 pub mod printing;
 pub mod privacy;
+pub mod retention;
 pub mod sealing;
 mod second_factor;
 pub mod sessions;
@@ -84,6 +86,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Access tokens.
     pub tokens: Arc<TokenIssuer>,
+    /// The identity provider whose tokens customers may show in place of ours, where there is one.
+    pub oidc: Option<OidcProvider>,
     /// The key that wraps each business's own, and the one before it.
     pub master: MasterKeys,
     /// Signs what a preview showed.
@@ -166,6 +170,7 @@ impl Ports {
             rng,
             passwords,
             tokens,
+            oidc,
             master,
             mailer,
             documents,
@@ -186,6 +191,7 @@ impl Ports {
             rng: Arc::clone(rng),
             passwords: passwords.clone(),
             tokens: Arc::clone(tokens),
+            oidc: oidc.clone(),
             master: master.clone(),
             gateways: Gateways::only(gateway),
             mailer: Arc::clone(mailer),

@@ -10,4 +10,4 @@ mod sweeper;
 
 pub use listener::{Listener, ListenerSettings};
 pub use run::{Worker, WorkerSettings};
-pub use sweeper::Sweeper;
+pub use sweeper::{Keeping, Sweeper};

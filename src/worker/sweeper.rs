@@ -7,34 +7,45 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
 use crate::services::usage::retention::{Swept, sweep};
-use crate::services::{Ports, payments, webhooks};
+use crate::services::{Ports, payments, retention, webhooks};
 
 /// How long from one sweep to the next.
 const EVERY: Duration = Duration::from_hours(1);
+
+/// How long what is over is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keeping {
+    /// Events of usage.
+    pub usage: SignedDuration,
+    /// Finished jobs, sent mails, told events, sessions and tokens that ran out.
+    pub spent: SignedDuration,
+}
 
 /// Sweeps until it is told to stop. Any number may run on one store.
 pub struct Sweeper {
     /// The outside.
     ports: Ports,
-    /// How long events of usage are kept.
-    keep_usage: SignedDuration,
+    /// How long what is over is kept.
+    keep: Keeping,
     /// Tells it to stop.
     shutdown: CancellationToken,
 }
 
 impl Sweeper {
     /// A sweeper that runs until `shutdown` is cancelled.
-    pub const fn new(ports: Ports, keep_usage: SignedDuration, shutdown: CancellationToken) -> Self {
-        Self { ports, keep_usage, shutdown }
+    pub const fn new(ports: Ports, keep: Keeping, shutdown: CancellationToken) -> Self {
+        Self { ports, keep, shutdown }
     }
 
     /// Sweeps at once, and then every hour. What fails is logged, and tried again by the next sweep.
     pub async fn run(self) {
         let all = async || {
-            let usage = sweep(&self.ports, self.keep_usage).await;
-            (usage, webhooks::retention::sweep(&self.ports).await, payments::sweep_events(&self.ports).await)
+            let usage = sweep(&self.ports, self.keep.usage).await;
+            let (deliveries, events) = (webhooks::retention::sweep(&self.ports).await, payments::sweep_events(&self.ports).await);
+            // After the deliveries, which events wait for.
+            (usage, deliveries, events, retention::sweep(&self.ports, self.keep.spent).await)
         };
-        while let Some((usage, deliveries, events)) = self.shutdown.run_until_cancelled(all()).await {
+        while let Some((usage, deliveries, events, spent)) = self.shutdown.run_until_cancelled(all()).await {
             match usage {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "removed what was kept long enough"),
@@ -48,6 +59,11 @@ impl Sweeper {
             match events {
                 Ok(0) => {}
                 Ok(events) => tracing::info!(events, "removed events of gateways that were kept long enough"),
+                Err(failure) => tell(failure),
+            }
+            match spent {
+                Ok(spent) if spent.is_empty() => {}
+                Ok(spent) => tracing::info!(?spent, "removed what is over and was kept long enough"),
                 Err(failure) => tell(failure),
             }
             if self.shutdown.run_until_cancelled(self.ports.clock.sleep(EVERY)).await.is_none() {

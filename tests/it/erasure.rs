@@ -1,17 +1,22 @@
 //! The erasure of a business: nothing of it and of its people is left anywhere, but for what tax law has kept.
 
+use std::process::{Command, Stdio};
+
 use evolve_business::ids::BusinessId;
 use evolve_business::services::audit;
 use evolve_business::store::TenantScope;
 use evolve_business::store::types::{Role, StaffRole};
 use jiff::SignedDuration;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Server};
 use crate::database::{Kind, TestDatabase};
 use crate::matrix::sign_in;
+use crate::postgres::find_programs;
 use crate::world::World;
 use crate::world_lives::{Life, PASSWORD, add_method, register};
+use crate::world_logs::listening;
 use crate::world_privacy::{PHONE, TAX_ID, held, mark, marked};
 use crate::world_staff::{code, signed_in};
 use crate::world_uploads::files_below;
@@ -61,6 +66,7 @@ impl World {
 }
 
 async fn nothing_of_an_erased_business_is_left_but_what_tax_law_keeps(db: TestDatabase) {
+    let logs = listening();
     let world = World::at(db, NOW).await;
     let server = Server::start(&world).await;
     let staff = world.staff(&server, StaffRole::Admin).await;
@@ -116,6 +122,8 @@ async fn nothing_of_an_erased_business_is_left_but_what_tax_law_keeps(db: TestDa
     assert_eq!(verified.breaks, Vec::new());
     assert_eq!(world.examine().await, [""; 0]);
     no_file_has_it(&world);
+    no_dump_has_it(&world, &kept);
+    assert_eq!(logs.personal(), [""; 0]);
     is_a_tombstone(&world, &server, &life, &third["invoice"]["id"]).await;
 }
 
@@ -138,6 +146,28 @@ fn no_file_has_it(world: &World) {
         }
         assert!(!content.contains("ann@example.com"), "{name}");
         assert!(!content.contains("1 Moi Avenue") || name.contains(".db"), "{name}");
+    }
+}
+
+/// A fresh dump of a PostgreSQL database has what tax law keeps, and nothing else. SQLite's file is looked at as it is.
+fn no_dump_has_it(world: &World, kept: &[String]) {
+    let Some(programs) = find_programs().filter(|_| world.database.kind == Kind::Postgres) else { return };
+    let at: PgConnectOptions = world.database.migration_url.parse().unwrap();
+    let host = at.get_socket().map_or_else(|| at.get_host().to_owned(), |socket| socket.display().to_string());
+    let (port, database) = (at.get_port().to_string(), at.get_database().unwrap());
+    let arguments = ["--host", host.as_str(), "--port", port.as_str(), "--username", at.get_username(), database];
+    let dump = Command::new(programs.join("pg_dump")).args(arguments).stderr(Stdio::inherit()).output().unwrap();
+    assert!(dump.status.success(), "{}", dump.status);
+    let dump = String::from_utf8(dump.stdout).unwrap();
+    assert!(dump.contains("COPY public.invoices ("), "it has the tables");
+    let left: Vec<&str> =
+        dump.lines().filter(|line| line.contains("canary.") && kept.iter().all(|mark| !line.contains(mark.as_str()))).collect();
+    assert_eq!(left, [""; 0]);
+    for mark in kept {
+        assert!(dump.contains(mark.as_str()), "{mark} is kept");
+    }
+    for gone in ["ann@example.com", "other@example.com", PHONE, TAX_ID] {
+        assert!(!dump.contains(gone), "{gone}");
     }
 }
 

@@ -47,6 +47,7 @@ fn too_busy(ports: &Ports) -> Ports {
         rng: rng.clone(),
         passwords: Passwords::new(HashCost::TEST, HashLimits { running: 0, waiting: 0 }, rng.clone()).unwrap(),
         tokens: Arc::clone(tokens),
+        oidc: None,
         master: master.clone(),
         previews: previews.clone(),
         gateways: gateways.clone(),

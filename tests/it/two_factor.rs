@@ -200,6 +200,9 @@ async fn a_recovery_code_lets_in_once(db: TestDatabase) {
     assert_eq!(refusals(enter(&world, &shown(&others[0])).await), refusal("otp", Code::InvalidCredentials));
     assert_eq!(world.number("select count(*) from audit_events where action = 'user.recovery_code_used'").await, 2);
     assert_eq!(world.number("select count(*) from recovery_codes where spent_at is not null").await, 2);
+    world.run_due_jobs().await;
+    let told = world.subjects_to(ANN).into_iter().filter(|subject| subject == "A recovery code was used").count();
+    assert_eq!((told, world.subjects_to("ben@example.com").contains(&"A recovery code was used".to_owned())), (2, false));
 }
 
 async fn a_new_password_leaves_two_factor_on_and_a_refresh_asks_for_nothing(db: TestDatabase) {

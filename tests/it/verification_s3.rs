@@ -12,12 +12,13 @@ use serde_json::json;
 use crate::client::Server;
 use crate::database::TestDatabase;
 use crate::world::World;
-use crate::world_lives::register;
+use crate::world_lives::{PASSWORD, register};
+use crate::world_privacy::exported;
 use crate::world_uploads::{KENYAN, documents, pdf};
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/s3/server.py");
 
-both!(documents_lie_sealed_in_a_bucket_and_come_back_from_it);
+both!(documents_lie_sealed_in_a_bucket_and_come_back_from_it, an_erasure_leaves_nothing_of_a_business_in_the_bucket);
 
 /// The service; it ends when its standard input is closed, which is when the test ends.
 struct Moto {
@@ -40,6 +41,13 @@ impl Moto {
         let mut child = Command::new(python).arg(SERVER).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let first = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
         Some(Self { child, port: first.strip_prefix("port ").unwrap().parse().unwrap() })
+    }
+
+    /// The names of all that lies in a bucket of it, as the service itself lists them.
+    async fn names(&self, bucket: &str) -> Vec<String> {
+        let listed = reqwest::get(format!("http://127.0.0.1:{}/{bucket}?list-type=2", self.port)).await.unwrap().text().await.unwrap();
+        assert!(listed.contains("<ListBucketResult"), "{listed}");
+        listed.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned()).collect()
     }
 
     /// How to reach a bucket of it.
@@ -99,4 +107,35 @@ async fn documents_lie_sealed_in_a_bucket_and_come_back_from_it(db: TestDatabase
     let (_, answer) = ben.form(&crate::world_uploads::submission(&documents(&KENYAN))).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{answer}");
     assert_eq!(world.number("select count(*) from verification_documents").await, 3);
+}
+
+async fn an_erasure_leaves_nothing_of_a_business_in_the_bucket(db: TestDatabase) {
+    let Some(moto) = Moto::start() else { return };
+    let mut world = World::at(db, "2027-01-31T09:00:00Z").await;
+    let mut parts = world.parts(std::sync::Arc::new(world.gateway.clone()));
+    parts.documents = Documents::in_bucket(&moto.bucket("papers")).unwrap();
+    world.ports = Ports::new(parts);
+    world.seed_catalogue().await;
+    let server = Server::start(&world).await;
+    let ((ann, business), (ben, other)) = (register(&server, "ann").await, register(&server, "ben").await);
+    for client in [&ann, &ben] {
+        assert_eq!(client.submit(&documents(&KENYAN)).await["userErrors"], json!([]));
+    }
+    assert!(exported(&world, &ann).await.len() > 5);
+    let below = |names: &[String], business: &str| names.iter().filter(|name| name.starts_with(&format!("{business}/"))).count();
+    let names = moto.names("papers").await;
+    // Three documents each, and the export.
+    assert_eq!((below(&names, &business), below(&names, &other), names.len()), (4, 3, 7), "{names:?}");
+    let input = json!({ "password": PASSWORD, "confirm": "ann Traders" });
+    ann.mutate("eraseBusiness", input, "erasedAt").await;
+    world.run_due_jobs().await;
+    let names = moto.names("papers").await;
+    assert_eq!((below(&names, &business), below(&names, &other), names.len()), (0, 3, 3), "{names:?}");
+    // What was being uploaded meanwhile goes by the second time that is looked.
+    let late = Documents::in_bucket(&moto.bucket("papers")).unwrap();
+    late.put(&format!("{business}/doc_late"), b"sealed".to_vec()).await.unwrap();
+    world.advance(jiff::SignedDuration::from_hours(2));
+    world.run_due_jobs().await;
+    let names = moto.names("papers").await;
+    assert_eq!((below(&names, &business), names.len()), (0, 3), "{names:?}");
 }

@@ -242,6 +242,8 @@ async fn no_secret_is_read(db: TestDatabase) {
         "select email_key from users",
         "select * from users",
         "select from refresh_tokens",
+        "select from external_identities",
+        "select from external_sessions",
         "select from service_keys",
         "select from second_factors",
         "select from email_changes",

@@ -58,6 +58,7 @@ impl World {
             rng: rng.clone(),
             passwords: Passwords::new(HashCost::TEST, HashLimits { running: 4, waiting: 64 }, rng.clone()).unwrap(),
             tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), rng)),
+            oidc: None,
             master: masters,
             previews: keys.cursor,
             gateways: Gateways::only(Arc::new(gateway.clone())),

@@ -217,6 +217,7 @@ impl World {
             rng: parts.rng.clone(),
             passwords: parts.passwords.clone(),
             tokens: Arc::new(TokenIssuer::new(settings, keys.token, Vec::new(), parts.rng.clone())),
+            oidc: parts.oidc.clone(),
             master: parts.master.clone(),
             previews: parts.previews.clone(),
             gateways: Gateways::only(gateway),

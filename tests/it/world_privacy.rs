@@ -68,6 +68,10 @@ impl World {
         staff.mutate("suspendBusiness", json!({ "businessId": life.business, "reason": "Looked into." }), "business { id }").await;
         staff.mutate("restoreBusiness", json!({ "businessId": life.business }), "business { id }").await;
         client.mutate("changeEmail", json!({ "email": "other@example.com", "password": PASSWORD }), "__typename").await;
+        // As a token of an identity provider would have it.
+        self.try_sql("insert into external_identities select 'https://id.example', 'ann-7', id, created_at from users where email = 'ann@example.com'")
+            .await
+            .unwrap();
         self.run_due_jobs().await;
         // What M-Pesa said of a payment.
         let hint = self.ports.ids.next_uuid();

@@ -62,6 +62,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
 pub(crate) const TENANT_SCOPE_MADE: &[(&str, &str)] = &[
     ("src/services/customers/businesses.rs", "a business whose member the caller was found to be, or that they are making"),
     ("src/services/customers/emails.rs", "the business that the person of a mailed token joined first"),
+    ("src/services/customers/external.rs", "a business whose member the person of an identity provider's verified token was found to be"),
     ("src/services/customers/invitations.rs", "the business of an invitation whose mailed token was shown"),
     ("src/services/customers/links.rs", "the business that the person of an address or a mailed token joined first"),
     ("src/services/customers/register.rs", "the business that is being made"),
@@ -84,6 +85,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/coupons/create.rs", "coupons are everybody's, as the catalogue is"),
     ("src/services/customers/businesses.rs", "sessions, and a business that is being made"),
     ("src/services/customers/emails.rs", "people belong to no business, and who has an address is known to the system alone"),
+    ("src/services/customers/external.rs", "tokens of an identity provider, before anybody is known"),
     ("src/services/customers/invitations.rs", "invitations are accepted before anybody is known"),
     ("src/services/customers/links.rs", "links in mails, before anybody is known"),
     ("src/services/customers/mod.rs", "a person's businesses, and whether an address is taken"),
@@ -114,6 +116,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/staff/suspensions.rs", "a business that staff suspend or restore"),
     ("src/services/staff/tickets.rs", "a ticket that staff answer, which tells whose it is"),
     ("src/services/staff/verifications.rs", "a business whose submission staff review"),
+    ("src/services/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/throttle.rs", "tries to sign in are counted before anybody is known"),
     ("src/services/usage/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/webhooks/retention.rs", "what was kept long enough goes, whosever it is"),

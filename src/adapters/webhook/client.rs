@@ -68,11 +68,18 @@ struct NotPublic;
 
 /// Looks names up, and answers addresses that may be connected to: the connector goes to these, and asks nobody again.
 #[derive(Clone)]
-struct GuardedResolver {
+pub(in crate::adapters) struct GuardedResolver {
     /// Who knows names.
     lower: Arc<dyn Lookup>,
     /// How far it may go.
     reach: Reach,
+}
+
+impl GuardedResolver {
+    /// Asks `lower`, and goes as far as `reach`.
+    pub(in crate::adapters) fn new(lower: Arc<dyn Lookup>, reach: Reach) -> Self {
+        Self { lower, reach }
+    }
 }
 
 impl Service<Name> for GuardedResolver {
@@ -162,7 +169,7 @@ impl WebhookClient {
     /// # Errors
     /// Where the cipher suites cannot be set up.
     pub fn new(reach: Reach, names: Arc<dyn Lookup>) -> Result<Self, Cause> {
-        let mut http = HttpConnector::new_with_resolver(GuardedResolver { lower: names, reach });
+        let mut http = HttpConnector::new_with_resolver(GuardedResolver::new(names, reach));
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT));
         http.set_nodelay(true);

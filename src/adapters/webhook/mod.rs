@@ -8,5 +8,6 @@ mod client;
 mod target;
 
 pub use address::Reach;
+pub(in crate::adapters) use client::GuardedResolver;
 pub use client::{Answer, Lookup, MAX_AT_ONCE, SendError, SystemLookup, WebhookCall, WebhookClient};
 pub use target::{Target, TargetError};

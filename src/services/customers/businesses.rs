@@ -1,6 +1,7 @@
 //! One person in several businesses: going from one to another, and founding a further one.
 
 use super::CustomerService;
+use super::external::refuse_external;
 use super::fields::Refusals;
 use super::register::NewBusiness;
 use super::sessions::{Opening, SignedIn};
@@ -16,7 +17,7 @@ impl CustomerService {
     /// way signs nobody out.
     ///
     /// # Errors
-    /// NOT_FOUND at `businessId` for a business that is not theirs; [`Error::Forbidden`] for a key; [`Error::Unauthenticated`]; or
+    /// NOT_FOUND at `businessId` for a business that is not theirs; NOT_ALLOWED for whoever is signed in by an identity provider; [`Error::Forbidden`] for a key; [`Error::Unauthenticated`]; or
     /// the database's fault.
     pub async fn switch_business(&self, caller: Caller, business: Option<BusinessId>, user_agent: Option<&str>) -> Outcome<SignedIn> {
         let (scope, Caller::User { user, .. }) = (caller.require_scope()?, caller) else { return Err(Error::Forbidden.into()) };
@@ -28,7 +29,8 @@ impl CustomerService {
         let entered = self.ports.store.write_system(move |system| {
             let opening = write.clone();
             async move {
-                access::check(&system.tenant(scope), caller).await?.person()?;
+                let person = access::check(&system.tenant(scope), caller).await?.person()?;
+                refuse_external(&system, person.session).await?;
                 let tenant = system.tenant(TenantScope::proved(target));
                 // The row says whose it is: where the system acts, the database has no wall of its own around a business.
                 customers::member_of(&tenant, user).await?.filter(|place| place.business_id == target).ok_or_else(refusal)?;
@@ -42,7 +44,8 @@ impl CustomerService {
     /// Makes a further business, which the caller owns, and their session in it. The present session goes on.
     ///
     /// # Errors
-    /// Every refusal of the input at once: REQUIRED, TOO_LONG, INVALID; LIMIT_EXCEEDED for one business too many;
+    /// Every refusal of the input at once: REQUIRED, TOO_LONG, INVALID; LIMIT_EXCEEDED for one business too many; NOT_ALLOWED for
+    /// whoever is signed in by an identity provider;
     /// [`Error::Forbidden`] for a key; [`Error::Unauthenticated`]; or the database's fault.
     pub async fn create_business(&self, caller: Caller, input: NewBusiness, user_agent: Option<&str>) -> Outcome<(Business, SignedIn)> {
         let (scope, Caller::User { user, .. }) = (caller.require_scope()?, caller) else { return Err(Error::Forbidden.into()) };
@@ -67,7 +70,8 @@ impl CustomerService {
         let made = self.ports.store.write_system(move |system| {
             let (service, opening, row, member) = (service.clone(), write.clone(), row.clone(), member.clone());
             async move {
-                access::check(&system.tenant(scope), caller).await?.person()?;
+                let person = access::check(&system.tenant(scope), caller).await?.person()?;
+                refuse_external(&system, person.session).await?;
                 let has = customers::memberships(&system, user).await?.len();
                 if u64::try_from(has).unwrap_or(u64::MAX) >= MAX_MEMBERSHIPS {
                     let sentence = format!("A person belongs to at most {MAX_MEMBERSHIPS} businesses.");

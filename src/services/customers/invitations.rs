@@ -220,7 +220,6 @@ impl CustomerService {
         let user = comer.user();
         let asked = comer.settle(system).await?;
         let proved = second_factor::prove(system, &self.ports, Holder::User(user.id), asked, proof).await?;
-        audit_recovery(&tenant, &self.ports, user.id, proved).await?;
         account_links::confirm_email(system, user.id, &invitation.email_key, now).await?;
         let place = customers::member_of(&tenant, user.id).await?;
         let member = if let Some(member) = place {
@@ -230,6 +229,8 @@ impl CustomerService {
             room(&tenant, &self.ports, &business, 0).await?;
             self.place(&tenant, user, &invitation, now).await?
         };
+        // They are of the business by now, whose mail tells them of it.
+        audit_recovery(&tenant, &self.ports, user.id, proved).await?;
         invitations::accept(&tenant, &invitation, now).await?;
         opening.write(system).await?;
         let (actor, subject) = (user.id.to_string(), member.id.to_string());

@@ -17,6 +17,7 @@ use super::throttle::{self, Target, Try};
 
 mod businesses;
 mod emails;
+mod external;
 pub(super) mod fields;
 mod invitations;
 mod links;

@@ -13,7 +13,7 @@ use crate::security::password::Verdict;
 use crate::services::Ports;
 use crate::services::access::{self, Access, Caller, Person};
 use crate::services::audit::{self, Act};
-use crate::services::notifications::{TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue};
+use crate::services::notifications::{RECOVERY_CODE_USED, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue};
 use crate::services::second_factor::{self, Holder, Proved};
 use crate::services::throttle::{self, Target, Try};
 use crate::store::customers::{self, User, UserView};
@@ -187,12 +187,13 @@ async fn tell(tenant: &Tenant, ports: &Ports, (access, user): (&Access, UserId),
     queue(tenant, ports, user, mail).await
 }
 
-/// Writes down that a recovery code was used, where one was. The business's row must be locked by this transaction.
+/// Writes down that a recovery code was used, where one was, and mails it to the person. The business's row must be locked by this transaction.
 pub(super) async fn audit_recovery(tenant: &Tenant, ports: &Ports, user: UserId, proved: Proved) -> Result<(), Error> {
     if proved != Proved::RecoveryCode {
         return Ok(());
     }
     let actor = user.to_string();
     let act = Act { action: "user.recovery_code_used", actor: &actor, subject: &actor, details: json!({}) };
-    audit::record(tenant, ports, act).await
+    audit::record(tenant, ports, act).await?;
+    queue(tenant, ports, user, RECOVERY_CODE_USED).await
 }

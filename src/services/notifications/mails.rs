@@ -35,6 +35,10 @@ pub const EMAIL_CHANGING: &str = "email.changing";
 pub const TWO_FACTOR_ENABLED: &str = "two_factor.enabled";
 /// The mail that says that two-factor is off.
 pub const TWO_FACTOR_DISABLED: &str = "two_factor.disabled";
+/// The mail that says that a recovery code was used in the place of the digits.
+pub const RECOVERY_CODE_USED: &str = "recovery_code.used";
+/// The mail that says that an account at the identity provider may come in as the person from now on.
+pub const IDENTITY_LINKED: &str = "identity.linked";
 /// The mail that says that an export of what is held of a business can be downloaded.
 pub const EXPORT_READY: &str = "data_export.ready";
 /// What the platform's support is called in a mail to it.

@@ -4,16 +4,26 @@ use serde_json::{Value, json};
 
 use super::letters::{self, Letter};
 use super::{
-    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, INVITATION, KINDS, RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED,
-    kinds, name_percent,
+    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION, KINDS, RECOVERY_CODE_USED, RESET_PASSWORD,
+    TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, kinds, name_percent,
 };
 use crate::error::Error;
 use crate::services::events::Event;
 use crate::store::types::Channel;
 
 /// The mails that tell of no event.
-const OTHERS: [&str; 8] =
-    [CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, RESET_PASSWORD, INVITATION, TWO_FACTOR_ENABLED, TWO_FACTOR_DISABLED];
+const OTHERS: [&str; 10] = [
+    CONFIRM_EMAIL,
+    EMAIL_CHANGE,
+    EMAIL_CHANGING,
+    EXPORT_READY,
+    IDENTITY_LINKED,
+    RESET_PASSWORD,
+    RECOVERY_CODE_USED,
+    INVITATION,
+    TWO_FACTOR_ENABLED,
+    TWO_FACTOR_DISABLED,
+];
 
 /// Every kind of mail, by the name that [`mail`] takes.
 pub fn kinds() -> Vec<&'static str> {

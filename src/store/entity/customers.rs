@@ -1,4 +1,4 @@
-//! Businesses, users, members, sessions, second factors.
+//! Businesses, users, members, sessions, second factors, people of an identity provider.
 
 /// `businesses`.
 pub mod business {
@@ -239,6 +239,46 @@ pub mod email_change {
         pub old_email: String,
         pub asked_at: Instant,
         pub confirmed_at: Option<Instant>,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `external_identities`.
+pub mod external_identity {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::UserId;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "external_identities")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub issuer: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject: String,
+        pub user_id: UserId,
+        pub created_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `external_sessions`.
+pub mod external_session {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::SessionId;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "external_sessions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub session_id: SessionId,
+        pub created_at: Instant,
     }
 
     crate::store::entity::system_entity!();

@@ -23,6 +23,8 @@ macro_rules! tables {
 
 tables! {
     // What people are told, and what they say.
+    external_sessions of Sessions("session_id"), Removed { hash Secret, session_id Id, created_at Time }
+    external_identities of People("user_id"), Removed { issuer Plain, subject Personal(Empty), user_id Id, created_at Time }
     refresh_tokens of Sessions("session_id"), Removed { hash Secret, session_id Id, created_at Time, expires_at Time, spent_at Time }
     sessions of Business, Removed {
         id Id, user_id Id, business_id Id, user_agent Personal(Null), created_at Time, last_used_at Time, expires_at Time, revoked_at Time,
