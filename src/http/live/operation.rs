@@ -125,9 +125,9 @@ async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admit
         return refuse(live, asked, &Error::Corrupt("an admitted request has no document".into()), voice).await;
     };
     let this = Listening { live, parts, asked, caller, document, variables };
-    let ports = &live.executor.ports;
+    let outside = &live.executor.ports;
     // Before anything is asked, so that nothing is missed between.
-    let hearing = ports.store.live().watch(scope.business(), ports.ids.next_uuid());
+    let hearing = outside.store.live().watch(scope.business(), outside.ids.next_uuid());
     let begin = Arc::new(Occasion::begin());
     if let Some(response) = this.run(&begin).await {
         voice.say(live, Said::Error(asked.errors_of(&response))).await?;

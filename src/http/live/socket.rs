@@ -126,9 +126,9 @@ impl Connection {
                         return Err(Some(message::FAULT));
                     }
                 }
-                line = self.lines.1.recv() => {
-                    if let Some(line) = line {
-                        self.pass_on(line).await?;
+                said = self.lines.1.recv() => {
+                    if let Some(said) = said {
+                        self.pass_on(said).await?;
                     }
                 }
                 heard = self.socket.recv() => {
