@@ -125,9 +125,9 @@ async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admit
         return refuse(live, asked, &Error::Corrupt("an admitted request has no document".into()), voice).await;
     };
     let this = Listening { live, parts, asked, caller, document, variables };
-    let ports = &live.executor.ports;
+    let outside = &live.executor.ports;
     // Before anything is asked, so that nothing is missed between.
-    let watcher = ports.store.live().watch(scope.business(), ports.ids.next_uuid());
+    let hearing = outside.store.live().watch(scope.business(), outside.ids.next_uuid());
     let begin = Arc::new(Occasion::begin());
     if let Some(response) = this.run(&begin).await {
         voice.say(live, Said::Error(asked.errors_of(&response))).await?;
@@ -139,20 +139,20 @@ async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admit
     {
         return Ok(());
     }
-    this.follow(watch, watcher, voice).await
+    this.follow(watch, hearing, voice).await
 }
 
 impl Listening<'_> {
     /// Tells of each change that is listened for.
-    async fn follow<T>(&self, watch: Watch, mut watcher: Watcher, voice: &Voice<T>) -> Result<(), End> {
+    async fn follow<T>(&self, watch: Watch, mut hearing: Watcher, voice: &Voice<T>) -> Result<(), End> {
         loop {
             let mut changes: Vec<Change> = Vec::new();
-            let mut next = Some(watcher.next().await.map_err(|_| End::Slow)?);
+            let mut next = Some(hearing.next().await.map_err(|_| End::Slow)?);
             while let Some(change) = next {
                 if watch.wants(&change) && !changes.iter().any(|known| known.subject == change.subject) {
                     changes.push(change);
                 }
-                next = if changes.len() < TOGETHER { watcher.next_at_once().map_err(|_| End::Slow)? } else { None };
+                next = if changes.len() < TOGETHER { hearing.next_at_once().map_err(|_| End::Slow)? } else { None };
             }
             for change in changes {
                 if !self.tell(change, voice).await? {

@@ -102,14 +102,14 @@ impl Connection {
         let mut begin_by = clock.sleep(settings.init_time);
         let mut recheck = clock.sleep(settings.recheck);
         let mut alive = clock.sleep(settings.keep_alive);
-        let (mut rechecks, mut silent) = (0_u32, 0_u32);
+        let (mut looks, mut silent) = (0_u32, 0_u32);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Err(Some(message::GOING_AWAY)),
                 () = &mut begin_by, if self.caller.is_none() => return Err(Some(message::INIT_TIMEOUT)),
                 () = &mut recheck => {
-                    rechecks = rechecks.wrapping_add(1);
-                    self.recheck(rechecks.is_multiple_of(RECHECKS)).await?;
+                    looks = looks.wrapping_add(1);
+                    self.recheck(looks.is_multiple_of(RECHECKS)).await?;
                     recheck = clock.sleep(settings.recheck);
                 }
                 () = &mut alive => {
@@ -126,9 +126,9 @@ impl Connection {
                         return Err(Some(message::FAULT));
                     }
                 }
-                line = self.lines.1.recv() => {
-                    if let Some(line) = line {
-                        self.pass_on(line).await?;
+                said = self.lines.1.recv() => {
+                    if let Some(said) = said {
+                        self.pass_on(said).await?;
                     }
                 }
                 heard = self.socket.recv() => {
