@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect::{Wall, migration, run, table};
 
-migration!("m0028_verification", "verification_rules", "verifications", "verification_documents");
+migration!("m0028_verification", "verification_rules", "verifications", "verification_documents"; before: "drop index businesses_under_review");
 
 async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     // The country of the rule for every other one is `*`.

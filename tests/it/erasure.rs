@@ -156,7 +156,9 @@ fn no_dump_has_it(world: &World, kept: &[String]) {
     let host = at.get_socket().map_or_else(|| at.get_host().to_owned(), |socket| socket.display().to_string());
     let (port, database) = (at.get_port().to_string(), at.get_database().unwrap());
     let arguments = ["--host", host.as_str(), "--port", port.as_str(), "--username", at.get_username(), database];
-    let dump = Command::new(programs.join("pg_dump")).args(arguments).stderr(Stdio::inherit()).output().unwrap();
+    // A folder of links to the server's programs alone has none; then it is a program like any other.
+    let program = Some(programs.join("pg_dump")).filter(|path| path.exists()).unwrap_or_else(|| "pg_dump".into());
+    let dump = Command::new(program).args(arguments).stderr(Stdio::inherit()).output().unwrap();
     assert!(dump.status.success(), "{}", dump.status);
     let dump = String::from_utf8(dump.stdout).unwrap();
     assert!(dump.contains("COPY public.invoices ("), "it has the tables");

@@ -101,7 +101,7 @@ async fn what_is_given_up_on_is_written_off_and_comes_back_with_its_payment(db: 
     let written_off = "WRITTEN_OFF: WRITE_OFF 3480, WRITE_OFF_ALLOWANCE -3480";
     assert_eq!(entries(&world).await.last().unwrap(), written_off);
     world.method(payer, SandboxBehavior::Succeeds).await;
-    world.working(world.pay(payer, invoice)).await.unwrap();
+    world.working(Box::pin(world.pay(payer, invoice))).await.unwrap();
     let entries = entries(&world).await;
     let paid = ["PAYMENT_CAPTURED: CASH 3480, RECEIVABLE -3480", "RECOVERED: WRITE_OFF -3480, WRITE_OFF_ALLOWANCE 3480"];
     assert_eq!(entries[entries.len() - 2..], paid.map(str::to_owned));

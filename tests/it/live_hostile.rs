@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::database::TestDatabase;
+use crate::walls_raw::pause;
 use crate::world::World;
 use crate::world_keys::{make_key, program};
 use crate::world_live::{Socket, Stream, listening, quick, serving, until};
@@ -213,7 +214,7 @@ async fn whoever_does_not_read_is_dropped_and_their_place_is_free(db: TestDataba
     let asking = async {
         for number in 0.. {
             deaf.subscribe(&number.to_string(), whole, json!({})).await;
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            pause(2).await;
         }
     };
     let freed = async {
@@ -223,10 +224,10 @@ async fn whoever_does_not_read_is_dropped_and_their_place_is_free(db: TestDataba
                 assert_eq!(socket.hear().await, json!({ "type": "pong" }));
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            pause(50).await;
         }
     };
-    let freed = tokio::time::timeout(Duration::from_secs(60), freed);
+    let freed = tokio::time::timeout(Duration::from_mins(1), freed);
     tokio::select! {
         freed = freed => freed.unwrap(),
         () = async { let _ = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(asking)).await; std::future::pending::<()>().await } => {}

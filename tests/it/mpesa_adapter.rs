@@ -170,6 +170,9 @@ async fn each_fault_is_told_as_what_it_is_and_nothing_is_pushed_twice() {
         let again = ChargeRequest { age: Duration::from_micros(1), ..request(PHONE, "35.00") };
         assert_eq!(gateway.charge(again).await, ChargeAnswer::Unknown, "{fault:?}");
         assert_eq!(daraja.prompts().len() - before, prompts, "{fault:?}");
+        // What arrives late is the one prompt.
+        daraja.let_late_arrive();
+        assert_eq!(daraja.prompts().len() - before, prompts + usize::from(fault == Fault::Late), "{fault:?}");
     }
 }
 

@@ -170,7 +170,7 @@ async fn the_same_key_pays_once_and_another_input_under_it_is_refused(db: TestDa
     let (service, request) = (world.payments(), world.request(invoice));
     let both =
         futures::future::join(service.pay_invoice(payer.caller, request.clone()), service.pay_invoice(payer.caller, request.clone()));
-    let (one, two) = world.working(both).await;
+    let (one, two) = world.working(Box::pin(both)).await;
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!((one.payment, one.invoice), (two.payment, two.invoice));
     assert!(one.replayed != two.replayed);

@@ -76,14 +76,14 @@ async fn events_of_usage_are_parted_by_an_owner_who_is_no_superuser_and_none_is_
                  where c.relname in ('usage_events_202701', 'usage_events_202702') order by 1";
     assert_eq!(texts(&superuser, parts).await, ["usage_events_202701 1", "usage_events_202702 1"], "its months were made for them");
     assert_eq!(texts(&superuser, "select count(*)::text from usage_events_other").await, ["0"]);
-    let owned = format!("select count(*)::text from pg_tables where schemaname = 'public' and tableowner <> '{OWNER}'");
-    assert_eq!(texts(&superuser, &owned).await, ["0"]);
+    let of_others = format!("select count(*)::text from pg_tables where schemaname = 'public' and tableowner <> '{OWNER}'");
+    assert_eq!(texts(&superuser, &of_others).await, ["0"]);
     // The server goes on, behind the same walls.
     assert_eq!(counted(&erp.record(json!([event("d", "calls", "1"), event("c", "calls", "7")])).await), (1, 1));
     assert_eq!(texts(&superuser, "select count(*)::text from usage_events").await, ["4"]);
     let mut application = PgConnection::connect(&url(APPLICATION, "evolve")).await.unwrap();
     let refused = sqlx::query("select from usage_events").execute(&mut application).await.unwrap_err();
-    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("42501"));
+    assert_eq!(refused.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some("42501"));
     application.close().await.unwrap();
 
     erp.world.ports.store.clone().close().await.unwrap();

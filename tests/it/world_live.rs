@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::client::{Client, Server};
+use crate::walls_raw::pause;
 use crate::world::World;
 
 /// How long something is waited for.
@@ -162,7 +163,7 @@ pub(crate) async fn listening(world: &World, operations: usize) {
 pub(crate) async fn until(is_so: impl Fn() -> bool) {
     let waited = async {
         while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pause(5).await;
         }
     };
     tokio::time::timeout(PATIENCE, waited).await.unwrap();

@@ -264,8 +264,8 @@ impl Subscription {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let request = request(context);
-            let preview =
-                billing::upcoming_invoice(&request.tenant_of(self.row.business_id).await?, &request.ports, (*self.row).clone()).await?;
+            let tenant = request.tenant_of(self.row.business_id).await?;
+            let preview = Box::pin(billing::upcoming_invoice(&tenant, &request.ports, (*self.row).clone())).await?;
             Ok(preview.map(InvoicePreview::new))
         })
         .await

@@ -121,15 +121,14 @@ impl Stored {
         if input.contains_key(KEY_FIELD) {
             return Ok(None);
         }
-        let key = match header {
-            Some(value) => Key { value: value.clone(), is_derived: false },
-            None => {
-                let minute = clock.now().as_second().div_euclid(60);
-                let text = json!([self.document, input, minute]).to_string();
-                let derived = format!("derived-{}", URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
-                let value = HeaderValue::from_str(&derived).map_err(|_| NOT_A_REQUEST)?;
-                Key { value, is_derived: true }
-            }
+        let key = if let Some(value) = header {
+            Key { value: value.clone(), is_derived: false }
+        } else {
+            let minute = clock.now().as_second().div_euclid(60);
+            let text = json!([self.document, input, minute]).to_string();
+            let derived = format!("derived-{}", URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
+            let value = HeaderValue::from_str(&derived).map_err(|_| NOT_A_REQUEST)?;
+            Key { value, is_derived: true }
         };
         let text = key.value.to_str().map_err(|_| unreadable(StatusCode::BAD_REQUEST, "An idempotency key is printable ASCII."))?;
         input.insert(KEY_FIELD.to_owned(), Json::String(text.to_owned()));

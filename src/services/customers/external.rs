@@ -70,14 +70,13 @@ impl CustomerService {
             });
             refused(found.await)?.ok_or(Error::Unauthenticated)?
         };
-        let session = match entrance.session {
-            Some(session) => session,
-            None => {
-                let (hash, user_agent) = (hash(entrance.business), user_agent.and_then(shown_user_agent));
-                let opened = self.open_external(&issuer, &claims, &entrance, (hash, user_agent)).await?;
-                self.ports.work.notify_one();
-                opened
-            }
+        let session = if let Some(session) = entrance.session {
+            session
+        } else {
+            let (hash, user_agent) = (hash(entrance.business), user_agent.and_then(shown_user_agent));
+            let opened = self.open_external(&issuer, &claims, &entrance, (hash, user_agent)).await?;
+            self.ports.work.notify_one();
+            opened
         };
         Ok(Caller::User { user: entrance.user, session, scope: TenantScope::proved(entrance.business) })
     }
