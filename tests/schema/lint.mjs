@@ -41,7 +41,7 @@ const exceptions = {
     'AgedAmount', 'AuthTokens', 'CollectionsReport', 'CreditNoteLine', 'FailedMail', 'FeatureAccess', 'InvoiceLinePreview', 'InvoiceParty', 'InvoicePreview',
     'InvoiceTax', 'Membership', 'MetricUsage', 'Money', 'NotificationPreference', 'Overage', 'OverageTier', 'PageInfo', 'PaymentAction', 'PaymentOption',
     'PendingPlanChange', 'Period', 'PlanFeature', 'PlanPrice', 'PlanPriceVersion', 'Posting', 'RejectedUsage', 'RevenueBucket', 'StatusCount', 'SubscriptionDiscount',
-    'SubscriptionOptions', 'UsageBucket', 'UsageReport', 'UserError', 'Verification', 'VerificationRequirement', 'Viewer',
+    'SubscriptionOptions', 'UsageBucket', 'UsageReport', 'UsageThreshold', 'UserError', 'Verification', 'VerificationRequirement', 'Viewer',
   ].map((type) => [`type "${type}" `, 'a value, or a part of the thing that it stands in']),
 };
 

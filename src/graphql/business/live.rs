@@ -150,6 +150,7 @@ async fn threshold(request: &RequestContext, id: EventId) -> Result<Option<Usage
 #[derive(Debug, Default)]
 pub struct SubscriptionRoot;
 
+/// What can be listened for, over a WebSocket (`graphql-transport-ws`) or as server-sent events.
 #[Live]
 impl SubscriptionRoot {
     /// Something that the caller is told. For people, who alone are told anything.
