@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QueryResult, QuerySelect as _,
 };
 
 use super::entity::catalog::{plan, plan_price};
 use super::entity::customers::{business, member, session, user};
+use super::entity::test_clocks::test_clock;
 use super::page::{self, Page, Window};
-use super::tenant::Catalogue;
+use super::tenant::{Catalogue, Scoped};
+use super::test_clocks::{Reading, business_and_reading, join_clock};
 use super::types::{Instant, Role};
 use super::{Reader, System, Tenant};
 use crate::error::Error;
@@ -42,25 +44,59 @@ pub struct SessionAccess {
 /// # Errors
 /// The database's fault.
 pub async fn session_access(tenant: &Tenant, session: SessionId, user: UserId) -> Result<Option<SessionAccess>, Error> {
+    let to_session =
+        business::Entity::belongs_to(session::Entity).from(business::Column::BusinessId).to(session::Column::BusinessId).into();
     let to_member = session::Entity::belongs_to(member::Entity)
         .from((session::Column::BusinessId, session::Column::UserId))
         .to((member::Column::BusinessId, member::Column::UserId))
         .into();
-    let to_business =
-        session::Entity::belongs_to(business::Entity).from(session::Column::BusinessId).to(business::Column::BusinessId).into();
-    let found = tenant
-        .select::<session::Entity>()
+    let select = tenant
+        .select::<business::Entity>()
+        .join(JoinType::InnerJoin, to_session)
         .join(JoinType::InnerJoin, to_member)
-        .join(JoinType::InnerJoin, to_business)
+        .filter(session::Column::BusinessId.eq(tenant.business()))
         .filter(session::Column::Id.eq(session))
-        .filter(session::Column::UserId.eq(user))
-        .select_only()
-        .column_as(member::Column::Role, "role")
-        .column_as(Expr::col((session::Entity, session::Column::RevokedAt)).is_not_null(), "revoked")
-        .column_as(Expr::col((business::Entity, business::Column::SuspendedAt)).is_not_null(), "business_suspended")
-        .all_as::<SessionAccess>()
-        .await?;
-    Ok(found.into_iter().next())
+        .filter(session::Column::UserId.eq(user));
+    let columns = vec![
+        (Expr::col((member::Entity, member::Column::Role)), "role"),
+        (Expr::col((session::Entity, session::Column::RevokedAt)).is_not_null(), "revoked"),
+    ];
+    access(tenant, select, columns).await
+}
+
+/// What somebody may do, as `select` finds it by these columns and by `business_suspended`. A snapshot learns the whole
+/// business besides, since most of what follows needs it.
+pub(super) async fn access<A>(
+    tenant: &Tenant,
+    select: Scoped<business::Entity>,
+    mut columns: Vec<(SimpleExpr, &'static str)>,
+) -> Result<Option<A>, Error>
+where
+    A: FromQueryResult + Send + Sync,
+{
+    columns.push((Expr::col((business::Entity, business::Column::SuspendedAt)).is_not_null(), "business_suspended"));
+    if !tenant.is_in_snapshot() {
+        let select = columns.into_iter().fold(select.select_only(), |select, (column, name)| select.column_as(column, name));
+        return Ok(select.all_as::<A>().await?.into_iter().next());
+    }
+    let found = join_clock(select).all_as_with_joined::<WithBusiness<A>, test_clock::Entity>(columns).await?;
+    let Some((found, clock)) = found.into_iter().next() else { return Ok(None) };
+    tenant.know(&found.business, clock.map(Reading::from));
+    Ok(Some(found.access))
+}
+
+/// A business, and what somebody may do in it.
+struct WithBusiness<A> {
+    /// The business.
+    business: Business,
+    /// What they may.
+    access: A,
+}
+
+impl<A: FromQueryResult> FromQueryResult for WithBusiness<A> {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self { business: Business::from_query_result(row, prefix)?, access: A::from_query_result(row, "")? })
+    }
 }
 
 /// This business.
@@ -68,6 +104,9 @@ pub async fn session_access(tenant: &Tenant, session: SessionId, user: UserId) -
 /// # Errors
 /// [`Error::Corrupt`] where it is gone.
 pub async fn business(tenant: &Tenant) -> Result<Business, Error> {
+    if tenant.is_in_snapshot() {
+        return Ok(business_and_reading(tenant).await?.0);
+    }
     tenant.by_id::<business::Entity, _>(tenant.business()).await?.ok_or_else(|| Error::Corrupt("a business is gone".into()))
 }
 

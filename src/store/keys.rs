@@ -10,7 +10,7 @@ use sea_orm::{
 use super::entity::customers::business;
 use super::entity::keys::{api_key, api_key_hash, service_key};
 use super::types::{Instant, Scopes};
-use super::{System, Tenant};
+use super::{System, Tenant, customers};
 use crate::error::Error;
 use crate::ids::{ApiKeyId, BusinessId, ServiceKeyId};
 
@@ -37,19 +37,17 @@ pub struct KeyAccess {
 /// # Errors
 /// The database's fault.
 pub async fn key_access(tenant: &Tenant, key: ApiKeyId) -> Result<Option<KeyAccess>, Error> {
-    let to_business =
-        api_key::Entity::belongs_to(business::Entity).from(api_key::Column::BusinessId).to(business::Column::BusinessId).into();
-    let found = tenant
-        .select::<api_key::Entity>()
-        .join(JoinType::InnerJoin, to_business)
-        .filter(api_key::Column::Id.eq(key))
-        .select_only()
-        .column_as(api_key::Column::Scopes, "scopes")
-        .column_as(Expr::col((api_key::Entity, api_key::Column::RevokedAt)).is_not_null(), "revoked")
-        .column_as(Expr::col((business::Entity, business::Column::SuspendedAt)).is_not_null(), "business_suspended")
-        .all_as::<KeyAccess>()
-        .await?;
-    Ok(found.into_iter().next())
+    let to_key = business::Entity::belongs_to(api_key::Entity).from(business::Column::BusinessId).to(api_key::Column::BusinessId).into();
+    let select = tenant
+        .select::<business::Entity>()
+        .join(JoinType::InnerJoin, to_key)
+        .filter(api_key::Column::BusinessId.eq(tenant.business()))
+        .filter(api_key::Column::Id.eq(key));
+    let columns = vec![
+        (Expr::col((api_key::Entity, api_key::Column::Scopes)), "scopes"),
+        (Expr::col((api_key::Entity, api_key::Column::RevokedAt)).is_not_null(), "revoked"),
+    ];
+    customers::access(tenant, select, columns).await
 }
 
 /// A key that was found by its hash.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LockType, Query, SelectStatement, SimpleExpr, UpdateStatement};
 use sea_orm::{
@@ -13,9 +13,15 @@ use sea_orm::{
     IntoActiveModel, Iterable as _, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
 
+use super::customers::Business;
 use super::live::{Changes, Subject};
+use super::test_clocks::Reading;
 use crate::error::Error;
 use crate::ids::{BusinessId, EventId, Id};
+
+/// A business and what the test clock shows that it is on, once a snapshot has met them: most of what a request asks for
+/// needs them.
+pub(super) type KnownBusiness = Arc<OnceLock<(Business, Option<Reading>)>>;
 
 /// Which business a caller was found to act for. Made by the request guard and the few places that a test lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +119,8 @@ pub struct Tenant {
     scope: TenantScope,
     /// What the transaction has changed that somebody may be watching.
     changes: Changes,
+    /// What a snapshot knows of its business; none in a transaction that may change it.
+    known: Option<KnownBusiness>,
 }
 
 impl Deref for Tenant {
@@ -126,7 +134,30 @@ impl Deref for Tenant {
 impl Tenant {
     /// The tenant of `scope` in `transaction`.
     pub(super) fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool, changes: Changes) -> Self {
-        Self { reader: Reader::new(transaction, filter.then_some(scope.business())), scope, changes }
+        Self { reader: Reader::new(transaction, filter.then_some(scope.business())), scope, changes, known: None }
+    }
+
+    /// The same in a snapshot, whose tenants share what they know of the business.
+    pub(super) fn in_snapshot(self, known: KnownBusiness) -> Self {
+        Self { known: Some(known), ..self }
+    }
+
+    /// Whether it is of a snapshot, in which nothing changes.
+    pub(super) const fn is_in_snapshot(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// The business and what its test clock shows, where the snapshot has met them.
+    pub(super) fn known(&self) -> Option<(Business, Option<Reading>)> {
+        self.known.as_ref()?.get().cloned()
+    }
+
+    /// Remembers the business and what its test clock shows, in a snapshot alone.
+    pub(super) fn know(&self, business: &Business, reading: Option<Reading>) {
+        if let Some(known) = &self.known {
+            // Another resolver may have met the very same row.
+            let _same = known.set((business.clone(), reading));
+        }
     }
 
     /// Notes that something of this business was changed: whoever watches it is told when the transaction is committed.
@@ -383,14 +414,39 @@ impl<E: EntityTrait> Scoped<E> {
         Ok(self.select.select_also(F::default()).all(&*self.transaction).await?)
     }
 
-    /// Every row, with all rows of another table of the same business for which `on` holds.
-    pub(crate) async fn all_with_many<F: TenantEntity>(mut self, on: Condition) -> Result<Vec<(E::Model, Vec<F::Model>)>, Error>
+    /// The same with each row of another table of the same business for which `on` holds; once alone where none does.
+    pub(crate) fn left_join<F: TenantEntity>(mut self, on: Condition) -> Self
     where
         E: TenantEntity,
     {
         let same = Expr::col((E::default(), E::business_column())).equals((F::default(), F::business_column()));
         QuerySelect::query(&mut self.select).join(JoinType::LeftJoin, F::default(), on.add(same));
-        Ok(self.select.select_with(F::default()).all(&*self.transaction).await?)
+        self
+    }
+
+    /// Every row as `M`, which reads these columns besides, with the row of a table that the statement has joined to it.
+    pub(crate) async fn all_as_with_joined<M, F>(
+        self,
+        columns: Vec<(SimpleExpr, &'static str)>,
+    ) -> Result<Vec<(M, Option<F::Model>)>, Error>
+    where
+        M: FromQueryResult + Send + Sync,
+        F: EntityTrait,
+    {
+        let mut select = self.select.select_also(F::default());
+        for (column, name) in columns {
+            QuerySelect::query(&mut select).expr_as(column, name);
+        }
+        Ok(select.into_model::<M, F::Model>().all(&*self.transaction).await?)
+    }
+
+    /// Every row, with all rows of another table of the same business for which `on` holds.
+    pub(crate) async fn all_with_many<F: TenantEntity>(self, on: Condition) -> Result<Vec<(E::Model, Vec<F::Model>)>, Error>
+    where
+        E: TenantEntity,
+    {
+        let joined = self.left_join::<F>(on);
+        Ok(joined.select.select_with(F::default()).all(&*joined.transaction).await?)
     }
 
     /// How many rows there are, counted no further than `most` + 1.

@@ -12,6 +12,7 @@ use super::customers::Business;
 use super::entity::customers::business;
 use super::entity::test_clocks::{clock_attachment, test_clock};
 use super::entity::work::job;
+use super::tenant::Scoped;
 use super::types::{Instant, JobStatus, TestClockStatus};
 use super::{Reader, System, Tenant};
 use crate::error::Error;
@@ -28,11 +29,20 @@ pub struct Reading {
     pub now: Instant,
 }
 
+impl From<TestClock> for Reading {
+    fn from(clock: TestClock) -> Self {
+        Self { clock: clock.id, now: clock.now }
+    }
+}
+
 /// What the clock shows that this business is on; `None` where it goes by real time.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn reading(tenant: &Tenant) -> Result<Option<Reading>, Error> {
+    if let Some((_, reading)) = tenant.known() {
+        return Ok(reading);
+    }
     let own = Query::select()
         .column(clock_attachment::Column::TestClockId)
         .from(clock_attachment::Entity)
@@ -53,17 +63,27 @@ pub async fn reading(tenant: &Tenant) -> Result<Option<Reading>, Error> {
 /// [`Error::Corrupt`] where the business is gone; the database's fault.
 pub async fn business_and_reading(tenant: &Tenant) -> Result<(Business, Option<Reading>), Error> {
     use business::Column::BusinessId;
+    if let Some(known) = tenant.known() {
+        return Ok(known);
+    }
+    let joined = tenant.select::<business::Entity>().filter(BusinessId.eq(tenant.business()));
+    let found = join_clock(joined).all_with_joined::<test_clock::Entity>().await?.into_iter().next();
+    let (business, clock) = found.ok_or_else(|| Error::Corrupt("a business is gone".into()))?;
+    let reading = clock.map(Reading::from);
+    tenant.know(&business, reading);
+    Ok((business, reading))
+}
+
+/// Joins the clock that a business is on.
+pub(super) fn join_clock(select: Scoped<business::Entity>) -> Scoped<business::Entity> {
+    let business = business::Column::BusinessId;
     let to_attachment =
-        business::Entity::belongs_to(clock_attachment::Entity).from(BusinessId).to(clock_attachment::Column::BusinessId).into();
+        business::Entity::belongs_to(clock_attachment::Entity).from(business).to(clock_attachment::Column::BusinessId).into();
     let to_clock = clock_attachment::Entity::belongs_to(test_clock::Entity)
         .from(clock_attachment::Column::TestClockId)
         .to(test_clock::Column::Id)
         .into();
-    let joined = tenant.select::<business::Entity>().filter(BusinessId.eq(tenant.business()));
-    let joined = joined.join(JoinType::LeftJoin, to_attachment).join(JoinType::LeftJoin, to_clock);
-    let found = joined.all_with_joined::<test_clock::Entity>().await?.into_iter().next();
-    let (business, clock) = found.ok_or_else(|| Error::Corrupt("a business is gone".into()))?;
-    Ok((business, clock.map(|clock| Reading { clock: clock.id, now: clock.now })))
+    select.join(JoinType::LeftJoin, to_attachment).join(JoinType::LeftJoin, to_clock)
 }
 
 /// Every clock, the newest first.

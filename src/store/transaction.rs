@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use super::live::Changes;
+use super::tenant::KnownBusiness;
 use super::{Reader, Store, System, Tenant, TenantScope};
 use crate::error::{Error, Failure, Outcome};
 
@@ -172,17 +173,19 @@ pub struct Snapshot {
     role: Role,
     /// The transaction, once somebody needed it.
     transaction: OnceCell<Arc<DatabaseTransaction>>,
+    /// What it has met of the tenant's business.
+    known: KnownBusiness,
 }
 
 impl Snapshot {
     /// A snapshot that is not opened yet.
     pub fn new(store: Store, scope: Option<TenantScope>) -> Self {
-        Self { store, role: Role::App(scope), transaction: OnceCell::new() }
+        Self { store, role: Role::App(scope), transaction: OnceCell::new(), known: KnownBusiness::default() }
     }
 
     /// A snapshot of every business's rows that is not opened yet: for staff.
     pub fn of_system(store: Store) -> Self {
-        Self { store, role: Role::System, transaction: OnceCell::new() }
+        Self { store, role: Role::System, transaction: OnceCell::new(), known: KnownBusiness::default() }
     }
 
     /// Whether it shows every business's rows.
@@ -202,7 +205,8 @@ impl Snapshot {
     /// [`Error::Unauthenticated`] for a caller without a business, or the database's fault.
     pub async fn tenant(&self) -> Result<Tenant, Error> {
         let Role::App(Some(scope)) = self.role else { return Err(Error::Unauthenticated) };
-        Ok(Tenant::new(self.transaction().await?, scope, self.store.application_filter(), Changes::default()))
+        let tenant = Tenant::new(self.transaction().await?, scope, self.store.application_filter(), Changes::default());
+        Ok(tenant.in_snapshot(Arc::clone(&self.known)))
     }
 
     /// Every row, as the system.

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use sea_orm::sea_query::{Condition, Expr, LockType, Query};
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ExprTrait as _, IntoActiveModel as _};
-use sea_orm::{QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DbErr, ExprTrait as _, FromQueryResult, IntoActiveModel as _};
+use sea_orm::{QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _};
 
 use super::Tenant;
 use super::catalog::{VersionKey, thresholds};
@@ -73,12 +73,103 @@ pub async fn subscriptions_with_periods(
     products: &[ProductId],
     since: Instant,
 ) -> Result<Vec<(Subscription, Vec<Period>)>, Error> {
+    let ordered = newest_first(tenant, products, since).order_by_asc(period::Column::Number);
+    ordered.all_with_many::<period::Entity>(running_or_later(since)).await
+}
+
+/// A subscription, with what was counted of one feature.
+#[derive(Debug, Clone)]
+pub struct CountedSubscription {
+    /// The subscription.
+    pub row: Subscription,
+    /// Its periods, as [`periods`] reads them.
+    pub periods: Vec<Period>,
+    /// What was counted in usage periods that end later, each with its start.
+    pub used: Vec<(Instant, Rate)>,
+    /// What stands of the product, where something was told of it.
+    pub stands: Option<Rate>,
+}
+
+/// As [`subscriptions_with_periods`] of one product, with what was counted of a feature, in one statement.
+///
+/// # Errors
+/// The database's fault.
+pub async fn subscriptions_with_feature(
+    tenant: &Tenant,
+    product: ProductId,
+    feature: &str,
+    since: Instant,
+) -> Result<Vec<CountedSubscription>, Error> {
+    let counter = |column| Expr::col((usage_counter::Entity, column));
+    let standing = |column| Expr::col((usage_standing::Entity, column));
+    let in_period = {
+        use usage_counter::Column::{FeatureKey, PeriodEnd, SubscriptionId};
+        let own = counter(SubscriptionId).equals((subscription::Entity, subscription::Column::Id));
+        Condition::all().add(own).add(counter(FeatureKey).eq(feature)).add(counter(PeriodEnd).gt(since))
+    };
+    let stands = {
+        use usage_standing::Column::{FeatureKey, ProductId};
+        let own = standing(ProductId).equals((subscription::Entity, subscription::Column::ProductId));
+        Condition::all().add(own).add(standing(FeatureKey).eq(feature))
+    };
+    let of_product = newest_first(tenant, &[product], since).left_join::<period::Entity>(running_or_later(since));
+    let found = of_product
+        .left_join::<usage_counter::Entity>(in_period)
+        .left_join::<usage_standing::Entity>(stands)
+        .order_by_asc(period::Column::Number)
+        .all_as_with_joined::<FeatureRow, period::Entity>(vec![
+            (counter(usage_counter::Column::PeriodStart), "counted_from"),
+            (counter(usage_counter::Column::Used), "used"),
+            (standing(usage_standing::Column::Quantity), "stands"),
+        ])
+        .await?;
+    let mut all: Vec<CountedSubscription> = Vec::new();
+    for (FeatureRow { row, counted_from, used, stands }, period) in found {
+        if all.last().is_none_or(|last| last.row.id != row.id) {
+            all.push(CountedSubscription { row, periods: Vec::new(), used: Vec::new(), stands });
+        }
+        let Some(last) = all.last_mut() else { continue };
+        // Each period comes with each counter.
+        if let Some(period) = period.filter(|period| last.periods.last().is_none_or(|before| before.number != period.number)) {
+            last.periods.push(period);
+        }
+        if let Some(used) = counted_from.zip(used).filter(|used| !last.used.contains(used)) {
+            last.used.push(used);
+        }
+    }
+    Ok(all)
+}
+
+/// A subscription, with a counter of it and what stands of its product.
+struct FeatureRow {
+    /// The subscription.
+    row: Subscription,
+    /// When the counter's usage period began.
+    counted_from: Option<Instant>,
+    /// What it counts.
+    used: Option<Rate>,
+    /// What stands.
+    stands: Option<Rate>,
+}
+
+impl FromQueryResult for FeatureRow {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            row: Subscription::from_query_result(row, prefix)?,
+            counted_from: row.try_get("", "counted_from")?,
+            used: row.try_get("", "used")?,
+            stands: row.try_get("", "stands")?,
+        })
+    }
+}
+
+/// That a period is of the subscription that it is joined to, and the running one or one that ends after `since`.
+fn running_or_later(since: Instant) -> Condition {
     use period::Column::{EndsAt, Number, SubscriptionId};
-    let running = Expr::col((period::Entity, Number)).equals((subscription::Entity, subscription::Column::PeriodNumber));
-    let wanted = Condition::any().add(EndsAt.gt(since)).add(running);
-    let own = Expr::col((period::Entity, SubscriptionId)).equals((subscription::Entity, subscription::Column::Id));
-    let ordered = newest_first(tenant, products, since).order_by_asc(Number);
-    ordered.all_with_many::<period::Entity>(Condition::all().add(own).add(wanted)).await
+    let column = |column| Expr::col((period::Entity, column));
+    let running = column(Number).equals((subscription::Entity, subscription::Column::PeriodNumber));
+    let own = column(SubscriptionId).equals((subscription::Entity, subscription::Column::Id));
+    Condition::all().add(own).add(Condition::any().add(column(EndsAt).gt(since)).add(running))
 }
 
 /// The subscriptions that [`lock_subscriptions`] names.
@@ -113,21 +204,13 @@ pub async fn counters(tenant: &Tenant, subscriptions: &[SubscriptionId], since: 
     of_those.filter(Column::PeriodEnd.gt(since)).order_by_asc(Column::FeatureKey).order_by_asc(Column::PeriodStart).all().await
 }
 
-/// The counters of the usage period that begins at `start`, of one feature where it is named.
+/// The counters of the usage period that begins at `start`.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn counters_of_period(
-    tenant: &Tenant,
-    subscription: SubscriptionId,
-    start: Instant,
-    feature: Option<&str>,
-) -> Result<Vec<UsageCounter>, Error> {
+pub async fn counters_of_period(tenant: &Tenant, subscription: SubscriptionId, start: Instant) -> Result<Vec<UsageCounter>, Error> {
     use usage_counter::{Column, Entity};
-    let mut those = tenant.select::<Entity>().filter(Column::SubscriptionId.eq(subscription)).filter(Column::PeriodStart.eq(start));
-    if let Some(feature) = feature {
-        those = those.filter(Column::FeatureKey.eq(feature));
-    }
+    let those = tenant.select::<Entity>().filter(Column::SubscriptionId.eq(subscription)).filter(Column::PeriodStart.eq(start));
     those.order_by_asc(Column::FeatureKey).all().await
 }
 

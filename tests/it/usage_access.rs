@@ -22,6 +22,7 @@ both!(
     a_suspended_business_is_told_so_and_counts_nothing,
     a_history_has_hours_days_and_months,
     a_report_takes_the_same_statements_with_the_histories_of_all_its_features,
+    an_answer_on_access_reads_the_caller_and_the_subscription_in_a_statement_each,
 );
 
 /// What is answered of a feature.
@@ -263,5 +264,30 @@ async fn a_report_takes_the_same_statements_with_the_histories_of_all_its_featur
         counts.push(statements.texts().iter().filter(|text| !text.contains("service_keys")).count());
     }
     // The hours of all features are two statements more.
-    assert!(counts[0] <= 10 && counts[1] <= 13 && counts[2] <= counts[1] + 2, "{counts:?}");
+    assert!(counts[1] <= 13 && counts[2] <= counts[1] + 2, "{counts:?}");
+}
+
+async fn an_answer_on_access_reads_the_caller_and_the_subscription_in_a_statement_each(db: TestDatabase) {
+    let (world, statements) = seen(db, NOW).await;
+    let mut erp = Erp::of(world).await;
+    erp.subscribe("small", "MONTHLY").await;
+    assert_eq!(counted(&erp.record(json!([event("a", "calls", "1"), event("b", "branches", "1")])).await), (2, 0));
+    let read = || {
+        let is_read = |text: &&String| text.to_lowercase().starts_with("select") && !text.contains("set_config");
+        // Who signs in by a key is looked up before.
+        statements.texts().iter().filter(is_read).filter(|text| !text.contains("service_keys")).cloned().collect::<Vec<_>>()
+    };
+    for (feature, used) in [("calls", "1"), ("branches", "1")] {
+        // What of the catalogue was not met yet is read once.
+        answer(&erp.program, "erp", feature).await;
+        statements.clear();
+        assert_eq!(answer(&erp.program, "erp", feature).await["used"], used);
+        // Whether there is the business that it names; the business with its clock; the subscription with its periods and
+        // what was counted.
+        assert_eq!(read().len(), 3, "{:#?}", read());
+        statements.clear();
+        assert_eq!(answer(&erp.owner, "erp", feature).await["used"], used);
+        // The session, the member and the business; the subscription.
+        assert_eq!(read().len(), 2, "{:#?}", read());
+    }
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use crate::billing::period::{Interval, Period, Schedule, Zone};
 use crate::billing::usage::{UsagePeriod, period_at, usage_period};
 use crate::error::Error;
 use crate::ids::{ProductId, SubscriptionId};
+use crate::money::Rate;
 use crate::services::billing::{account, period_of, rule, schedule_of};
 use crate::store::customers::Business;
 use crate::store::subscriptions::Subscription;
@@ -78,11 +80,54 @@ pub(super) async fn courses(
     let rows =
         if lock { locked(tenant, products, since).await? } else { usage::subscriptions_with_periods(tenant, products, since).await? };
     let zone = account::zone(&business.time_zone)?;
-    let course = |(row, own): (Subscription, Vec<usage::Period>)| {
-        let periods = own.iter().map(|period| Ok((period_of(period)?, period.billing_interval))).collect::<Result<Vec<_>, Error>>()?;
-        Ok(Course { schedule: schedule_of(&row, zone.clone())?, row, periods })
-    };
-    rows.into_iter().map(course).collect()
+    rows.into_iter().map(|(row, periods)| course(row, &periods, &zone)).collect()
+}
+
+/// The subscription to a product that is counted for now, with what was counted of a feature of it. One statement.
+///
+/// # Errors
+/// As [`courses`].
+pub(super) async fn course_with_feature(
+    tenant: &Tenant,
+    business: &Business,
+    (product, feature): (ProductId, &str),
+    now: Timestamp,
+) -> Result<Option<(Course, Counted)>, Error> {
+    let zone = account::zone(&business.time_zone)?;
+    for found in usage::subscriptions_with_feature(tenant, product, feature, now.into()).await? {
+        let course = course(found.row, &found.periods, &zone)?;
+        if course.covers(now) {
+            return Ok(Some((course, Counted { used: found.used, stands: found.stands })));
+        }
+    }
+    Ok(None)
+}
+
+/// What was counted of a feature.
+#[derive(Debug)]
+pub(super) struct Counted {
+    /// In usage periods, each with its start.
+    used: Vec<(Instant, Rate)>,
+    /// What stands.
+    stands: Option<Rate>,
+}
+
+impl Counted {
+    /// What was counted in the usage period that began then.
+    pub(super) fn used_since(&self, start: Instant) -> Decimal {
+        self.used.iter().find(|(from, _)| *from == start).map_or(Decimal::ZERO, |(_, used)| used.decimal())
+    }
+
+    /// What stands.
+    pub(super) fn stands(&self) -> Decimal {
+        self.stands.map_or(Decimal::ZERO, Rate::decimal)
+    }
+}
+
+/// The course of a subscription with these periods.
+fn course(row: Subscription, periods: &[usage::Period], zone: &Zone) -> Result<Course, Error> {
+    let periods = periods.iter().map(|period| Ok((period_of(period)?, period.billing_interval))).collect::<Result<Vec<_>, Error>>()?;
+    Ok(Course { schedule: schedule_of(&row, zone.clone())?, row, periods })
 }
 
 /// The subscriptions, locked, each with its periods.

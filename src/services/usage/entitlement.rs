@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::course::{Course, courses};
+use super::course::{Counted, Course, course_with_feature};
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::billing::usage::left_of_included;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::store::catalog::{self, Feature, STORAGE, USERS, VersionKey};
 use crate::store::customers::{self, Business};
 use crate::store::tenant::Catalogue;
 use crate::store::types::FeatureKind;
-use crate::store::{Instant, Tenant, usage, verification};
+use crate::store::{Tenant, verification};
 
 /// Why something may be used, or may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,21 +118,23 @@ pub async fn feature_access(
     let Some(product) = asked else { return Ok(FeatureAccess::bare(key, AccessReason::UnknownFeature)) };
     let (ports, business) = ports.of_business(tenant).await?;
     let now = ports.now();
-    let course = courses(tenant, &business, &[product], now, false).await?.into_iter().find(|course| course.covers(now));
+    let course = course_with_feature(tenant, &business, (product, key), now).await?;
     let own = match &course {
-        Some(course) => ports.remembered().features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default(),
+        Some((course, _)) => {
+            ports.remembered().features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default()
+        }
         None => [].into(),
     };
-    let (Some(course), Some(feature)) = (&course, own.iter().find(|feature| feature.key == key)) else {
+    let (Some((course, counted)), Some(feature)) = (&course, own.iter().find(|feature| feature.key == key)) else {
         let known = features_of_products(&catalogue, &[product]).await?.iter().any(|(_, feature)| feature.key == key);
         let reason = match course {
             _ if !known && ![USERS, catalog::STORAGE].contains(&key) => AccessReason::UnknownFeature,
             None => AccessReason::NoSubscription,
-            Some(course) => barred(&course, access).unwrap_or(AccessReason::NotInPlan),
+            Some((course, _)) => barred(&course, access).unwrap_or(AccessReason::NotInPlan),
         };
         return Ok(FeatureAccess::bare(key, reason));
     };
-    let (used, resets_at) = used_of(tenant, &business, course, feature, now).await?;
+    let (used, resets_at) = used_of(tenant, &business, (course, counted), feature, now).await?;
     let reason = barred(course, access).unwrap_or_else(|| weigh(feature, used.unwrap_or(Decimal::ZERO), quantity));
     let included = feature.included.map(Rate::decimal);
     Ok(FeatureAccess {
@@ -159,7 +161,7 @@ fn barred(course: &Course, access: &Access) -> Option<AccessReason> {
 async fn used_of(
     tenant: &Tenant,
     business: &Business,
-    course: &Course,
+    (course, counted): (&Course, &Counted),
     feature: &Feature,
     now: Timestamp,
 ) -> Result<(Option<Decimal>, Option<Timestamp>), Error> {
@@ -167,16 +169,12 @@ async fn used_of(
         FeatureKind::Switch => Ok((None, None)),
         FeatureKind::Limit if feature.key == USERS => Ok((Some(users(tenant, business).await?), None)),
         FeatureKind::Limit => {
-            let standing = usage::standings(tenant, &[course.row.product_id], Some(&feature.key)).await?;
-            let told = standing.first().map_or(Decimal::ZERO, |standing| standing.quantity.decimal());
             let here = if feature.key == STORAGE { stored_here(tenant).await? } else { Decimal::ZERO };
-            Ok((Some(told.saturating_add(here)), None))
+            Ok((Some(counted.stands().saturating_add(here)), None))
         }
         FeatureKind::Metered => {
             let Some(window) = course.window(now)? else { return Ok((Some(Decimal::ZERO), None)) };
-            let start = Instant::from(window.period.start);
-            let counter = usage::counters_of_period(tenant, course.row.id, start, Some(&feature.key)).await?;
-            let used = counter.first().map_or(Decimal::ZERO, |counter| counter.used.decimal());
+            let used = counted.used_since(window.period.start.into());
             Ok((Some(used), Some(window.period.end)))
         }
     }

@@ -86,7 +86,7 @@ pub async fn report(
     let course = courses(tenant, &business, &[product], at, false).await?.into_iter().find(|course| course.covers(at));
     let Some(course) = course else { return Ok(None) };
     let Some(window) = course.window(at)? else { return Ok(None) };
-    let counters = usage::counters_of_period(tenant, course.row.id, Instant::from(window.period.start), None).await?;
+    let counters = usage::counters_of_period(tenant, course.row.id, Instant::from(window.period.start)).await?;
     let metrics = metrics(tenant, &ports, (&business, &course), window.period, &counters).await?;
     Ok(Some(Report {
         subscription: course.row.id,
