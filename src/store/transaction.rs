@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::live::Changes;
 use super::{Reader, Store, System, Tenant, TenantScope};
 use crate::error::{Error, Failure, Outcome};
+use crate::telemetry::carry;
 
 /// How often a transaction is run before its contention is reported.
 const MAX_TRIES: u32 = 8;
@@ -86,6 +87,7 @@ impl Store {
                 match store.run_once(role, write, &work).await {
                     Err(Failure::Fault(error)) if error.is_retryable() => {
                         tracing::debug!(?error, "running the transaction again");
+                        store.telemetry().metrics().retried();
                         store.clock().sleep(wait).await;
                         wait = wait.saturating_mul(2);
                     }
@@ -94,7 +96,7 @@ impl Store {
             }
             store.run_once(role, write, &work).await
         };
-        self.tasks().spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+        self.tasks().spawn(carry(task).in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
     }
 
     /// One try.
@@ -129,13 +131,16 @@ impl Store {
             let tries = if store.backend() == DbBackend::Postgres { MAX_TRIES } else { 1 };
             for _ in 1..tries {
                 match store.begin_once(role, write).await {
-                    Err(error) if error.is_retryable() => tracing::debug!(?error, "beginning the transaction again"),
+                    Err(error) if error.is_retryable() => {
+                        tracing::debug!(?error, "beginning the transaction again");
+                        store.telemetry().metrics().retried();
+                    }
                     begun => return begun,
                 }
             }
             store.begin_once(role, write).await
         };
-        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+        tokio::spawn(carry(task).in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
     }
 
     /// One try of [`Store::begin`].
@@ -143,7 +148,7 @@ impl Store {
         let connection = if write { self.writer() } else { self.reader() };
         let mode = if write { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
         let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() };
-        let transaction = connection.begin_with_options(options).await?;
+        let transaction = self.beginning(write, connection.begin_with_options(options)).await?;
         take_role(&transaction, role).await?;
         Ok(transaction)
     }
