@@ -17,6 +17,7 @@ use sea_orm::{
 use tokio_util::task::TaskTracker;
 
 use super::live::Hub;
+use super::transaction::TAKE_ROLE;
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::telemetry::{PoolState, Telemetry};
@@ -123,7 +124,9 @@ impl Store {
         for connection in [&mut writer, &mut reader] {
             let (observer, telemetry) = (options.observer.clone(), options.telemetry.clone());
             connection.set_metric_callback(move |info| {
-                telemetry.statement(&info.statement.sql, info.elapsed, info.failed);
+                if info.statement.sql != TAKE_ROLE {
+                    telemetry.statement(&info.statement.sql, info.elapsed, info.failed);
+                }
                 if let Some(observer) = &observer {
                     observer(&info.statement.sql);
                 }

@@ -20,6 +20,10 @@ const MAX_TRIES: u32 = 8;
 /// The wait before the second try; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
 
+/// What a transaction begins with on PostgreSQL. It is not counted among the statements of an operation.
+pub(super) const TAKE_ROLE: &str =
+    "select set_config('role', $1, true), set_config('app.tenant', $2, true), set_config('lock_timeout', '5s', true)";
+
 /// Which role of the database a transaction takes.
 #[derive(Clone, Copy)]
 enum Role {
@@ -164,8 +168,7 @@ async fn take_role(transaction: &DatabaseTransaction, role: Role) -> Result<(), 
         Role::App(scope) => ("evolve_app", scope.map(|scope| scope.business().uuid().to_string()).unwrap_or_default()),
         Role::System => ("evolve_system", String::new()),
     };
-    let sql = "select set_config('role', $1, true), set_config('app.tenant', $2, true), set_config('lock_timeout', '5s', true)";
-    transaction.execute_raw(sea_orm::Statement::from_sql_and_values(DbBackend::Postgres, sql, [name.into(), tenant.into()])).await?;
+    transaction.execute_raw(sea_orm::Statement::from_sql_and_values(DbBackend::Postgres, TAKE_ROLE, [name.into(), tenant.into()])).await?;
     Ok(())
 }
 

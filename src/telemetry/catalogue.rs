@@ -111,8 +111,7 @@ pub(super) const JOBS_FINISHED: Metric = metric(
     &["kind", "outcome"],
     "Jobs that this process ran: done, again (asked once more later), failed (tried again), dead (somebody must look), cut (by the stop).",
 );
-pub(super) const JOB_SECONDS: Metric =
-    metric("evolve_job_seconds", Kind::Histogram(Bounds::Work), &["kind"], "How long jobs ran.");
+pub(super) const JOB_SECONDS: Metric = metric("evolve_job_seconds", Kind::Histogram(Bounds::Work), &["kind"], "How long jobs ran.");
 pub(super) const GATEWAY_CALLS: Metric = metric(
     "evolve_gateway_calls_total",
     Kind::Counter,
@@ -133,8 +132,7 @@ pub(super) const MAILS: Metric = metric(
     &["outcome"],
     "Mails handed to the mail server: sent, deferred (tried again), failed (for good).",
 );
-pub(super) const LIVE_CONNECTIONS: Metric =
-    metric("evolve_live_connections", Kind::Gauge, &[], "Sockets and event streams that are open.");
+pub(super) const LIVE_CONNECTIONS: Metric = metric("evolve_live_connections", Kind::Gauge, &[], "Sockets and event streams that are open.");
 pub(super) const LIVE_UPDATES: Metric = metric("evolve_live_updates_total", Kind::Counter, &[], "Changes that were told to who listens.");
 pub(super) const SCRAPE_FAILURES: Metric = metric(
     "evolve_scrape_failures_total",

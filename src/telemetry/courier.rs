@@ -30,7 +30,9 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Carries spans.
 pub(super) struct Courier {
+    /// The client of HTTP.
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// The operator's headers.
     headers: HeaderMap,
     /// The runtime that sends: who asks is a thread outside of any.
     runtime: Handle,

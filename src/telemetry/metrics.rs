@@ -27,15 +27,21 @@ pub struct Metrics(Option<Arc<Kept>>);
 
 /// The figures that are kept.
 struct Kept {
+    /// Makes and finds them.
     recorder: PrometheusRecorder,
+    /// Writes them.
     handle: PrometheusHandle,
+    /// The names of operations that are told apart.
     names: Names,
     /// By verb, and by whether it failed.
     statements: [[Histogram; 2]; VERBS.len()],
     /// By pool.
     begins: [Histogram; POOLS.len()],
+    /// Transactions that were run again.
     retries: Counter,
+    /// Changes that were told.
     live_updates: Counter,
+    /// Scrapes for which the database could not be asked.
     scrape_failures: Counter,
     /// The kinds of jobs of which some were due at some time: they are told as none later.
     due_kinds: Mutex<BTreeSet<String>>,
@@ -81,9 +87,10 @@ impl Metrics {
         for metric in CATALOGUE {
             let name = Matcher::Full(metric.name.to_owned());
             builder = match metric.kind {
-                Kind::Histogram(Bounds::Statement) => {
-                    builder.set_buckets_for_metric(name, &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0])?
-                }
+                Kind::Histogram(Bounds::Statement) => builder.set_buckets_for_metric(
+                    name,
+                    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0],
+                )?,
                 Kind::Histogram(Bounds::Request) => {
                     builder.set_buckets_for_metric(name, &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])?
                 }
@@ -201,7 +208,13 @@ impl Metrics {
     /// A mail was handed to the mail server: whether it was taken, and where not, whether it is tried again.
     pub fn mailed(&self, taken: bool, again: bool) {
         let [sent, deferred, failed] = MAIL_OUTCOMES;
-        let outcome = if taken { sent } else if again { deferred } else { failed };
+        let outcome = if taken {
+            sent
+        } else if again {
+            deferred
+        } else {
+            failed
+        };
         if let Some(kept) = &self.0 {
             kept.counter(&all::MAILS, [outcome.into()]).increment(1);
         }
@@ -281,9 +294,8 @@ impl Kept {
             counter(&all::MAILS, vec![outcome.into()]).increment(0);
         }
         recorder.register_gauge(&key(&all::BUILD_INFO, vec![env!("CARGO_PKG_VERSION").into()]), &METADATA).set(1);
-        let statements = VERBS.map(|verb| {
-            STATEMENT_OUTCOMES.map(|outcome| histogram(&all::STATEMENT_SECONDS, vec![verb.as_str().into(), outcome.into()]))
-        });
+        let statements = VERBS
+            .map(|verb| STATEMENT_OUTCOMES.map(|outcome| histogram(&all::STATEMENT_SECONDS, vec![verb.as_str().into(), outcome.into()])));
         let begins = POOLS.map(|pool| histogram(&all::BEGIN_SECONDS, vec![pool.into()]));
         let [retries, live_updates, scrape_failures] =
             [&all::RETRIES, &all::LIVE_UPDATES, &all::SCRAPE_FAILURES].map(|metric| counter(metric, Vec::new()));
@@ -291,14 +303,17 @@ impl Kept {
         Self { handle, names, statements, begins, retries, live_updates, scrape_failures, due_kinds, recorder }
     }
 
+    /// The counter with these values of its labels.
     fn counter<const N: usize>(&self, metric: &Metric, values: [Value; N]) -> Counter {
         self.recorder.register_counter(&key(metric, values), &METADATA)
     }
 
+    /// The gauge with these values of its labels.
     fn gauge<const N: usize>(&self, metric: &Metric, values: [Value; N]) -> Gauge {
         self.recorder.register_gauge(&key(metric, values), &METADATA)
     }
 
+    /// The histogram with these values of its labels.
     fn histogram<const N: usize>(&self, metric: &Metric, values: [Value; N]) -> Histogram {
         self.recorder.register_histogram(&key(metric, values), &METADATA)
     }

@@ -7,17 +7,20 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 
+use super::Telemetry;
 use super::metrics::Request;
 use super::names::shown;
 use super::spans::CallerSpan;
 use super::work::{self, Work};
-use super::Telemetry;
 use crate::error::Code;
 
 /// How an operation ends whose client went away.
 pub const GONE: &str = "GONE";
 /// How one ends that met no error.
 const WELL: &str = "OK";
+
+/// How a job ends that the stop of the process ended.
+const CUT: &str = "cut";
 
 /// What is known of an operation before it runs.
 #[derive(Debug, Clone)]
@@ -41,10 +44,15 @@ pub struct Begun {
 /// An operation that runs, until it is dropped.
 #[derive(Debug)]
 pub struct Operation {
+    /// Where it is told.
     telemetry: Telemetry,
+    /// What was known before.
     begun: Begun,
+    /// What its statements belong to.
     work: Arc<Work>,
+    /// When it began.
     since: Instant,
+    /// How it ended.
     code: &'static str,
 }
 
@@ -104,9 +112,13 @@ impl Drop for Operation {
 /// A job that runs, until it is dropped.
 #[derive(Debug)]
 pub struct JobRun {
+    /// Where it is told.
     telemetry: Telemetry,
+    /// What its statements belong to.
     work: Arc<Work>,
+    /// When it began.
     since: Instant,
+    /// How it ended.
     outcome: &'static str,
 }
 
@@ -114,7 +126,7 @@ impl JobRun {
     /// Begins now.
     pub(super) fn begin(telemetry: Telemetry, kind: &str, attempt: i32) -> Self {
         let work = Work::new(kind, telemetry.spans.job(kind, attempt));
-        Self { telemetry, work, since: Instant::now(), outcome: "cut" }
+        Self { telemetry, work, since: Instant::now(), outcome: CUT }
     }
 
     /// Runs `future` as it.
@@ -150,4 +162,44 @@ fn hex(bytes: &[u8]) -> String {
         let _: std::fmt::Result = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metrics::Metrics;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operation_is_told_when_it_is_dropped_with_its_code_or_as_gone() {
+        let telemetry = Telemetry { metrics: Metrics::new().unwrap(), ..Telemetry::default() };
+        let begin = || {
+            telemetry.operation(Begun {
+                api: "business",
+                kind: "query",
+                name: Some("Home".to_owned()),
+                cost: 7,
+                document: [0; 32],
+                request_id: "r1".to_owned(),
+                caller: None,
+            })
+        };
+        let operation = begin();
+        operation.run(async { telemetry.statement("select 1 from plans", Duration::from_millis(2), false) }).await;
+        operation.end(None);
+        begin().end(Some(Code::Timeout));
+        drop(begin());
+        telemetry.job("charge", 1).end("done");
+        drop(telemetry.job("charge", 2));
+        let text = telemetry.metrics().render();
+        for line in [
+            "evolve_graphql_requests_total{operation=\"Home\",kind=\"query\",code=\"OK\",api=\"business\"} 1",
+            "evolve_graphql_requests_total{operation=\"Home\",kind=\"query\",code=\"TIMEOUT\",api=\"business\"} 1",
+            "evolve_graphql_requests_total{operation=\"Home\",kind=\"query\",code=\"GONE\",api=\"business\"} 1",
+            "evolve_sql_statements_sum{operation=\"Home\",kind=\"query\",api=\"business\"} 1",
+            "evolve_jobs_finished_total{kind=\"charge\",outcome=\"done\"} 1",
+            "evolve_jobs_finished_total{kind=\"charge\",outcome=\"cut\"} 1",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        }
+    }
 }

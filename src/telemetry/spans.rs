@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
-    TracerProvider as _,
+    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -42,7 +42,9 @@ pub(super) struct Spans(Option<Arc<Exported>>);
 
 /// The way to a collector.
 struct Exported {
+    /// Makes spans.
     tracer: SdkTracer,
+    /// Sends them.
     provider: SdkTracerProvider,
 }
 
@@ -89,7 +91,8 @@ impl Spans {
             .with_endpoint(format!("{}/v1/traces", settings.endpoint))
             .with_protocol(Protocol::HttpBinary)
             .build()?;
-        let batches = BatchConfigBuilder::default().with_max_queue_size(QUEUE).with_max_export_batch_size(BATCH).with_scheduled_delay(DELAY);
+        let batches =
+            BatchConfigBuilder::default().with_max_queue_size(QUEUE).with_max_export_batch_size(BATCH).with_scheduled_delay(DELAY);
         let ratio = settings.sample_ratio.to_f64().ok_or("EVOLVE_OTLP_SAMPLE_RATIO is no ratio.")?;
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build())
@@ -115,7 +118,12 @@ impl Spans {
             KeyValue::new("evolve.request_id", begun.request_id.clone()),
         ];
         let links = begun.caller.iter().map(|CallerSpan(context)| Link::with_context(context.clone())).collect();
-        exported.root(SpanBuilder::from_name(format!("{} {name}", begun.kind)).with_kind(SpanKind::Server).with_attributes(attributes).with_links(links))
+        exported.root(
+            SpanBuilder::from_name(format!("{} {name}", begun.kind))
+                .with_kind(SpanKind::Server)
+                .with_attributes(attributes)
+                .with_links(links),
+        )
     }
 
     /// Ends the span of an operation.
@@ -159,7 +167,13 @@ impl Spans {
     }
 
     /// The span of a call to a gateway that is over.
-    pub(super) fn gateway_call(&self, parent: &Context, (gateway, call): (&'static str, &'static str), outcome: &'static str, elapsed: Duration) {
+    pub(super) fn gateway_call(
+        &self,
+        parent: &Context,
+        (gateway, call): (&'static str, &'static str),
+        outcome: &'static str,
+        elapsed: Duration,
+    ) {
         let Some(exported) = &self.0 else { return };
         let attributes = vec![
             KeyValue::new("evolve.gateway", gateway),
@@ -218,7 +232,8 @@ mod tests {
     fn the_span_of_one_who_asks_is_read_as_the_standard_says() {
         let read = |text: &str| {
             let headers = HeaderMap::from_iter([(http::HeaderName::from_static(PARENT_HEADER), HeaderValue::from_str(text).unwrap())]);
-            CallerSpan::of(&headers).map(|CallerSpan(context)| (context.trace_id().to_string(), context.span_id().to_string(), context.is_sampled()))
+            CallerSpan::of(&headers)
+                .map(|CallerSpan(context)| (context.trace_id().to_string(), context.span_id().to_string(), context.is_sampled()))
         };
         let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
         assert_eq!(read(&format!("00-{trace}-{span}-01")), Some((trace.to_owned(), span.to_owned(), true)));

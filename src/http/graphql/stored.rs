@@ -153,7 +153,7 @@ impl<E: Executor> Shared<E> {
     async fn answer_stored(&self, all: &[Stored], clock: &SharedClock, request: http::Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_default();
-        let asked = Asked { media: Media::Plain, request_id: request_id.as_str(), bounds: self.door.limits().bounds };
+        let asked = self.asked(Media::Plain, &request_id);
         if media::negotiate(&parts.headers) != Some(Media::Json) {
             return asked.malformed(StatusCode::NOT_ACCEPTABLE, "Answers are application/json, in UTF-8.");
         }
