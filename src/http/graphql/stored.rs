@@ -22,7 +22,6 @@ use http::{HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-use super::answer::Asked;
 use super::media::{self, Media};
 use super::{Executor, NOT_A_REQUEST, Shared, Unreadable, read_json, unreadable};
 use crate::clock::SharedClock;
