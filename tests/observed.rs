@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]
 #[path = "it/collector.rs"]
 mod collector;
+#[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]
 #[path = "it/database.rs"]
 mod database;
 #[expect(dead_code, reason = "shared with the tests of tests/it, which need more of it")]
