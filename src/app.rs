@@ -43,6 +43,7 @@ use crate::security::token::{TokenIssuer, TokenSettings};
 use crate::services::keys::KeySignIn;
 use crate::services::{Parts, Ports};
 use crate::store::{Store, StoreOptions};
+use crate::telemetry::Telemetry;
 
 /// Who the access tokens are for.
 const TOKEN_AUDIENCE: &str = "evolve-business";
@@ -81,11 +82,12 @@ impl App {
     pub async fn build(settings: &Settings) -> Result<Self, Cause> {
         std::fs::create_dir_all(&settings.data_dir)?;
         let (clock, ids, rng): (SharedClock, SharedIdGen, SharedRng) = (Arc::new(SystemClock), Arc::new(SystemIds), Arc::new(SystemRng));
-        let store = open_store(settings).await?;
+        let telemetry = Telemetry::of(&settings.telemetry)?;
+        let store = open_measured_store(settings, telemetry.clone()).await?;
         let keys = Keys::of(settings, rng.as_ref())?;
         let masters = keys.masters();
         let sandbox = open_sandbox(settings, &clock).await?;
-        let gateways = gateways(settings, &clock, sandbox.as_ref())?;
+        let gateways = gateways(settings, &clock, sandbox.as_ref())?.measured(&telemetry);
         let tokens = TokenSettings {
             issuer: settings.public_url.clone(),
             audience: TOKEN_AUDIENCE.into(),
@@ -109,6 +111,7 @@ impl App {
             refresh_lifetime: settings.sessions.refresh_lifetime(),
             sandbox: settings.mode == Mode::Sandbox,
             work: Notify::new(),
+            telemetry,
             clock,
             ids,
             rng,
@@ -169,12 +172,14 @@ impl App {
         Self { stripe_secrets: Some(secrets.into()), ..self }
     }
 
-    /// Waits for the transactions under way, and closes the database.
+    /// Waits for the transactions under way, closes the database, and sends the last spans.
     ///
     /// # Errors
     /// The database's fault.
     pub async fn close(self) -> Result<(), Error> {
-        self.ports.store.clone().close().await
+        let closed = self.ports.store.clone().close().await;
+        self.ports.telemetry.flush().await;
+        closed
     }
 
     /// What the server answers.
@@ -213,8 +218,13 @@ impl App {
 /// # Errors
 /// A sentence for what could not be opened; in production also for a login that passes by the walls.
 pub async fn open_store(settings: &Settings) -> Result<Store, Cause> {
+    open_measured_store(settings, Telemetry::default()).await
+}
+
+/// The same, whose statements are told.
+async fn open_measured_store(settings: &Settings, telemetry: Telemetry) -> Result<Store, Cause> {
     let (url, pool_size, writers) = (settings.database.url.expose_secret(), settings.database.readers, settings.database.writers);
-    let options = StoreOptions { pool_size, writers, ..StoreOptions::new(url) };
+    let options = StoreOptions { pool_size, writers, telemetry, ..StoreOptions::new(url) };
     let store = Store::open(&options, Arc::new(SystemClock)).await?;
     if settings.mode == Mode::Production {
         refuse_weak_login(&store).await?;

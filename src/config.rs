@@ -11,6 +11,7 @@ mod mpesa;
 mod network;
 #[cfg(test)]
 mod oidc_tests;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -26,6 +27,7 @@ pub use given::{Given, Listed, SettingsArgs};
 pub use key::{KEY_BYTES, KeyMaterial, KeyTextError};
 pub use load::Problems;
 pub use network::{Network, NetworkTextError};
+pub use telemetry::{OtlpSettings, TelemetrySettings};
 
 /// The longest an access token may last, in seconds.
 pub const ACCESS_TOKEN_SECONDS_MAX: u32 = 900;
@@ -85,6 +87,8 @@ pub struct Settings {
     pub kept_days: u32,
     /// Logs.
     pub log: LogSettings,
+    /// Figures, spans and slow operations.
+    pub telemetry: TelemetrySettings,
     /// The keys that the operator gave.
     pub keys: KeySettings,
     /// Mail.

@@ -7,7 +7,7 @@
 //! main → cli → app → http → graphql → services → billing            (pure rules)
 //!                  ↘ worker ───────↗           ↘ store → store::entity (private)
 //!                                              ↘ adapters            (gateways, mail, files)
-//! leaves anyone may use: ids, clock, error, config (types only), money
+//! leaves anyone may use: ids, clock, error, config (types only), money, telemetry
 //! ```
 //!
 //! `ARCHITECTURE.md` walks one request through these rooms and says how to add to them.
@@ -129,6 +129,9 @@
 //! 46. A change at one server reaches who listens at another, and one that nobody told of is found.
 //!     tests: `a_change_at_one_server_reaches_who_listens_at_another`,
 //!     `a_change_that_nobody_told_of_is_found_by_looking_back_and_told_once`, `a_connection_that_is_lost_loses_no_change`
+//! 47. What the process tells of itself holds nothing personal, and is bounded whatever clients call their operations.
+//!     tests: `what_is_told_holds_nothing_personal_and_every_figure_is_told_and_documented`,
+//!     `ten_thousand_names_of_operations_leave_lines_and_memory_bounded`
 //!
 //! # Global by design
 //!

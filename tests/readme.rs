@@ -11,7 +11,7 @@ const SCHEMA: &str = include_str!("../schema.graphql");
 const STAFF_SCHEMA: &str = include_str!("../schema.staff.graphql");
 
 /// The keys and the password that the environment gives and no flag does, since flags can be read by all.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "EVOLVE_MASTER_KEY",
     "EVOLVE_MASTER_KEY_PREVIOUS",
     "EVOLVE_TOKEN_KEY",
@@ -25,6 +25,7 @@ const KEYS: [&str; 13] = [
     "EVOLVE_MPESA_CONSUMER_SECRET",
     "EVOLVE_MPESA_PASSKEY",
     "EVOLVE_MPESA_SECURITY_CREDENTIAL",
+    "EVOLVE_OTLP_HEADERS",
 ];
 
 /// The text of the section with that title, down to the next of its kind.

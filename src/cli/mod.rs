@@ -3,6 +3,7 @@
 
 mod demo;
 mod doctor;
+mod figures;
 mod identity;
 mod keys;
 mod mail;
@@ -43,7 +44,7 @@ Keys come from the environment or from files, never from flags (anyone on the ma
   EVOLVE_TOKEN_KEY_PREVIOUS   the token key in use before this one (after a rotation)
   EVOLVE_CURSOR_KEY           authenticates paging cursors
 Each is 32 bytes in base64: make one with `openssl rand -base64 32`. A sandbox makes its own in <data-dir>/keys.
-The mail server's password comes the same way: EVOLVE_SMTP_PASSWORD.";
+The mail server's password comes the same way: EVOLVE_SMTP_PASSWORD. So do a collector's headers: EVOLVE_OTLP_HEADERS.";
 
 /// The customer-facing backend of a software platform: subscriptions, billing and accounts as a GraphQL API.
 ///

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::worker::keeping;
-use super::{demo, migrate, shutdown, terminal};
+use super::{demo, figures, migrate, shutdown, terminal};
 use crate::app::{self, App};
 use crate::config::{Mode, Settings};
 use crate::error::Cause;
@@ -30,9 +30,10 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("Cannot listen on {}: {error}", settings.listen))?;
     let origins: Vec<HeaderValue> = settings.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
     let router = app.router(app::request_limits(&settings), demo.clone(), origins);
+    let (stopping, watched) = (CancellationToken::new(), CancellationToken::new());
+    let figures = figures::serve(&settings, &app, &watched).await?;
     greet(&listener, demo.as_ref())?;
 
-    let stopping = CancellationToken::new();
     tokio::spawn(Listener::new(app.ports.clone(), ListenerSettings::default(), stopping.clone()).run());
     let worker = settings.worker.then(|| {
         let worker =
@@ -57,6 +58,10 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
         && tokio::time::timeout(WORKER_STOP, worker).await.is_err()
     {
         tracing::warn!("the worker did not finish in time");
+    }
+    watched.cancel();
+    if let Some(figures) = figures {
+        figures.await?;
     }
     app.close().await?;
     tracing::info!("stopped");

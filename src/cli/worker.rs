@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{serve, shutdown};
+use super::{figures, serve, shutdown};
 use crate::app::App;
 use crate::config::Settings;
 use crate::error::Cause;
@@ -18,7 +18,8 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let stop = shutdown::signal()?;
     serve::prepare(&settings).await?;
     let app = App::build(&settings).await?;
-    let stopping = CancellationToken::new();
+    let (stopping, watched) = (CancellationToken::new(), CancellationToken::new());
+    let figures = figures::serve(&settings, &app, &watched).await?;
     // Whoever watches at the processes that serve hears of what is done here.
     app.ports.store.announce_changes(app.ports.ids.next_uuid());
     let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
@@ -30,5 +31,9 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     });
     tracing::info!("working by the clock");
     worker.run().await;
+    watched.cancel();
+    if let Some(figures) = figures {
+        figures.await?;
+    }
     Ok(app.close().await?)
 }

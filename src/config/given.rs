@@ -17,6 +17,7 @@ const FILES: &str = "Files";
 const GATEWAYS: &str = "Payment gateways";
 const LIMITS: &str = "Limits";
 const LOGS: &str = "Logs";
+const TELEMETRY: &str = "Metrics and traces";
 
 /// Where settings come from: flags, environment, and the file that `--config` names.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -305,6 +306,27 @@ given! {
     /// How log lines look [default: human]
     #[arg(long, global = true, env = "EVOLVE_LOG_FORMAT", value_name = "FORMAT", help_heading = LOGS)]
     log_format: LogFormat,
+    /// An operation that takes so long is a line of the log; 0 is never [default: 1000]
+    #[arg(long, global = true, env = "EVOLVE_SLOW_OPERATION_MS", value_name = "MS", help_heading = LOGS)]
+    slow_operation_ms: u32,
+
+    /// Let Prometheus read metrics at this address and port, /metrics, which are for nobody else [default: none are kept]
+    #[arg(long, global = true, env = "EVOLVE_METRICS_LISTEN", value_name = "ADDRESS", help_heading = TELEMETRY)]
+    metrics_listen: SocketAddr,
+    /// Send traces to this collector by OTLP over HTTP, below /v1/traces [default: none are made]
+    #[arg(long, global = true, env = "EVOLVE_OTLP_ENDPOINT", value_name = "URL", help_heading = TELEMETRY)]
+    otlp_endpoint: String,
+    #[arg(skip)]
+    otlp_headers: SecretString,
+    /// A file with the headers that the collector wants, NAME=VALUE separated by commas
+    #[arg(long, global = true, env = "EVOLVE_OTLP_HEADERS_FILE", value_name = "PATH", help_heading = TELEMETRY)]
+    otlp_headers_file: PathBuf,
+    /// What the process is called in traces [default: evolve-business]
+    #[arg(long, global = true, env = "EVOLVE_OTLP_SERVICE_NAME", value_name = "NAME", help_heading = TELEMETRY)]
+    otlp_service_name: String,
+    /// The share of operations and jobs that are traced, from 0 to 1 [default: 1]
+    #[arg(long, global = true, env = "EVOLVE_OTLP_SAMPLE_RATIO", value_name = "RATIO", help_heading = TELEMETRY)]
+    otlp_sample_ratio: String,
 }
 
 /// A list: separated by commas in a flag or the environment, a list in the file.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, Listed, LiveLimits, LogFormat, LogSettings, MailSettings,
     Mode, OidcSettings, PasswordSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
-    StripeSettings,
+    StripeSettings, TelemetrySettings,
 };
 
 /// The file that is read when none is named.
@@ -69,12 +69,14 @@ impl Settings {
         let stripe = stripe_of(&given, &mut problems);
         let mpesa = super::mpesa::of(&given, &mut problems);
         let oidc = oidc_of(&given, &mut problems);
+        let otlp = super::telemetry::otlp_of(&given, &mut problems);
         let settings = Self::with_defaults(given, keys, smtp, files);
         let mpesa = mpesa.map(|mpesa| match mpesa.callback_url.as_str() {
             "" => super::MpesaSettings { callback_url: settings.public_url.clone(), ..mpesa },
             _ => mpesa,
         });
-        let settings = Self { stripe, mpesa, oidc, ..settings };
+        let telemetry = TelemetrySettings { otlp, ..settings.telemetry };
+        let settings = Self { stripe, mpesa, oidc, telemetry, ..settings };
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
@@ -115,6 +117,11 @@ impl Settings {
             log: LogSettings {
                 filter: given.log.unwrap_or_else(|| "info".to_owned()),
                 format: given.log_format.unwrap_or(LogFormat::Human),
+            },
+            telemetry: TelemetrySettings {
+                metrics_listen: given.metrics_listen,
+                otlp: None,
+                slow_operation_ms: given.slow_operation_ms.unwrap_or(1_000),
             },
             keys,
             sessions: SessionSettings {
@@ -176,6 +183,7 @@ pub(super) fn secrets_of(environment: impl Fn(&str) -> Option<OsString>) -> Give
         mpesa_consumer_secret: of("EVOLVE_MPESA_CONSUMER_SECRET"),
         mpesa_passkey: of("EVOLVE_MPESA_PASSKEY"),
         mpesa_security_credential: of("EVOLVE_MPESA_SECURITY_CREDENTIAL"),
+        otlp_headers: of("EVOLVE_OTLP_HEADERS"),
         ..Given::default()
     }
 }

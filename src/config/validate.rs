@@ -29,6 +29,7 @@ impl Settings {
         self.check_mpesa(&mut problems);
         self.check_transfer(&mut problems);
         self.check_oidc(&mut problems);
+        self.check_telemetry(&mut problems);
         if let Err(error) = EnvFilter::builder().parse(&self.log.filter) {
             problems.push(format!("EVOLVE_LOG is no filter: {error}."));
         }
@@ -77,6 +78,7 @@ impl Settings {
             ("EVOLVE_LIVE_PER_CALLER", live.per_caller, 0..=1_000_000),
             ("EVOLVE_LIVE_PER_ADDRESS", live.per_address, 0..=1_000_000),
             ("EVOLVE_LIVE_OPERATIONS", live.operations, 1..=1_000),
+            ("EVOLVE_SLOW_OPERATION_MS", self.telemetry.slow_operation_ms, 0..=3_600_000),
         ];
         problems.extend(ranges.into_iter().filter_map(|(name, value, range)| out_of_range(name, value, &range)));
     }
@@ -290,7 +292,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
 }
 
 /// Where an application is: as an origin, and it may stand below a path.
-fn is_application(text: &str) -> bool {
+pub(super) fn is_application(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let bare = uri.query().is_none() && !text.ends_with('/') && !text.contains(['@', '#']);
     bare && uri.host().is_some_and(|host| !host.is_empty()) && matches!(uri.scheme_str(), Some("http" | "https"))

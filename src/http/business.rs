@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::client_address::client_address;
+use super::client_address::{client_address, comes_by_proxy};
 use super::graphql::Executor;
 use super::guard;
 use super::rates::Rates;
@@ -26,6 +26,7 @@ use crate::services::Ports;
 use crate::services::access::{Caller, service_key_may};
 use crate::services::customers::CustomerService;
 use crate::services::keys::KeySignIn;
+use crate::telemetry::{CallerSpan, Telemetry, by_somebody};
 
 /// The business API's executor.
 pub struct BusinessExecutor {
@@ -45,6 +46,14 @@ pub struct BusinessExecutor {
 
 impl Executor for BusinessExecutor {
     const TAKES_FILES: bool = true;
+
+    fn telemetry(&self) -> Telemetry {
+        self.ports.telemetry.clone()
+    }
+
+    fn caller_span(&self, parts: &Parts) -> Option<CallerSpan> {
+        comes_by_proxy(parts, &self.proxies).then(|| CallerSpan::of(&parts.headers)).flatten()
+    }
 
     async fn may_upload(&self, parts: &Parts) -> Result<(), Error> {
         match self.caller(parts).await? {
@@ -98,6 +107,7 @@ impl BusinessExecutor {
 
     /// Runs a listening operation once, for its beginning or for a change; nothing where there is nothing to tell.
     pub(super) async fn listen(&self, caller: Caller, request: async_graphql::Request, occasion: Arc<Occasion>) -> Option<Response> {
+        by_somebody();
         let context = RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), None);
         let request = request.data(Arc::new(context)).data(occasion);
         self.schema.execute_stream(request).next().await
@@ -138,6 +148,9 @@ pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static, S: Sub
     admitted: Admitted,
 ) -> Response {
     let Sender { caller, user_agent, address, uploads } = sender;
+    if !matches!(caller, Caller::Anonymous) {
+        by_somebody();
+    }
     let context =
         Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent).coming_from(address).bringing(uploads));
     let mut response = schema.execute(admitted.request.data(Arc::clone(&context))).await;

@@ -35,6 +35,12 @@ pub(super) fn client_address(parts: &Parts, trusted: &[Network]) -> Option<IpAdd
     Some(client)
 }
 
+/// Whether a request comes by a proxy that is believed.
+pub(super) fn comes_by_proxy(parts: &Parts, trusted: &[Network]) -> bool {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
+    peer.is_some_and(|peer| trusted.iter().any(|network| network.holds(peer)))
+}
+
 /// An address, with a port or without.
 fn read(text: &str) -> Option<IpAddr> {
     let address = text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip())).ok()?;

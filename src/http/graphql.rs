@@ -49,6 +49,7 @@ use crate::error::Error;
 use crate::graphql::front_door::{Admitted, FrontDoor, GraphqlRequest, Method};
 use crate::http::request_id::RequestId;
 use crate::http::server::BodyTimedOut;
+use crate::telemetry::{Begun, CallerSpan, Telemetry};
 use answer::Asked;
 use media::Media;
 use stored::Stored;
@@ -64,12 +65,24 @@ const UPLOAD_TIME: Duration = Duration::from_mins(1);
 
 /// Runs what the front door let in.
 pub trait Executor: Send + Sync + 'static {
+    /// Which API it runs.
+    const API: &'static str = "business";
     /// Whether requests may bring files.
     const TAKES_FILES: bool = false;
 
     /// Whether whoever `parts` name may send files: asked before the body is read. Their operation is still refused or not by itself.
     fn may_upload(&self, _parts: &Parts) -> impl Future<Output = Result<(), Error>> + Send {
         async { Err(Error::Forbidden) }
+    }
+
+    /// Where its operations are told.
+    fn telemetry(&self) -> Telemetry {
+        Telemetry::default()
+    }
+
+    /// The span that an operation is sent within, where whoever says so is believed.
+    fn caller_span(&self, _parts: &Parts) -> Option<CallerSpan> {
+        None
     }
 
     /// Runs an operation for the caller that `parts` (headers, extensions) name.
@@ -81,7 +94,16 @@ pub trait Executor: Send + Sync + 'static {
 }
 
 impl<E: Executor> Executor for Arc<E> {
+    const API: &'static str = E::API;
     const TAKES_FILES: bool = E::TAKES_FILES;
+
+    fn telemetry(&self) -> Telemetry {
+        E::telemetry(self)
+    }
+
+    fn caller_span(&self, parts: &Parts) -> Option<CallerSpan> {
+        E::caller_span(self, parts)
+    }
 
     async fn may_upload(&self, parts: &Parts) -> Result<(), Error> {
         E::may_upload(self, parts).await
@@ -110,6 +132,7 @@ impl Default for Settings {
 struct Shared<E> {
     door: Arc<FrontDoor>,
     executor: E,
+    telemetry: Telemetry,
     settings: Settings,
     /// The places of requests with files.
     uploads: Semaphore,
@@ -131,7 +154,8 @@ pub struct Endpoint<E>(Arc<Shared<E>>);
 impl<E: Executor> Endpoint<E> {
     /// Answers what passes `door` by `executor`.
     pub fn new(door: Arc<FrontDoor>, executor: E, settings: Settings) -> Self {
-        Self(Arc::new(Shared { door, executor, settings, uploads: Semaphore::new(UPLOADS_AT_ONCE) }))
+        let telemetry = executor.telemetry();
+        Self(Arc::new(Shared { door, executor, telemetry, settings, uploads: Semaphore::new(UPLOADS_AT_ONCE) }))
     }
 
     /// The handler of the GraphQL path.
@@ -173,12 +197,17 @@ const NOT_A_REQUEST: Unreadable = unreadable(
 );
 
 impl<E: Executor> Shared<E> {
+    /// What answers to a request need.
+    fn asked<'a>(&'a self, media: Media, request_id: &'a RequestId) -> Asked<'a> {
+        let (bounds, metrics) = (self.door.limits().bounds, self.telemetry.metrics());
+        Asked { media, request_id: request_id.as_str(), bounds, api: E::API, metrics }
+    }
+
     async fn answer(&self, request: http::Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_default();
-        let bounds = self.door.limits().bounds;
         let negotiated = media::negotiate(&parts.headers);
-        let asked = Asked { media: negotiated.unwrap_or(Media::Json), request_id: request_id.as_str(), bounds };
+        let asked = self.asked(negotiated.unwrap_or(Media::Json), &request_id);
         if negotiated.is_none() {
             let message = "Answers are application/graphql-response+json or application/json, in UTF-8.";
             return asked.malformed(StatusCode::NOT_ACCEPTABLE, message);
@@ -211,11 +240,11 @@ impl<E: Executor> Shared<E> {
         }
         if let Err(fault) = self.executor.may_upload(&parts).await {
             read_past(body, self.settings.max_body_bytes).await;
-            return asked.stopped(&fault);
+            return asked.turned_away(&fault);
         }
         let Ok(_place) = self.uploads.try_acquire() else {
             read_past(body, self.settings.max_body_bytes).await;
-            return asked.stopped(&Error::RateLimited { retry_after: UPLOADS_AGAIN });
+            return asked.turned_away(&Error::RateLimited { retry_after: UPLOADS_AGAIN });
         };
         if announced(&parts.headers).is_some_and(|length| length > upload::body_limit(self.settings.max_body_bytes)) {
             return asked.malformed(TOO_LARGE.status, TOO_LARGE.message);
@@ -237,11 +266,36 @@ impl<E: Executor> Shared<E> {
 
     /// Runs what was let in, within `limit`.
     async fn run(&self, asked: Asked<'_>, parts: &Parts, admitted: Admitted, limit: Duration) -> Response {
-        match tokio::time::timeout(limit, self.executor.execute(parts, admitted)).await {
-            Ok(Ok(response)) => asked.executed(&response),
-            Ok(Err(fault)) => asked.stopped(&fault),
-            Err(_elapsed) => asked.stopped(&Error::Timeout),
+        let operation = self.telemetry.operation(begun(E::API, asked.request_id, &admitted, self.executor.caller_span(parts)));
+        let running = operation.run(self.executor.execute(parts, admitted));
+        match tokio::time::timeout(limit, running).await {
+            Ok(Ok(response)) => {
+                let answer = asked.executed(&response);
+                operation.end(answer::first_code(&response));
+                answer
+            }
+            Ok(Err(fault)) => {
+                operation.end(Some(fault.code()));
+                asked.stopped(&fault)
+            }
+            Err(_elapsed) => {
+                operation.end(Some(Error::Timeout.code()));
+                asked.stopped(&Error::Timeout)
+            }
         }
+    }
+}
+
+/// What is told of an operation that was let in.
+pub(in crate::http) fn begun(api: &'static str, request_id: &str, admitted: &Admitted, caller: Option<CallerSpan>) -> Begun {
+    Begun {
+        api,
+        kind: admitted.kind.as_str(),
+        name: admitted.operation_name.clone(),
+        cost: admitted.cost.requested,
+        document: admitted.document,
+        request_id: request_id.to_owned(),
+        caller,
     }
 }
 

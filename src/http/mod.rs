@@ -9,6 +9,7 @@ pub mod guard;
 pub mod headers;
 pub mod health;
 pub mod live;
+pub mod metrics;
 pub mod mpesa_events;
 pub mod rates;
 pub mod request_id;

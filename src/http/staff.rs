@@ -6,7 +6,7 @@ use async_graphql::Response;
 use http::request::Parts;
 
 use super::business::Sender;
-use super::client_address::client_address;
+use super::client_address::{client_address, comes_by_proxy};
 use super::graphql::Executor;
 use super::rates::Rates;
 use super::{business, guard};
@@ -18,6 +18,7 @@ use crate::graphql::uploads::Uploads;
 use crate::security::cursor::CursorKey;
 use crate::services::Ports;
 use crate::services::staff::StaffService;
+use crate::telemetry::{CallerSpan, Telemetry};
 
 /// The staff API's executor.
 pub struct StaffExecutor {
@@ -34,6 +35,16 @@ pub struct StaffExecutor {
 }
 
 impl Executor for StaffExecutor {
+    const API: &'static str = "staff";
+
+    fn telemetry(&self) -> Telemetry {
+        self.ports.telemetry.clone()
+    }
+
+    fn caller_span(&self, parts: &Parts) -> Option<CallerSpan> {
+        comes_by_proxy(parts, &self.proxies).then(|| CallerSpan::of(&parts.headers)).flatten()
+    }
+
     async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<Response, Error> {
         let staff = StaffService::new(self.ports.clone());
         let address = client_address(parts, &self.proxies);

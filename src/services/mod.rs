@@ -29,6 +29,7 @@ use crate::store::customers::Business;
 use crate::store::jobs::Job;
 use crate::store::test_clocks::{self as clocks, Reading};
 use crate::store::{Store, Tenant, customers as customer_rows};
+use crate::telemetry::Telemetry;
 
 pub mod access;
 pub mod audit;
@@ -37,6 +38,7 @@ pub mod catalog;
 pub mod coupons;
 pub mod customers;
 pub mod doctor;
+pub mod due_jobs;
 pub mod events;
 mod file_links;
 pub mod idempotency;
@@ -114,6 +116,8 @@ pub struct Parts {
     pub sandbox: bool,
     /// Wakes the worker of this process when a job was made due at once.
     pub work: Notify,
+    /// Where what happens is told as figures and spans.
+    pub telemetry: Telemetry,
 }
 
 impl Ports {
@@ -181,6 +185,7 @@ impl Ports {
             support_email,
             refresh_lifetime,
             sandbox,
+            telemetry,
             ..
         } = &*self.inner;
         Self::new(Parts {
@@ -204,6 +209,7 @@ impl Ports {
             refresh_lifetime: *refresh_lifetime,
             sandbox: *sandbox,
             work: Notify::new(),
+            telemetry: telemetry.clone(),
         })
     }
 

@@ -1,7 +1,9 @@
 //! Opening the database: the writer, the readers, their settings; migrations. The only file that names a connection.
 #![expect(clippy::disallowed_types, reason = "this is where connections live; nothing hands one out")]
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -15,8 +17,10 @@ use sea_orm::{
 use tokio_util::task::TaskTracker;
 
 use super::live::Hub;
+use super::transaction::TAKE_ROLE;
 use crate::clock::SharedClock;
 use crate::error::Error;
+use crate::telemetry::{PoolState, Telemetry};
 
 /// How long a caller waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +38,11 @@ const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// Holds back others who migrate the same PostgreSQL database until the transaction ends. SQLite has one writer anyway.
 const ONE_MIGRATOR: &str = "select pg_advisory_xact_lock(7310579640255837537)";
+
+/// The pool of those who write.
+const WRITER: &str = "writer";
+/// The pool of those who read.
+const READER: &str = "reader";
 
 /// Hears the SQL of each statement.
 pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
@@ -54,12 +63,22 @@ pub struct StoreOptions {
     pub application_filter: bool,
     /// Called with the SQL of each statement: for tests that count.
     pub observer: Option<Observer>,
+    /// Where it is told how long statements took and how the pools stand.
+    pub telemetry: Telemetry,
 }
 
 impl StoreOptions {
     /// The defaults for `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), pool_size: 8, writers: 8, durable: true, application_filter: true, observer: None }
+        Self {
+            url: url.into(),
+            pool_size: 8,
+            writers: 8,
+            durable: true,
+            application_filter: true,
+            observer: None,
+            telemetry: Telemetry::default(),
+        }
     }
 }
 
@@ -84,6 +103,10 @@ struct Inner {
     tasks: TaskTracker,
     /// Who watches changes.
     hub: Arc<Hub>,
+    /// See [`StoreOptions::telemetry`].
+    telemetry: Telemetry,
+    /// Transactions that wait for a connection: to write, and to read.
+    waiting: [AtomicU32; 2],
 }
 
 impl Store {
@@ -98,17 +121,30 @@ impl Store {
         if sqlite {
             check_sqlite_version(&writer).await?;
         }
-        if let Some(observer) = &options.observer {
-            for connection in [&mut writer, &mut reader] {
-                let observer = Arc::clone(observer);
-                connection.set_metric_callback(move |info| observer(&info.statement.sql));
-            }
+        for connection in [&mut writer, &mut reader] {
+            let (observer, telemetry) = (options.observer.clone(), options.telemetry.clone());
+            connection.set_metric_callback(move |info| {
+                if info.statement.sql != TAKE_ROLE {
+                    telemetry.statement(&info.statement.sql, info.elapsed, info.failed);
+                }
+                if let Some(observer) = &observer {
+                    observer(&info.statement.sql);
+                }
+            });
         }
         if !sqlite {
             check_snapshots(&reader).await?;
         }
-        let inner =
-            Inner { writer, reader, application_filter: options.application_filter, clock, tasks: TaskTracker::new(), hub: Arc::default() };
+        let inner = Inner {
+            writer,
+            reader,
+            application_filter: options.application_filter,
+            clock,
+            tasks: TaskTracker::new(),
+            hub: Arc::default(),
+            telemetry: options.telemetry.clone(),
+            waiting: Default::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -230,6 +266,35 @@ impl Store {
         self.inner.tasks.wait().await;
         self.inner.writer.close_by_ref().await?;
         Ok(self.inner.reader.close_by_ref().await?)
+    }
+
+    /// How its pools stand.
+    pub fn pools(&self) -> [PoolState; 2] {
+        let Inner { writer, reader, waiting: [to_write, to_read], .. } = &*self.inner;
+        [(WRITER, writer, to_write), (READER, reader, to_read)].map(|(name, connection, waiting)| {
+            let (open, idle) = match self.backend() {
+                DbBackend::Sqlite => (connection.get_sqlite_connection_pool().size(), connection.get_sqlite_connection_pool().num_idle()),
+                _ => (connection.get_postgres_connection_pool().size(), connection.get_postgres_connection_pool().num_idle()),
+            };
+            PoolState { name, open, idle: u32::try_from(idle).unwrap_or(u32::MAX), waiting: waiting.load(Ordering::Relaxed) }
+        })
+    }
+
+    /// Runs what begins a transaction to write, or to read, and tells how long that took.
+    pub(super) async fn beginning<T>(&self, write: bool, begin: impl Future<Output = T>) -> T {
+        let (pool, waiting) = if write { (WRITER, &self.inner.waiting[0]) } else { (READER, &self.inner.waiting[1]) };
+        waiting.fetch_add(1, Ordering::Relaxed);
+        let since = std::time::Instant::now();
+        // It is run in a task of its own, which nobody ends.
+        let begun = begin.await;
+        self.inner.telemetry.metrics().begun(pool, since.elapsed());
+        waiting.fetch_sub(1, Ordering::Relaxed);
+        begun
+    }
+
+    /// See [`StoreOptions::telemetry`].
+    pub(super) fn telemetry(&self) -> &Telemetry {
+        &self.inner.telemetry
     }
 
     /// Which database it is.

@@ -3,7 +3,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, LockBehavior, LockType, Query};
-use sea_orm::{ColumnTrait as _, Condition, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait as _, Condition, FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::entity::test_clocks::test_clock;
 use super::entity::work::job;
@@ -222,6 +222,37 @@ pub async fn next_due(system: &System, now: Instant) -> Result<Option<Instant>, 
     let waiting = waiting.filter(job::Column::TestClockId.is_null());
     let waiting = waiting.filter(first_of_its_lane()).order_by_asc(job::Column::DueAt);
     Ok(waiting.one(system.connection()).await?.map(|job| job.due_at))
+}
+
+/// Jobs of a kind that are due.
+#[derive(Debug, FromQueryResult)]
+pub struct DueByKind {
+    /// The kind.
+    pub kind: String,
+    /// How many.
+    pub count: i64,
+    /// When the oldest was due.
+    pub oldest: Instant,
+}
+
+/// How many jobs of each kind [`claim_due`] could claim, and when the oldest of them was due.
+///
+/// # Errors
+/// The database's fault.
+pub async fn due_by_kind(system: &System, now: Instant) -> Result<Vec<DueByKind>, Error> {
+    let due = system
+        .select::<job::Entity>()
+        .select_only()
+        .column(job::Column::Kind)
+        .column_as(job::Column::Id.count(), "count")
+        .column_as(job::Column::DueAt.min(), "oldest")
+        .filter(job::Column::Status.eq(JobStatus::Ready))
+        .filter(job::Column::TestClockId.is_null())
+        .filter(job::Column::DueAt.lte(now))
+        .filter(Condition::any().add(job::Column::LeasedUntil.is_null()).add(job::Column::LeasedUntil.lte(now)))
+        .filter(first_of_its_lane())
+        .group_by(job::Column::Kind);
+    Ok(due.into_model::<DueByKind>().all(system.connection()).await?)
 }
 
 /// What became of a job that was run.

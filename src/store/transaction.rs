@@ -14,11 +14,16 @@ use super::live::Changes;
 use super::tenant::KnownBusiness;
 use super::{Reader, Store, System, Tenant, TenantScope};
 use crate::error::{Error, Failure, Outcome};
+use crate::telemetry::carry;
 
 /// How often a transaction is run before its contention is reported.
 const MAX_TRIES: u32 = 8;
 /// The wait before the second try; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
+
+/// What a transaction begins with on PostgreSQL. It is not counted among the statements of an operation.
+pub(super) const TAKE_ROLE: &str =
+    "select set_config('role', $1, true), set_config('app.tenant', $2, true), set_config('lock_timeout', '5s', true)";
 
 /// Which role of the database a transaction takes.
 #[derive(Clone, Copy)]
@@ -87,6 +92,7 @@ impl Store {
                 match store.run_once(role, write, &work).await {
                     Err(Failure::Fault(error)) if error.is_retryable() => {
                         tracing::debug!(?error, "running the transaction again");
+                        store.telemetry().metrics().retried();
                         store.clock().sleep(wait).await;
                         wait = wait.saturating_mul(2);
                     }
@@ -95,7 +101,7 @@ impl Store {
             }
             store.run_once(role, write, &work).await
         };
-        self.tasks().spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+        self.tasks().spawn(carry(task).in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
     }
 
     /// One try.
@@ -130,13 +136,16 @@ impl Store {
             let tries = if store.backend() == DbBackend::Postgres { MAX_TRIES } else { 1 };
             for _ in 1..tries {
                 match store.begin_once(role, write).await {
-                    Err(error) if error.is_retryable() => tracing::debug!(?error, "beginning the transaction again"),
+                    Err(error) if error.is_retryable() => {
+                        tracing::debug!(?error, "beginning the transaction again");
+                        store.telemetry().metrics().retried();
+                    }
                     begun => return begun,
                 }
             }
             store.begin_once(role, write).await
         };
-        tokio::spawn(task.in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
+        tokio::spawn(carry(task).in_current_span()).await.map_err(|error| Error::Task(Box::new(error)))?
     }
 
     /// One try of [`Store::begin`].
@@ -144,7 +153,7 @@ impl Store {
         let connection = if write { self.writer() } else { self.reader() };
         let mode = if write { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
         let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() };
-        let transaction = connection.begin_with_options(options).await?;
+        let transaction = self.beginning(write, connection.begin_with_options(options)).await?;
         take_role(&transaction, role).await?;
         Ok(transaction)
     }
@@ -160,8 +169,7 @@ async fn take_role(transaction: &DatabaseTransaction, role: Role) -> Result<(), 
         Role::App(scope) => ("evolve_app", scope.map(|scope| scope.business().uuid().to_string()).unwrap_or_default()),
         Role::System => ("evolve_system", String::new()),
     };
-    let sql = "select set_config('role', $1, true), set_config('app.tenant', $2, true), set_config('lock_timeout', '5s', true)";
-    transaction.execute_raw(sea_orm::Statement::from_sql_and_values(DbBackend::Postgres, sql, [name.into(), tenant.into()])).await?;
+    transaction.execute_raw(sea_orm::Statement::from_sql_and_values(DbBackend::Postgres, TAKE_ROLE, [name.into(), tenant.into()])).await?;
     Ok(())
 }
 

@@ -178,6 +178,7 @@ impl Worker {
         let claimed = claimed?;
         let count = claimed.len();
         for job in claimed {
+            self.ports.telemetry.metrics().claimed(&job.kind);
             self.start(running, job);
         }
         Ok(count)
@@ -223,7 +224,12 @@ impl Worker {
     fn start(&self, running: &mut Running, job: Job) {
         let (ports, limit, held) = (self.ports.clone(), self.settings.time_limit(), job.clone());
         let span = tracing::info_span!("job", id = %job.id, kind = job.kind);
-        let task = async move { dispatch::attempt(&ports, &held, limit).await };
+        let run = ports.telemetry.job(&job.kind, job.attempts);
+        let task = async move {
+            let finish = run.run(dispatch::attempt(&ports, &held, limit)).await;
+            run.end(outcome(&finish));
+            finish
+        };
         let id = running.tasks.spawn(task.instrument(span)).id();
         running.jobs.insert(id, job);
     }
@@ -276,6 +282,16 @@ async fn finish(system: &System, over: &[(Job, jobs::Finish)], now: Instant) -> 
         tracing::warn!(held, jobs = ids.join(" "), "of these jobs, some were finished by somebody else, or taken back");
     }
     Ok(())
+}
+
+/// What became of a job, in a word.
+const fn outcome(finish: &jobs::Finish) -> &'static str {
+    match finish {
+        jobs::Finish::Done => "done",
+        jobs::Finish::Again(_) => "again",
+        jobs::Finish::Retry(..) => "failed",
+        jobs::Finish::Dead(_) => "dead",
+    }
 }
 
 /// `None` for no pause at all.

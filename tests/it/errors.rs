@@ -14,6 +14,7 @@ use evolve_business::security::random::SystemRng;
 use evolve_business::services::{Parts, Ports};
 use evolve_business::store::TenantScope;
 use evolve_business::store::types::Role;
+use evolve_business::telemetry::Telemetry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,7 @@ fn too_busy(ports: &Ports) -> Ports {
         refresh_lifetime: *refresh_lifetime,
         sandbox: *sandbox,
         work: tokio::sync::Notify::new(),
+        telemetry: Telemetry::default(),
     })
 }
 

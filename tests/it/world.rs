@@ -61,7 +61,7 @@ impl World {
             oidc: None,
             master: masters,
             previews: keys.cursor,
-            gateways: Gateways::only(Arc::new(gateway.clone())),
+            gateways: Gateways::only(Arc::new(gateway.clone())).measured(&options.telemetry),
             mailer: Arc::new(FileMailer::open(database.dir.path(), from, shared).unwrap()),
             documents: Documents::in_folder(database.dir.path()).unwrap(),
             scanner: None,
@@ -72,6 +72,7 @@ impl World {
             refresh_lifetime: Duration::from_hours(30 * 24),
             sandbox: true,
             work: tokio::sync::Notify::new(),
+            telemetry: options.telemetry,
         });
         Self { ports, clock, gateway, database }
     }

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::world_privacy::{PHONE, TAX_ID};
 
 /// What is personal in these tests, and said by nothing else. Of a mark of [`crate::world_privacy::mark`], its beginning.
-const PERSONAL: [&str; 4] = ["canary.", TAX_ID, PHONE, "1 Moi Avenue"];
+pub(crate) const PERSONAL: [&str; 4] = ["canary.", TAX_ID, PHONE, "1 Moi Avenue"];
 /// The default of the settings, and all that we could say ourselves.
 const FILTER: &str = "info,evolve_business=trace";
 
@@ -20,6 +20,8 @@ const FILTER: &str = "info,evolve_business=trace";
 pub(crate) struct Logs {
     /// Those that say something personal.
     personal: Mutex<Vec<String>>,
+    /// Those of slow operations.
+    slow: Mutex<Vec<String>>,
 }
 
 /// Begins to listen, once in this process: other tests that run meanwhile are heard too, and may say nothing personal either.
@@ -50,11 +52,22 @@ impl Logs {
     }
 }
 
+impl Logs {
+    /// The lines of slow operations of this request.
+    pub(crate) fn slow(&self, request_id: &str) -> Vec<String> {
+        let id = format!("request_id=\"{request_id}\"");
+        self.slow.lock().unwrap().iter().filter(|line| line.contains(&id)).cloned().collect()
+    }
+}
+
 impl io::Write for &Logs {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         if PERSONAL.iter().any(|personal| text.contains(personal)) {
-            self.personal.lock().unwrap().push(text.into_owned());
+            self.personal.lock().unwrap().push(text.clone().into_owned());
+        }
+        if text.contains("an operation was slow") {
+            self.slow.lock().unwrap().push(text.into_owned());
         }
         Ok(line.len())
     }

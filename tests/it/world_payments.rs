@@ -231,6 +231,7 @@ impl World {
             refresh_lifetime: parts.refresh_lifetime,
             sandbox: parts.sandbox,
             work: tokio::sync::Notify::new(),
+            telemetry: parts.telemetry.clone(),
         }
     }
 }

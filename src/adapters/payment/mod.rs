@@ -12,6 +12,7 @@ use jiff::civil::Date;
 
 use crate::money::{Currency, Money};
 
+mod measured;
 pub mod mpesa;
 pub mod registry;
 pub mod sandbox;

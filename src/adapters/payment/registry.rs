@@ -4,8 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::measured::Measured;
 use super::{AmountTerms, GatewayKind, MethodKind, PaymentGateway};
 use crate::money::Currency;
+use crate::telemetry::Telemetry;
 
 /// The gateways of a server. Its clones share them.
 #[derive(Clone)]
@@ -20,6 +22,15 @@ impl Gateways {
     /// One alone.
     pub fn only(gateway: Arc<dyn PaymentGateway>) -> Self {
         Self::new(vec![gateway])
+    }
+
+    /// The same, each call to which is told.
+    #[must_use]
+    pub fn measured(&self, telemetry: &Telemetry) -> Self {
+        let measured = |gateway: &Arc<dyn PaymentGateway>| -> Arc<dyn PaymentGateway> {
+            Arc::new(Measured { gateway: Arc::clone(gateway), telemetry: telemetry.clone() })
+        };
+        Self(self.0.iter().map(measured).collect())
     }
 
     /// The one whose name stands on a stored row; `None` where it is not configured (any more).

@@ -74,6 +74,17 @@ pub enum OperationKind {
     Subscription,
 }
 
+impl OperationKind {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
 /// A request that may run.
 #[derive(Debug)]
 pub struct Admitted {
@@ -85,6 +96,8 @@ pub struct Admitted {
     pub cost: Cost,
     /// The operation's name in the document.
     pub operation_name: Option<String>,
+    /// The hash of the document's text.
+    pub document: [u8; 32],
 }
 
 /// Why a front door cannot be built.
@@ -163,7 +176,8 @@ impl FrontDoor {
     /// The document does not parse or validate, passes a limit, has no such operation; a variable does not fit; the
     /// method may not carry the operation.
     pub fn admit(&self, request: GraphqlRequest, method: Method) -> Result<Admitted, Refusal> {
-        let document = self.document(&request.query)?;
+        let hash: [u8; 32] = Sha256::digest(request.query.as_bytes()).into();
+        let document = self.document(hash, &request.query)?;
         let (index, ready) = document.choose(request.operation_name.as_deref())?;
         match (ready.kind, method) {
             (OperationKind::Mutation, Method::Get) => return Err(Refusal::method("A mutation is sent by POST.")),
@@ -191,12 +205,11 @@ impl FrontDoor {
         let mut admitted = async_graphql::Request::new("").variables(async_graphql::Variables::from_json(Json::Object(variables)));
         admitted.set_parsed_query(executable);
         let operation_name = ready.name.as_ref().map(ToString::to_string);
-        Ok(Admitted { request: admitted, kind: ready.kind, cost, operation_name })
+        Ok(Admitted { request: admitted, kind: ready.kind, cost, operation_name, document: hash })
     }
 
-    /// The document of `text`, from the cache or read anew. A document that did not pass is not kept.
-    fn document(&self, text: &str) -> Result<Arc<Document>, Refusal> {
-        let key: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    /// The document of `text`, whose hash is `key`, from the cache or read anew. A document that did not pass is not kept.
+    fn document(&self, key: [u8; 32], text: &str) -> Result<Arc<Document>, Refusal> {
         if let Some(known) = self.passed.get(&key) {
             return Ok(known);
         }

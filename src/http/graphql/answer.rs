@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::media::Media;
 use crate::error::{Code, Error};
 use crate::graphql::front_door::{Bounds, Kind, Refusal, shorten};
+use crate::telemetry::Metrics;
 
 /// What every answer needs to know of its request.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,10 @@ pub(in crate::http) struct Asked<'a> {
     pub(in crate::http) media: Media,
     pub(in crate::http) request_id: &'a str,
     pub(in crate::http) bounds: Bounds,
+    /// Which API was asked.
+    pub(in crate::http) api: &'static str,
+    /// Where it is told that a request was not let in.
+    pub(in crate::http) metrics: &'a Metrics,
 }
 
 #[derive(Serialize)]
@@ -74,6 +79,7 @@ impl Asked<'_> {
 
     /// A request that is no GraphQL over HTTP: `status` says how, in either media type.
     pub(in crate::http) fn malformed(&self, status: StatusCode, message: &str) -> Response {
+        self.metrics.refused(self.api, Code::BadUserInput);
         self.write(status, &Body { errors: vec![self.error(Code::BadUserInput, message)], data: None, extensions: None })
     }
 
@@ -88,11 +94,13 @@ impl Asked<'_> {
 
     /// A request that the front door did not let in.
     pub(in crate::http) fn refused(&self, refusal: &Refusal) -> Response {
-        tracing::debug!(request_id = self.request_id, %refusal, "refused a request");
+        let code = code_of_refusal(refusal);
+        // Its words may quote the document, which may hold anything: they are for who sent it.
+        tracing::debug!(request_id = self.request_id, code = code.as_str(), "refused a request");
         if refusal.kind == Kind::Method {
             return self.wrong_method("POST", &refusal.to_string());
         }
-        let code = refusal.problems.first().map_or(Code::Internal, |problem| problem.code);
+        self.metrics.refused(self.api, code);
         self.write(request_status(code, self.media), &Body { errors: self.problems(refusal), data: None, extensions: None })
     }
 
@@ -107,7 +115,9 @@ impl Asked<'_> {
 
     /// A refusal as the errors that a live operation ends with.
     pub(in crate::http) fn errors_of_refusal(&self, refusal: &Refusal) -> String {
-        tracing::debug!(request_id = self.request_id, %refusal, "refused an operation");
+        let code = code_of_refusal(refusal);
+        tracing::debug!(request_id = self.request_id, code = code.as_str(), "refused an operation");
+        self.metrics.refused(self.api, code);
         self.json(&self.problems(refusal))
     }
 
@@ -133,6 +143,12 @@ impl Asked<'_> {
             tracing::error!(request_id = self.request_id, %cause, "an answer could not be written");
             "null".to_owned()
         })
+    }
+
+    /// A request that was stopped before it was looked at what it asks.
+    pub(in crate::http) fn turned_away(&self, fault: &Error) -> Response {
+        self.metrics.refused(self.api, fault.code());
+        self.stopped(fault)
     }
 
     /// A request that the executor stopped as a whole.
@@ -260,6 +276,17 @@ const fn request_status(code: Code, media: Media) -> StatusCode {
             Media::Json => StatusCode::OK,
         },
     }
+}
+
+/// The code of a refusal: its first problem's.
+fn code_of_refusal(refusal: &Refusal) -> Code {
+    refusal.problems.first().map_or(Code::Internal, |problem| problem.code)
+}
+
+/// The code of the first error that execution answered; none where there is no error.
+pub(in crate::http) fn first_code(response: &async_graphql::Response) -> Option<Code> {
+    let error = response.errors.first()?;
+    Some(error.source::<Error>().map(Error::code).or_else(|| code_of(error)).unwrap_or(Code::Internal))
 }
 
 /// The code that an error carries by itself, if it is one of the closed list.

@@ -30,11 +30,13 @@ use tokio_util::task::TaskTracker;
 use super::business::BusinessExecutor;
 use super::graphql::answer::Asked;
 use super::graphql::media::Media;
+use super::graphql::{Executor as _, begun};
 use super::request_id::RequestId;
 use super::server::ConnectionSlot;
 use crate::error::Code;
-use crate::graphql::front_door::FrontDoor;
+use crate::graphql::front_door::{Admitted, FrontDoor};
 use crate::services::access::Caller;
+use crate::telemetry::Operation;
 use places::Places;
 
 pub(super) use events::divert;
@@ -146,8 +148,15 @@ pub(super) struct Live {
 
 impl Live {
     /// How answers to a request are written.
-    fn asked<'r>(&self, id: &'r RequestId) -> Asked<'r> {
-        Asked { media: Media::Json, request_id: id.as_str(), bounds: self.door.limits().bounds }
+    fn asked<'r>(&'r self, id: &'r RequestId) -> Asked<'r> {
+        let metrics = self.executor.ports.telemetry.metrics();
+        Asked { media: Media::Json, request_id: id.as_str(), bounds: self.door.limits().bounds, api: BusinessExecutor::API, metrics }
+    }
+
+    /// Begins an operation that was let in.
+    fn begin(&self, parts: &Parts, asked: Asked<'_>, admitted: &Admitted) -> Operation {
+        let begun = begun(asked.api, asked.request_id, admitted, self.executor.caller_span(parts));
+        self.executor.ports.telemetry.operation(begun)
     }
 
     /// Whether a page may open a socket: browsers say from where it is, and let any page of any site try. Who sends no origin is no

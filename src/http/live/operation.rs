@@ -13,9 +13,11 @@ use crate::graphql::business::live::{Occasion, Watch};
 use crate::graphql::front_door::{Admitted, OperationKind};
 use crate::http::business::beyond_a_service_key;
 use crate::http::graphql::Executor as _;
-use crate::http::graphql::answer::Asked;
+use crate::http::graphql::answer::{Asked, first_code};
+use crate::http::graphql::begun;
 use crate::services::access::Caller;
 use crate::store::live::{Change, Subject, Watcher};
+use crate::telemetry::{Begun, Operation};
 
 /// How many answers wait for a reader.
 pub(super) const WAITING: usize = 16;
@@ -78,14 +80,31 @@ pub(super) async fn run<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, a
 
 /// A query or mutation, as by POST.
 async fn once<T>(live: &Live, parts: &Parts, asked: Asked<'_>, admitted: Admitted, voice: &Voice<T>) -> Result<(), End> {
-    match tokio::time::timeout(live.time_limit, live.executor.execute(parts, admitted)).await {
+    let operation = live.begin(parts, asked, &admitted);
+    match tokio::time::timeout(live.time_limit, operation.run(live.executor.execute(parts, admitted))).await {
         Ok(Ok(response)) => {
+            operation.end(first_code(&response));
             voice.say(live, Said::Next(asked.result(&response))).await?;
             voice.say(live, Said::Complete).await
         }
-        Ok(Err(fault)) => refuse(live, asked, &fault, voice).await,
-        Err(_elapsed) => refuse(live, asked, &Error::Timeout, voice).await,
+        Ok(Err(fault)) => {
+            operation.end(Some(fault.code()));
+            refuse(live, asked, &fault, voice).await
+        }
+        Err(_elapsed) => {
+            operation.end(Some(Code::Timeout));
+            refuse(live, asked, &Error::Timeout, voice).await
+        }
     }
+}
+
+/// How figures call an operation that listens where it is run anew for a change.
+const UPDATE: &str = "update";
+
+/// Ends an operation that did not begin to listen, with a fault.
+async fn end<T>(live: &Live, asked: Asked<'_>, operation: Operation, fault: &Error, voice: &Voice<T>) -> Result<(), End> {
+    operation.end(Some(fault.code()));
+    refuse(live, asked, fault, voice).await
 }
 
 /// Ends with a fault.
@@ -102,34 +121,42 @@ struct Listening<'o> {
     caller: Caller,
     document: ExecutableDocument,
     variables: Variables,
+    /// How it is told when it is run for a change.
+    told: Begun,
 }
 
 /// Listens until the caller may no more.
 async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admitted: Admitted, voice: &Voice<T>) -> Result<(), End> {
+    let operation = live.begin(parts, asked, &admitted);
     let caller = match live.executor.caller(parts).await {
         Ok(caller) => caller,
-        Err(fault) => return refuse(live, asked, &fault, voice).await,
+        Err(fault) => return end(live, asked, operation, &fault, voice).await,
     };
     if let Caller::Service { .. } = caller {
         match beyond_a_service_key(&mut admitted) {
-            Ok(refused) => return voice.say(live, Said::Error(asked.errors_of(&Response::from_errors(refused)))).await,
-            Err(fault) => return refuse(live, asked, &fault, voice).await,
+            Ok(refused) => {
+                operation.end(Some(Code::Forbidden));
+                return voice.say(live, Said::Error(asked.errors_of(&Response::from_errors(refused)))).await;
+            }
+            Err(fault) => return end(live, asked, operation, &fault, voice).await,
         }
     }
     let scope = match caller.require_scope() {
         Ok(scope) => scope,
-        Err(fault) => return refuse(live, asked, &fault, voice).await,
+        Err(fault) => return end(live, asked, operation, &fault, voice).await,
     };
+    // A change is an operation of its own: what caused it was another request.
+    let told = Begun { kind: UPDATE, ..begun(asked.api, asked.request_id, &admitted, None) };
     let variables = std::mem::take(&mut admitted.request.variables);
     let Ok(document) = admitted.request.parsed_query().cloned() else {
-        return refuse(live, asked, &Error::Corrupt("an admitted request has no document".into()), voice).await;
+        return end(live, asked, operation, &Error::Corrupt("an admitted request has no document".into()), voice).await;
     };
-    let this = Listening { live, parts, asked, caller, document, variables };
+    let this = Listening { live, parts, asked, caller, document, variables, told };
     let outside = &live.executor.ports;
     // Before anything is asked, so that nothing is missed between.
     let hearing = outside.store.live().watch(scope.business(), outside.ids.next_uuid());
     let begin = Arc::new(Occasion::begin());
-    if let Some(response) = this.run(&begin).await {
+    if let Some(response) = this.run(&begin, operation).await {
         voice.say(live, Said::Error(asked.errors_of(&response))).await?;
         return if is(&response, Code::Unauthenticated) { Err(End::Unauthenticated) } else { Ok(()) };
     }
@@ -171,7 +198,8 @@ impl Listening<'_> {
             return Err(End::Unauthenticated);
         }
         let is_missed = change.subject == Subject::Missed;
-        let Some(response) = self.run(&Arc::new(Occasion::Change(change))).await else { return Ok(true) };
+        let operation = self.live.executor.ports.telemetry.operation(self.told.clone());
+        let Some(response) = self.run(&Arc::new(Occasion::Change(change)), operation).await else { return Ok(true) };
         if is(&response, Code::Unauthenticated) {
             return Err(End::Unauthenticated);
         }
@@ -179,6 +207,7 @@ impl Listening<'_> {
             return Ok(true);
         }
         voice.say(self.live, Said::Next(self.asked.result(&response))).await?;
+        self.asked.metrics.told();
         if is(&response, Code::Forbidden) {
             // Their part in the business has changed.
             voice.say(self.live, Said::Complete).await?;
@@ -188,17 +217,19 @@ impl Listening<'_> {
     }
 
     /// Runs the operation once.
-    async fn run(&self, occasion: &Arc<Occasion>) -> Option<Response> {
+    async fn run(&self, occasion: &Arc<Occasion>, operation: Operation) -> Option<Response> {
         // Never closed.
         let _reading = self.live.connections.reads.acquire().await.ok()?;
         let mut request = async_graphql::Request::new("").variables(self.variables.clone());
         request.set_parsed_query(self.document.clone());
-        let answer = self.live.executor.listen(self.caller, request, Arc::clone(occasion));
-        tokio::time::timeout(self.live.time_limit, answer).await.unwrap_or_else(|_elapsed| {
+        let answer = operation.run(self.live.executor.listen(self.caller, request, Arc::clone(occasion)));
+        let response = tokio::time::timeout(self.live.time_limit, answer).await.unwrap_or_else(|_elapsed| {
             let mut error = async_graphql::ServerError::new(Error::Timeout.to_string(), None);
             error.source = Some(Arc::new(Error::Timeout));
             Some(Response::from_errors(vec![error]))
-        })
+        });
+        operation.end(response.as_ref().and_then(first_code));
+        response
     }
 }
 

@@ -190,12 +190,15 @@ pub(super) async fn send(ports: &Ports, scope: TenantScope, job: &Job) -> Outcom
             return Ok(Finish::Done);
         }
     };
-    match ports.mailer.send(&mail).await {
+    let outcome = ports.mailer.send(&mail).await;
+    let again = outcome.as_ref().is_err_and(|error| error.transient) && job.attempts < MOST_ATTEMPTS;
+    ports.telemetry.metrics().mailed(outcome.is_ok(), again);
+    match outcome {
         Ok(()) => {
             conclude(ports, scope, id, MailStatus::Sent, None).await?;
             Ok(Finish::Done)
         }
-        Err(error) if error.transient && job.attempts < MOST_ATTEMPTS => Err(Failure::Fault(Error::Adapter(Box::new(error)))),
+        Err(error) if again => Err(Failure::Fault(Error::Adapter(Box::new(error)))),
         Err(error) => {
             let said = said(&error);
             conclude(ports, scope, id, MailStatus::Failed, Some(said.clone())).await?;

@@ -124,6 +124,7 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
         Next::Send(prepared) => {
             let Prepared { delivery, url, call } = *prepared;
             let sent = Sent::of(ports.webhooks.post(&url, call).await, ports.real_now());
+            ports.telemetry.metrics().webhook_called(sent.status);
             conclude(ports, scope, sender, (delivery, url), sent).await
         }
     }
