@@ -22,7 +22,6 @@ use http::{HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-use super::answer::Asked;
 use super::media::{self, Media};
 use super::{Executor, NOT_A_REQUEST, Shared, Unreadable, read_json, unreadable};
 use crate::clock::SharedClock;
@@ -153,7 +152,7 @@ impl<E: Executor> Shared<E> {
     async fn answer_stored(&self, all: &[Stored], clock: &SharedClock, request: http::Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_default();
-        let asked = Asked { media: Media::Plain, request_id: request_id.as_str(), bounds: self.door.limits().bounds };
+        let asked = self.asked(Media::Plain, &request_id);
         if media::negotiate(&parts.headers) != Some(Media::Json) {
             return asked.malformed(StatusCode::NOT_ACCEPTABLE, "Answers are application/json, in UTF-8.");
         }
@@ -167,7 +166,7 @@ impl<E: Executor> Shared<E> {
         }
         let (request, key) = match self.read_stored(stored, clock, &parts, body).await {
             Ok(read) => read,
-            Err(failed) => return asked.malformed(failed.status, failed.message),
+            Err(failed) => return asked.unreadable(&failed),
         };
         let method = if is_read { Method::Get } else { Method::Post };
         let mut answer = match self.door.admit(request, method) {

@@ -32,6 +32,7 @@ use super::graphql::answer::Asked;
 use super::graphql::media::Media;
 use super::request_id::RequestId;
 use super::server::ConnectionSlot;
+use crate::config::Statuses;
 use crate::error::Code;
 use crate::graphql::front_door::FrontDoor;
 use crate::services::access::Caller;
@@ -138,6 +139,8 @@ pub(super) struct Live {
     pub(super) max_bytes: usize,
     /// How long a query or mutation may take.
     pub(super) time_limit: Duration,
+    /// How statuses are chosen.
+    pub(super) statuses: Statuses,
     /// The connections of this process.
     pub(super) connections: Arc<Connections>,
     /// Origins whose pages may open a socket, beside our own.
@@ -147,7 +150,7 @@ pub(super) struct Live {
 impl Live {
     /// How answers to a request are written.
     fn asked<'r>(&self, id: &'r RequestId) -> Asked<'r> {
-        Asked { media: Media::Json, request_id: id.as_str(), bounds: self.door.limits().bounds }
+        Asked { media: Media::Json, request_id: id.as_str(), bounds: self.door.limits().bounds, statuses: self.statuses, cost: None }
     }
 
     /// Whether a page may open a socket: browsers say from where it is, and let any page of any site try. Who sends no origin is no

@@ -1,6 +1,6 @@
 //! One operation of a live connection, from its admission to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Response, Variables};
@@ -8,10 +8,10 @@ use http::request::Parts;
 use tokio::sync::mpsc;
 
 use super::Live;
-use crate::error::{Code, Error};
+use crate::error::{Allowance, Code, Error};
 use crate::graphql::business::live::{Occasion, Watch};
-use crate::graphql::front_door::{Admitted, OperationKind};
-use crate::http::business::beyond_a_service_key;
+use crate::graphql::front_door::{Admitted, Cost, OperationKind};
+use crate::http::business::{beyond_a_service_key, told};
 use crate::http::graphql::Executor as _;
 use crate::http::graphql::answer::Asked;
 use crate::services::access::Caller;
@@ -78,13 +78,14 @@ pub(super) async fn run<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, a
 
 /// A query or mutation, as by POST.
 async fn once<T>(live: &Live, parts: &Parts, asked: Asked<'_>, admitted: Admitted, voice: &Voice<T>) -> Result<(), End> {
+    let asked = asked.costing(admitted.cost);
     match tokio::time::timeout(live.time_limit, live.executor.execute(parts, admitted)).await {
         Ok(Ok(response)) => {
             voice.say(live, Said::Next(asked.result(&response))).await?;
             voice.say(live, Said::Complete).await
         }
         Ok(Err(fault)) => refuse(live, asked, &fault, voice).await,
-        Err(_elapsed) => refuse(live, asked, &Error::Timeout, voice).await,
+        Err(_elapsed) => refuse(live, asked, &Error::Timeout { limit: live.time_limit }, voice).await,
     }
 }
 
@@ -102,6 +103,8 @@ struct Listening<'o> {
     caller: Caller,
     document: ExecutableDocument,
     variables: Variables,
+    /// What it costs, and what its caller may still spend: told with its first answer.
+    terms: Mutex<Option<(Cost, Option<Allowance>)>>,
 }
 
 /// Listens until the caller may no more.
@@ -120,11 +123,17 @@ async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admit
         Ok(scope) => scope,
         Err(fault) => return refuse(live, asked, &fault, voice).await,
     };
+    let allowance = match live.executor.rates.spend(caller, live.executor.address(parts), admitted.cost.requested) {
+        Ok(allowance) => allowance,
+        Err(fault) => return refuse(live, asked, &fault, voice).await,
+    };
     let variables = std::mem::take(&mut admitted.request.variables);
     let Ok(document) = admitted.request.parsed_query().cloned() else {
         return refuse(live, asked, &Error::Corrupt("an admitted request has no document".into()), voice).await;
     };
-    let this = Listening { live, parts, asked, caller, document, variables };
+    // Spent once, when it begins: what it hears of is not of its own asking.
+    let terms = Mutex::new(Some((admitted.cost, allowance)));
+    let this = Listening { live, parts, asked, caller, document, variables, terms };
     let outside = &live.executor.ports;
     // Before anything is asked, so that nothing is missed between.
     let hearing = outside.store.live().watch(scope.business(), outside.ids.next_uuid());
@@ -178,7 +187,12 @@ impl Listening<'_> {
         if is_missed && !response.errors.is_empty() {
             return Ok(true);
         }
-        voice.say(self.live, Said::Next(self.asked.result(&response))).await?;
+        let terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (asked, response) = match terms {
+            Some((cost, allowance)) => (self.asked.costing(cost), told(response, allowance)),
+            None => (self.asked, response),
+        };
+        voice.say(self.live, Said::Next(asked.result(&response))).await?;
         if is(&response, Code::Forbidden) {
             // Their part in the business has changed.
             voice.say(self.live, Said::Complete).await?;
@@ -195,8 +209,9 @@ impl Listening<'_> {
         request.set_parsed_query(self.document.clone());
         let answer = self.live.executor.listen(self.caller, request, Arc::clone(occasion));
         tokio::time::timeout(self.live.time_limit, answer).await.unwrap_or_else(|_elapsed| {
-            let mut error = async_graphql::ServerError::new(Error::Timeout.to_string(), None);
-            error.source = Some(Arc::new(Error::Timeout));
+            let fault = Error::Timeout { limit: self.live.time_limit };
+            let mut error = async_graphql::ServerError::new(fault.to_string(), None);
+            error.source = Some(Arc::new(fault));
             Some(Response::from_errors(vec![error]))
         })
     }
