@@ -301,7 +301,7 @@ given! {
     /// How deep introspection may nest [default: 20]
     #[arg(long, global = true, env = "EVOLVE_INTROSPECTION_DEPTH", value_name = "LEVELS", help_heading = LIMITS)]
     introspection_depth: u32,
-    /// What introspection may cost, beside the query [default: 100000]
+    /// What introspection may cost, beside the query [default: 10000]
     #[arg(long, global = true, env = "EVOLVE_INTROSPECTION_COST", value_name = "POINTS", help_heading = LIMITS)]
     introspection_cost: u32,
     /// How long a request may take [default: 10]

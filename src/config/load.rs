@@ -178,7 +178,7 @@ fn limits_of(given: &Given) -> Limits {
         query_root_fields: given.query_root_fields.unwrap_or(20),
         query_directives: given.query_directives.unwrap_or(50),
         introspection_depth: given.introspection_depth.unwrap_or(20),
-        introspection_cost: given.introspection_cost.unwrap_or(100_000),
+        introspection_cost: given.introspection_cost.unwrap_or(10_000),
         page_rows: given.page_rows.unwrap_or(100),
         request_seconds: given.request_seconds.unwrap_or(10),
         connections: given.connections.unwrap_or(1_024),

@@ -187,6 +187,7 @@ impl<K: Hash + Eq + Clone> Bucket<K> {
         }
     }
 
+    /// What is told where so many are left.
     fn allowance(&self, remaining: u32) -> Allowance {
         let limit = self.most.get();
         let reset = self.each.saturating_mul(limit.saturating_sub(remaining));

@@ -15,7 +15,7 @@ fn narrow() -> World {
         depth: 5,
         introspection_depth: 4,
         introspection_lists: 1,
-        introspection_cost: 40,
+        introspection_cost: 12,
         nesting: 6,
         selections: 15,
         aliases: 2,
@@ -38,8 +38,8 @@ fn each_limit_has_a_code_of_its_own_and_says_how_far_it_was_passed() {
         ("{ node { child { child { child { child { id } } } } } }".to_owned(), "DEPTH", Some(6), 5),
         ("{ __schema { types { ofType { ofType { name } } } } }".to_owned(), "INTROSPECTION_DEPTH", Some(5), 4),
         ("{ __type(name: \"Node\") { fields { type { fields { name } } } } }".to_owned(), "INTROSPECTION_DEPTH", Some(5), 4),
-        // 1 + 1 + 10 × (1 + 1 + 10 × 1)
-        ("{ __schema { types { name fields { name } } } }".to_owned(), "INTROSPECTION_COST", Some(122), 40),
+        // 1 + 1 + 10 × (1 + 1 + 10 × 1), of which ten cost one.
+        ("{ __schema { types { name fields { name } } } }".to_owned(), "INTROSPECTION_COST", Some(13), 12),
         ("{ node { id } colour(colour: RED) __typename decimal(amount: \"1\") }".to_owned(), "ROOT_FIELDS", Some(4), 3),
         ("{ a: node { b: id c: id } }".to_owned(), "ALIASES", Some(3), 2),
         (format!("{{ node {{ {} }} }}", "id ".repeat(15)), "SELECTIONS", Some(16), 15),
@@ -65,10 +65,10 @@ fn what_is_just_within_the_limits_is_let_in_and_its_cost_is_told() {
     let world = narrow();
     let admitted = world.admit("{ node { nodes(first: 97) { edges { cursor } } } }", json!({})).unwrap();
     assert_eq!((admitted.cost.requested, admitted.cost.limit, admitted.introspects), (100, 100, false));
-    // Whoever introspects may do so beside what an operation may cost: 1 + 1 + 10 × 2.
+    // Whoever introspects may do so beside what an operation may cost: 1 + 1 + 10 × 2, of which ten cost one.
     let text = "{ node { nodes(first: 97) { edges { cursor } } } __schema { types { name kind } } }";
     let admitted = world.admit(text, json!({})).unwrap();
-    assert_eq!((admitted.cost.requested, admitted.cost.limit, admitted.introspects), (122, 140, true));
+    assert_eq!((admitted.cost.requested, admitted.cost.limit, admitted.introspects), (103, 112, true));
     let refusal = world.refusal("{ node { nodes(first: 98) { edges { cursor } } } }", json!({}));
     let cost = refusal.cost.unwrap();
     assert_eq!((cost.requested, cost.limit), (101, 100));
@@ -99,8 +99,9 @@ fn the_standard_introspection_query_costs_half_of_what_introspection_may() {
     // The root, its description, three types of two fields, and a list each of types and directives.
     let expected = 2 + 3 * 3 + (1 + 10 * ty) + directives;
     let cost = World::new().cost(include_str!("introspection.graphql"), json!({}));
-    assert_eq!(cost, expected);
-    assert_eq!((cost, Limits::default().introspection_cost), (51_863, 100_000));
+    // Ten cost one.
+    assert_eq!((expected, cost), (51_863, 5_187));
+    assert_eq!(Limits::default().introspection_cost, 10_000);
 }
 
 #[test]

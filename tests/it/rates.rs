@@ -121,7 +121,7 @@ async fn who_spends_their_points_is_told_what_is_left_and_when_to_come_again(db:
     assert_eq!((body.as_object().unwrap().len(), remaining.is_some()), (1, true), "{body}");
     let rich = Server::with(&world, |app| app.asked_at(points(20_000))).await;
     let (status, [remaining, ..], body) = answered(plans(&rich.client())).await;
-    assert_eq!((status, body.as_object().unwrap().keys().collect::<Vec<_>>()), (200, vec!["plans"]), "{body}");
+    assert_eq!((status, body.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>()), (200, vec!["plans"]), "{body}");
     assert!(remaining.unwrap().starts_with("\"cost\";r=19"));
 }
 

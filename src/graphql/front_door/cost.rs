@@ -3,7 +3,7 @@
 //!
 //! A field that takes `first` or `last` and is no list itself is a connection: the lists directly in it (`edges`,
 //! `nodes`) have its page size, and nothing else in it is multiplied. `__typename` costs one like any other field.
-//! What an operation introspects is counted alike, and has a limit of its own.
+//! What an operation introspects is counted alike, and has a limit of its own; ten such fields cost one, since they come from memory.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,9 @@ use serde_json::{Map, Value as Json};
 use super::document::is_introspection;
 use super::limits::{Limit, Limits};
 use super::refusal::Refusal;
+
+/// How many fields of introspection cost one.
+const INTROSPECTED_FOR_ONE: u64 = 10;
 
 /// What an operation costs and may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -216,7 +219,7 @@ impl Count<'_> {
             }
             Item::Introspection(below) => {
                 let below = self.items(below).with_rows(self.plain_list);
-                Sum { introspection: below.saturating_add(1), ..Sum::default() }
+                Sum { introspection: below.saturating_add(1).div_ceil(INTROSPECTED_FOR_ONE), ..Sum::default() }
             }
             Item::Field { shape, below } => {
                 let below = self.items(below);

@@ -96,7 +96,7 @@ pub struct Limits {
     pub depth: u64,
     /// Introspection fields inside introspection fields. The standard query is 15 deep.
     pub introspection_depth: u64,
-    /// Cost of what an operation introspects, beside [`Limits::complexity`]. The standard query costs about 50,000.
+    /// Cost of what an operation introspects, beside [`Limits::complexity`]. The standard query costs about 5,000.
     pub introspection_cost: u64,
     /// `fields`, `inputFields`, `interfaces` and `possibleTypes` inside each other: each multiplies the answer by the schema's size.
     pub introspection_lists: u64,
@@ -131,7 +131,7 @@ impl Default for Limits {
             operations: 50,
             depth: 15,
             introspection_depth: 20,
-            introspection_cost: 100_000,
+            introspection_cost: 10_000,
             introspection_lists: 2,
             nesting: 30,
             selections: 5_000,
