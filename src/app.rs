@@ -25,6 +25,7 @@ use crate::config::{Mode, Network, Settings};
 use crate::error::{Cause, Error};
 use crate::graphql::business::{self, Schema};
 use crate::graphql::front_door::{FrontDoor, Limits};
+use crate::graphql::page::MAX_PAGE;
 use crate::graphql::schema::front_door;
 use crate::graphql::staff;
 use crate::http::business::BusinessExecutor;
@@ -130,9 +131,9 @@ impl App {
     /// Where the schema is not valid, which a test would have shown.
     pub fn of(ports: Ports, cursors: CursorKey, sandbox: Option<SandboxGateway>, limits: Limits) -> Result<Self, Cause> {
         let schema = business::schema();
-        let door = Arc::new(front_door(&schema, limits)?);
+        let door = Arc::new(front_door(&schema, business::SIGN_INS, limits)?);
         let staff = staff::schema();
-        let staff_door = Arc::new(front_door(&staff, limits)?);
+        let staff_door = Arc::new(front_door(&staff, staff::SIGN_INS, limits)?);
         Ok(Self {
             ports,
             cursors: Arc::new(cursors),
@@ -192,6 +193,8 @@ impl App {
                 cursors: Arc::clone(&self.cursors),
                 proxies: Arc::clone(&self.proxies),
                 rates: Arc::clone(&self.rates),
+                introspection: limits.introspection,
+                page_rows: limits.page_rows,
             },
             door: Arc::clone(&self.door),
             staff: StaffExecutor {
@@ -200,6 +203,8 @@ impl App {
                 cursors: Arc::clone(&self.cursors),
                 proxies: Arc::clone(&self.proxies),
                 rates: Arc::clone(&self.rates),
+                introspection: limits.introspection,
+                page_rows: limits.page_rows,
             },
             staff_door: Arc::clone(&self.staff_door),
             live: Arc::clone(&self.live),
@@ -295,13 +300,33 @@ fn mailer(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Mailer>, C
 
 /// The front door's limits as the settings give them.
 pub fn door_limits(settings: &Settings) -> Limits {
-    Limits { depth: settings.limits.query_depth.into(), complexity: settings.limits.query_cost.into(), ..Limits::default() }
+    let given = settings.limits;
+    let number = |given: u32| usize::try_from(given).unwrap_or(usize::MAX);
+    Limits {
+        document_bytes: number(given.query_bytes),
+        tokens: number(given.query_tokens),
+        depth: given.query_depth.into(),
+        aliases: given.query_aliases.into(),
+        root_fields: given.query_root_fields.into(),
+        directives: given.query_directives.into(),
+        complexity: given.query_cost.into(),
+        introspection_depth: given.introspection_depth.into(),
+        introspection_cost: given.introspection_cost.into(),
+        default_page: Limits::default().default_page.min(given.page_rows.into()),
+        ..Limits::default()
+    }
 }
 
 /// What a request may take as the settings give it.
 pub fn request_limits(settings: &Settings) -> graphql::Settings {
     let max_body_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
-    graphql::Settings { max_body_bytes, time_limit: settings.limits.request_time() }
+    graphql::Settings {
+        max_body_bytes,
+        time_limit: settings.limits.request_time(),
+        statuses: settings.statuses,
+        introspection: settings.introspection,
+        page_rows: i32::try_from(settings.limits.page_rows).unwrap_or(MAX_PAGE),
+    }
 }
 
 /// What live connections may take as the settings give it.

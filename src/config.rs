@@ -54,6 +54,31 @@ pub enum SmtpTls {
     None,
 }
 
+/// Who may ask for the schema by introspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Introspection {
+    /// Whoever asks.
+    Everybody,
+    /// Whoever says who they are.
+    SignedIn,
+    /// Nobody.
+    Nobody,
+}
+
+/// How the statuses of answers of `application/graphql-response+json` are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+pub enum Statuses {
+    /// As most servers and clients have them: 400 for a request that is not good, 200 for what was executed.
+    #[value(name = "settled")]
+    #[serde(rename = "settled")]
+    Settled,
+    /// As the draft of GraphQL over HTTP of 2026 has them: 422 for a document that is not valid, 294 for data beside errors.
+    #[value(name = "draft-2026")]
+    #[serde(rename = "draft-2026")]
+    Draft2026,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,8 +134,12 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// What a request may take.
     pub limits: Limits,
-    /// How often one may ask.
+    /// How often and how much one may ask.
     pub rates: RateSettings,
+    /// Who may ask for the schema.
+    pub introspection: Introspection,
+    /// How statuses are chosen.
+    pub statuses: Statuses,
     /// How many live connections there may be.
     pub live: LiveLimits,
     /// Sandbox alone: whether webhooks may go to this machine too, unencrypted as well.
@@ -257,13 +286,26 @@ pub struct KeySettings {
     pub cursor: Option<KeyMaterial>,
 }
 
-/// How often one may ask, in requests a minute; 0 is as often as one likes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often one may ask, in requests a minute; 0 is as often as one likes. And how much, in points, which operations cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateSettings {
     /// A person or a key.
     pub per_caller: u32,
     /// An address from which nobody says who they are.
     pub per_address: u32,
+    /// The points of a person or a key.
+    pub caller_points: PointSettings,
+    /// The points of such an address.
+    pub address_points: PointSettings,
+}
+
+/// Points that may be spent; none of either is as many as one likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PointSettings {
+    /// How many there are at most.
+    pub most: u32,
+    /// How many are restored in a minute.
+    pub per_minute: u32,
 }
 
 /// How long people stay signed in.
@@ -351,6 +393,22 @@ pub struct Limits {
     pub query_depth: u32,
     /// What a query costs at most.
     pub query_cost: u32,
+    /// Bytes of a document.
+    pub query_bytes: u32,
+    /// Tokens of a document.
+    pub query_tokens: u32,
+    /// Aliases of an operation.
+    pub query_aliases: u32,
+    /// Fields at the root of an operation.
+    pub query_root_fields: u32,
+    /// Directives of a document.
+    pub query_directives: u32,
+    /// How deep introspection nests.
+    pub introspection_depth: u32,
+    /// What introspection costs at most, beside the query.
+    pub introspection_cost: u32,
+    /// The most rows of a page.
+    pub page_rows: u32,
     /// How long a request takes at most, in seconds.
     pub request_seconds: u32,
     /// How many connections are open at once.

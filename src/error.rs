@@ -9,6 +9,31 @@ use std::time::Duration;
 /// The cause of a fault, for the log alone.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 
+/// A limit that was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Exceeded {
+    /// Which: its own code.
+    pub code: &'static str,
+    /// How far it was reached, where that was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
+    /// The limit.
+    pub limit: u64,
+}
+
+/// What a caller may spend: points, which operations cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many there are when none was spent.
+    pub limit: u32,
+    /// How many are left.
+    pub remaining: u32,
+    /// In how long all of them are there again.
+    pub reset: Duration,
+    /// In how long all of them are there again once none is left.
+    pub window: Duration,
+}
+
 /// What stops a whole request or field.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,15 +46,26 @@ pub enum Error {
     /// The request is malformed beyond what a payload could say.
     #[error("{0}")]
     BadUserInput(Cow<'static, str>),
-    /// Too many requests.
-    #[error("Too many requests.")]
+    /// Too many requests, or too much asked by them.
+    #[error("Too many requests: come again in {} s.", whole_seconds(*retry_after))]
     RateLimited {
         /// How long to wait.
         retry_after: Duration,
+        /// What may be spent, where it is that which is short.
+        allowance: Option<Allowance>,
     },
     /// The time allowed for the request is over.
-    #[error("The request took too long.")]
-    Timeout,
+    #[error("The request took longer than {limit:?}, which is the limit.")]
+    Timeout {
+        /// That time.
+        limit: Duration,
+    },
+    /// The schema is shown to those who are signed in.
+    #[error("The schema is shown to those who are signed in: sign in first.")]
+    SchemaForSignedIn,
+    /// The schema is shown to nobody.
+    #[error("This server does not show its schema.")]
+    SchemaHidden,
     /// The database asks to run the transaction again (serialization, deadlock, busy, lost connection).
     #[error("The database is busy.")]
     Contention(#[source] Cause),
@@ -104,11 +140,11 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Self::Shared(error) => error.code(),
-            Self::Unauthenticated => Code::Unauthenticated,
-            Self::Forbidden => Code::Forbidden,
+            Self::Unauthenticated | Self::SchemaForSignedIn => Code::Unauthenticated,
+            Self::Forbidden | Self::SchemaHidden => Code::Forbidden,
             Self::BadUserInput(_) => Code::BadUserInput,
             Self::RateLimited { .. } => Code::RateLimited,
-            Self::Timeout | Self::LockTimeout(_) => Code::Timeout,
+            Self::Timeout { .. } | Self::LockTimeout(_) => Code::Timeout,
             Self::Contention(_)
             | Self::UniqueViolation(_)
             | Self::Store(_)
@@ -116,6 +152,20 @@ impl Error {
             | Self::Corrupt(_)
             | Self::Task(_)
             | Self::Io(_) => Code::Internal,
+        }
+    }
+
+    /// A fault that no more can be said of than to come again after a while.
+    pub const fn come_again(retry_after: Duration) -> Self {
+        Self::RateLimited { retry_after, allowance: None }
+    }
+
+    /// The limit that was passed, where it has a number.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        match self {
+            Self::Shared(error) => error.exceeded(),
+            Self::Timeout { limit } => Some(Exceeded { code: "SECONDS", reached: None, limit: limit.as_secs() }),
+            _ => None,
         }
     }
 
@@ -131,6 +181,11 @@ impl Error {
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Contention(_))
     }
+}
+
+/// Rounded up, and never none, so that a client that waits so long is not refused again for a fraction.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// Something the caller can put right.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evolve_business::error::Code;
-use evolve_business::graphql::front_door::Limits;
+use evolve_business::graphql::front_door::{Limit, Limits};
 use evolve_business::graphql::page::MAX_PAGE;
 use evolve_business::http::graphql::Settings;
 use serde_json::{Value, json};
@@ -85,6 +85,26 @@ fn filled(text: &str, names: &BTreeMap<String, String>) -> String {
     names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
 }
 
+/// The answer without what is told of cost and points beside it, which must be there where something was let in.
+fn without_terms(mut answer: Value) -> Value {
+    let Some(extensions) = answer.get_mut("extensions").and_then(Value::as_object_mut) else {
+        assert!(answer.get("data").is_none(), "nothing is told of what it cost: {answer}");
+        return answer;
+    };
+    let numbers = |terms: &Value, names: &[&str]| {
+        terms.as_object().is_some_and(|terms| terms.len() == names.len() && names.iter().all(|name| terms[*name].is_u64()))
+    };
+    let cost = extensions.remove("cost").unwrap_or_default();
+    assert!(numbers(&cost, &["requested", "limit"]), "{cost}");
+    if let Some(left) = extensions.remove("rateLimit") {
+        assert!(numbers(&left, &["limit", "remaining", "resetSeconds"]), "{left}");
+    }
+    if extensions.is_empty() {
+        answer.as_object_mut().unwrap().remove("extensions");
+    }
+    answer
+}
+
 /// Whether the answer is what was expected; what `<NAME>` stands for is noted.
 fn fits(expected: &Value, answer: &Value, names: &mut BTreeMap<String, String>) -> bool {
     match (expected, answer) {
@@ -146,6 +166,7 @@ async fn runs_the_page(db: TestDatabase) {
         let text = text.strip_suffix(status).unwrap_or_else(|| panic!("{sent:?} answers {text} and not {status}"));
         let answered: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {sent:?} answers {text}"));
         let expected: Value = serde_json::from_str(answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        let answered = if expected["extensions"].get("cost").is_some() { answered } else { without_terms(answered) };
         assert!(fits(&expected, &answered, &mut names), "{sent:?}\nanswers\n{answered:#}\nand not\n{answer}\n{}", server.log());
     }
 }
@@ -234,20 +255,39 @@ fn the_codes_of_user_errors_are_those_of_the_page() {
 fn the_limits_are_those_of_the_page() {
     let (limits, settings) = (Limits::default(), Settings::default());
     let real = [
-        settings.max_body_bytes.to_string(),
-        limits.document_bytes.to_string(),
-        limits.tokens.to_string(),
-        limits.operations.to_string(),
-        limits.depth.to_string(),
-        limits.selections.to_string(),
-        limits.aliases.to_string(),
-        limits.root_fields.to_string(),
-        limits.directives.to_string(),
-        limits.complexity.to_string(),
-        MAX_PAGE.to_string(),
-        settings.time_limit.as_secs().to_string(),
+        (settings.max_body_bytes.to_string(), "BODY_BYTES", "EVOLVE_BODY_BYTES"),
+        (limits.document_bytes.to_string(), Limit::DocumentBytes.code(), "EVOLVE_QUERY_BYTES"),
+        (limits.tokens.to_string(), Limit::Tokens.code(), "EVOLVE_QUERY_TOKENS"),
+        (limits.recursion.to_string(), Limit::Brackets.code(), ""),
+        (limits.operations.to_string(), Limit::Operations.code(), ""),
+        (limits.nesting.to_string(), Limit::Nesting.code(), ""),
+        (limits.depth.to_string(), Limit::Depth.code(), "EVOLVE_QUERY_DEPTH"),
+        (limits.selections.to_string(), Limit::Selections.code(), ""),
+        (limits.aliases.to_string(), Limit::Aliases.code(), "EVOLVE_QUERY_ALIASES"),
+        (limits.root_fields.to_string(), Limit::RootFields.code(), "EVOLVE_QUERY_ROOT_FIELDS"),
+        (limits.directives.to_string(), Limit::Directives.code(), "EVOLVE_QUERY_DIRECTIVES"),
+        (limits.complexity.to_string(), Limit::Cost.code(), "EVOLVE_QUERY_COST"),
+        (limits.introspection_depth.to_string(), Limit::IntrospectionDepth.code(), "EVOLVE_INTROSPECTION_DEPTH"),
+        (limits.introspection_lists.to_string(), Limit::IntrospectionLists.code(), ""),
+        (limits.introspection_cost.to_string(), Limit::IntrospectionCost.code(), "EVOLVE_INTROSPECTION_COST"),
+        ("1".to_owned(), Limit::SignIns.code(), ""),
+        (MAX_PAGE.to_string(), "", "EVOLVE_PAGE_ROWS"),
+        (settings.time_limit.as_secs().to_string(), "SECONDS", "EVOLVE_REQUEST_SECONDS"),
     ];
-    assert_eq!(table("Limits").iter().map(|row| row[1]).collect::<Vec<_>>(), real);
+    let rows = table("Limits");
+    let told: Vec<_> = rows.iter().map(|row| (row[1].to_owned(), row[2], row[3])).collect();
+    assert_eq!(told, real);
+    // What the program does unless it is told otherwise is what the page says.
+    let given = evolve_business::config::Settings::resolve(evolve_business::config::Given::default()).unwrap();
+    assert_eq!(evolve_business::app::door_limits(&given), limits);
+    assert_eq!(evolve_business::app::request_limits(&given), settings);
+    let fewer = evolve_business::config::Given { query_aliases: Some(7), page_rows: Some(5), ..Default::default() };
+    let fewer = evolve_business::config::Settings::resolve(fewer).unwrap();
+    let door = evolve_business::app::door_limits(&fewer);
+    assert_eq!((door.aliases, door.default_page, evolve_business::app::request_limits(&fewer).page_rows), (7, 5, 5));
+    for number in [given.rates.caller_points.most, given.rates.address_points.most] {
+        assert!(DOCUMENT.contains(&format!("{},000 of a", number / 1_000)), "{number}");
+    }
 }
 
 #[test]

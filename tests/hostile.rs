@@ -94,7 +94,8 @@ fn held_kb(server: &Server) -> u64 {
 
 async fn answers_all_of_it(db: TestDatabase) {
     // With the demo data that the server makes by itself; a caller may ask as often as the rounds need.
-    let server = Server::start(&db, &[("EVOLVE_REQUESTS_PER_CALLER", "0"), ("EVOLVE_REQUESTS_PER_ADDRESS", "0")]).await;
+    let unlimited = ["EVOLVE_REQUESTS_PER_CALLER", "EVOLVE_REQUESTS_PER_ADDRESS", "EVOLVE_POINTS_PER_CALLER", "EVOLVE_POINTS_PER_ADDRESS"];
+    let server = Server::start(&db, &unlimited.map(|setting| (setting, "0"))).await;
     let token = token(&server).await;
     let cases = cases();
     let (slow, quick): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.is_slow);

@@ -58,7 +58,11 @@ async fn production_serves_as_the_readme_sets_it_up_and_refuses_a_login_that_is_
 
     let server = Serving::start(folder.path(), &login);
     let products = server.products().await;
-    assert_eq!(products, json!({ "data": { "products": [{ "code": "erp" }, { "code": "sacco" }, { "code": "payroll" }] } }));
+    assert_eq!(products["data"], json!({ "products": [{ "code": "erp" }, { "code": "sacco" }, { "code": "payroll" }] }));
+    assert_eq!(products.get("errors"), None, "{products}");
+    // What this cost is taken from what the address may spend, of which something may be restored already.
+    assert_eq!(products["extensions"]["cost"], json!({ "requested": 11, "limit": 20_000 }));
+    assert!(products["extensions"]["rateLimit"]["remaining"].as_u64().unwrap() >= 300_000 - 11, "{products}");
     let mut login = PgConnection::connect(&login).await.unwrap();
     let read = sqlx::query("select * from businesses").execute(&mut login).await;
     assert!(read.unwrap_err().to_string().contains("permission denied"), "the login by itself reads nothing");

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::builder::BoolishValueParser;
 use secrecy::SecretString;
 
-use super::{LogFormat, Mode, SmtpTls};
+use super::{Introspection, LogFormat, Mode, SmtpTls, Statuses};
 
 const SERVER: &str = "Server";
 const DATABASE: &str = "Database";
@@ -84,6 +84,9 @@ given! {
     /// Proxies whose X-Forwarded-For is believed, as addresses or networks like 10.0.0.0/8, separated by commas [default: 127.0.0.0/8,::1]
     #[arg(long, global = true, env = "EVOLVE_TRUSTED_PROXIES", value_name = "NETWORKS", help_heading = SERVER)]
     trusted_proxies: Listed,
+    /// Statuses of application/graphql-response+json: settled, or draft-2026 (422, 294) [default: settled]
+    #[arg(long, global = true, env = "EVOLVE_HTTP_STATUSES", value_name = "WHICH", help_heading = SERVER, hide_possible_values = true)]
+    http_statuses: Statuses,
     /// Sandbox alone: let webhooks go to this machine too, by http:// as well, to try them out
     #[arg(long, global = true, env = "EVOLVE_WEBHOOKS_TO_LOOPBACK", value_name = "BOOL", help_heading = SERVER,
           num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
@@ -275,6 +278,33 @@ given! {
     /// What a query may cost [default: 20000]
     #[arg(long, global = true, env = "EVOLVE_QUERY_COST", value_name = "POINTS", help_heading = LIMITS)]
     query_cost: u32,
+    /// The longest document of a query [default: 131072]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_BYTES", value_name = "BYTES", help_heading = LIMITS)]
+    query_bytes: u32,
+    /// How many tokens a document may have, white space among them [default: 8000]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_TOKENS", value_name = "COUNT", help_heading = LIMITS)]
+    query_tokens: u32,
+    /// How many aliases an operation may have [default: 30]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_ALIASES", value_name = "COUNT", help_heading = LIMITS)]
+    query_aliases: u32,
+    /// How many fields an operation may have at its root [default: 20]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_ROOT_FIELDS", value_name = "COUNT", help_heading = LIMITS)]
+    query_root_fields: u32,
+    /// How many directives a document may have [default: 50]
+    #[arg(long, global = true, env = "EVOLVE_QUERY_DIRECTIVES", value_name = "COUNT", help_heading = LIMITS)]
+    query_directives: u32,
+    /// How many rows a page may have, at most 100 [default: 100]
+    #[arg(long, global = true, env = "EVOLVE_PAGE_ROWS", value_name = "COUNT", help_heading = LIMITS)]
+    page_rows: u32,
+    /// Who may ask for the schema: everybody, signed-in or nobody [default: everybody, in production signed-in]
+    #[arg(long, global = true, env = "EVOLVE_INTROSPECTION", value_name = "WHO", help_heading = LIMITS, hide_possible_values = true)]
+    introspection: Introspection,
+    /// How deep introspection may nest [default: 20]
+    #[arg(long, global = true, env = "EVOLVE_INTROSPECTION_DEPTH", value_name = "LEVELS", help_heading = LIMITS)]
+    introspection_depth: u32,
+    /// What introspection may cost, beside the query [default: 10000]
+    #[arg(long, global = true, env = "EVOLVE_INTROSPECTION_COST", value_name = "POINTS", help_heading = LIMITS)]
+    introspection_cost: u32,
     /// How long a request may take [default: 10]
     #[arg(long, global = true, env = "EVOLVE_REQUEST_SECONDS", value_name = "SECONDS", help_heading = LIMITS)]
     request_seconds: u32,
@@ -287,6 +317,18 @@ given! {
     /// How many requests a minute may come from one address without saying who asks; 0 is any number [default: 600]
     #[arg(long, global = true, env = "EVOLVE_REQUESTS_PER_ADDRESS", value_name = "COUNT", help_heading = LIMITS)]
     requests_per_address: u32,
+    /// Points that one person or key may spend at once; operations cost them. 0 is any number [default: 600000]
+    #[arg(long, global = true, env = "EVOLVE_POINTS_PER_CALLER", value_name = "POINTS", help_heading = LIMITS)]
+    points_per_caller: u32,
+    /// How many of these are restored in a minute [default: 600000]
+    #[arg(long, global = true, env = "EVOLVE_POINTS_RESTORED_PER_CALLER", value_name = "POINTS", help_heading = LIMITS)]
+    points_restored_per_caller: u32,
+    /// Points that may be spent at once from one address without saying who asks; 0 is any number [default: 300000]
+    #[arg(long, global = true, env = "EVOLVE_POINTS_PER_ADDRESS", value_name = "POINTS", help_heading = LIMITS)]
+    points_per_address: u32,
+    /// How many of these are restored in a minute [default: 300000]
+    #[arg(long, global = true, env = "EVOLVE_POINTS_RESTORED_PER_ADDRESS", value_name = "POINTS", help_heading = LIMITS)]
+    points_restored_per_address: u32,
     /// How many live connections (sockets and event streams) this process may have [default: 512]
     #[arg(long, global = true, env = "EVOLVE_LIVE_CONNECTIONS", value_name = "COUNT", help_heading = LIMITS)]
     live_connections: u32,

@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    DatabaseSettings, FileSettings, Given, KeyMaterial, KeySettings, Limits, Listed, LiveLimits, LogFormat, LogSettings, MailSettings,
-    Mode, OidcSettings, PasswordSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs, SmtpSettings, SmtpTls,
-    StripeSettings, TelemetrySettings,
+    DatabaseSettings, FileSettings, Given, Introspection, KeyMaterial, KeySettings, Limits, Listed, LiveLimits, LogFormat, LogSettings,
+    MailSettings, Mode, OidcSettings, PasswordSettings, PointSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs,
+    SmtpSettings, SmtpTls, Statuses, StripeSettings, TelemetrySettings,
 };
 
 /// The file that is read when none is named.
@@ -84,12 +84,18 @@ impl Settings {
     }
 
     fn with_defaults(given: Given, keys: KeySettings, smtp: Option<SmtpSettings>, files: FileSettings) -> Self {
+        let (mode, rates, limits) = (given.mode.unwrap_or(Mode::Sandbox), rates_of(&given), limits_of(&given));
         let listen = given.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("./data"));
         let url = given.database_url.unwrap_or_else(|| SecretString::from(sqlite_url(&data_dir.join("evolve.db"))));
         let public_url = given.public_url.map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned());
         Self {
-            mode: given.mode.unwrap_or(Mode::Sandbox),
+            mode,
+            introspection: given.introspection.unwrap_or(match mode {
+                Mode::Sandbox => Introspection::Everybody,
+                Mode::Production => Introspection::SignedIn,
+            }),
+            statuses: given.http_statuses.unwrap_or(Statuses::Settled),
             listen,
             mail: MailSettings {
                 smtp,
@@ -135,28 +141,54 @@ impl Settings {
                 running: given.passwords_running.unwrap_or(4),
                 waiting: given.passwords_waiting.unwrap_or(64),
             },
-            rates: RateSettings {
-                per_caller: given.requests_per_caller.unwrap_or(1_200),
-                per_address: given.requests_per_address.unwrap_or(600),
-            },
+            rates,
             live: LiveLimits {
                 connections: given.live_connections.unwrap_or(512),
                 per_caller: given.live_per_caller.unwrap_or(32),
                 per_address: given.live_per_address.unwrap_or(128),
                 operations: given.live_operations.unwrap_or(20),
             },
-            limits: Limits {
-                body_bytes: given.body_bytes.unwrap_or(1 << 20),
-                query_depth: given.query_depth.unwrap_or(15),
-                query_cost: given.query_cost.unwrap_or(20_000),
-                request_seconds: given.request_seconds.unwrap_or(10),
-                connections: given.connections.unwrap_or(1_024),
-            },
+            limits,
             webhooks_to_loopback: given.webhooks_to_loopback.unwrap_or(false),
             sandbox_hold: given.sandbox_hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             cors_origins: given.cors_origins.unwrap_or_default().0,
             trusted_proxies: given.trusted_proxies.map_or_else(|| THIS_MACHINE.map(str::to_owned).to_vec(), |proxies| proxies.0),
         }
+    }
+}
+
+/// How often and how much one may ask.
+fn rates_of(given: &Given) -> RateSettings {
+    RateSettings {
+        per_caller: given.requests_per_caller.unwrap_or(1_200),
+        per_address: given.requests_per_address.unwrap_or(600),
+        caller_points: PointSettings {
+            most: given.points_per_caller.unwrap_or(600_000),
+            per_minute: given.points_restored_per_caller.unwrap_or(600_000),
+        },
+        address_points: PointSettings {
+            most: given.points_per_address.unwrap_or(300_000),
+            per_minute: given.points_restored_per_address.unwrap_or(300_000),
+        },
+    }
+}
+
+/// What a request may take.
+fn limits_of(given: &Given) -> Limits {
+    Limits {
+        body_bytes: given.body_bytes.unwrap_or(1 << 20),
+        query_depth: given.query_depth.unwrap_or(15),
+        query_cost: given.query_cost.unwrap_or(20_000),
+        query_bytes: given.query_bytes.unwrap_or(128 << 10),
+        query_tokens: given.query_tokens.unwrap_or(8_000),
+        query_aliases: given.query_aliases.unwrap_or(30),
+        query_root_fields: given.query_root_fields.unwrap_or(20),
+        query_directives: given.query_directives.unwrap_or(50),
+        introspection_depth: given.introspection_depth.unwrap_or(20),
+        introspection_cost: given.introspection_cost.unwrap_or(10_000),
+        page_rows: given.page_rows.unwrap_or(100),
+        request_seconds: given.request_seconds.unwrap_or(10),
+        connections: given.connections.unwrap_or(1_024),
     }
 }
 

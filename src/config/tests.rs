@@ -1,3 +1,4 @@
+mod limits;
 mod mpesa;
 
 use std::ffi::OsString;

@@ -70,10 +70,20 @@ impl Settings {
             ("EVOLVE_BODY_BYTES", limits.body_bytes, 1_024..=64 << 20),
             ("EVOLVE_QUERY_DEPTH", limits.query_depth, 3..=64),
             ("EVOLVE_QUERY_COST", limits.query_cost, 100..=10_000_000),
+            ("EVOLVE_QUERY_BYTES", limits.query_bytes, 1_024..=1 << 20),
+            ("EVOLVE_QUERY_TOKENS", limits.query_tokens, 500..=100_000),
+            ("EVOLVE_QUERY_ALIASES", limits.query_aliases, 0..=1_000),
+            ("EVOLVE_QUERY_ROOT_FIELDS", limits.query_root_fields, 1..=1_000),
+            ("EVOLVE_QUERY_DIRECTIVES", limits.query_directives, 0..=1_000),
+            ("EVOLVE_PAGE_ROWS", limits.page_rows, 1..=100),
+            ("EVOLVE_INTROSPECTION_DEPTH", limits.introspection_depth, 3..=64),
+            ("EVOLVE_INTROSPECTION_COST", limits.introspection_cost, 100..=10_000_000),
             ("EVOLVE_REQUEST_SECONDS", limits.request_seconds, 1..=600),
             ("EVOLVE_CONNECTIONS", limits.connections, 1..=1_000_000),
             ("EVOLVE_REQUESTS_PER_CALLER", rates.per_caller, 0..=1_000_000),
             ("EVOLVE_REQUESTS_PER_ADDRESS", rates.per_address, 0..=1_000_000),
+            ("EVOLVE_POINTS_RESTORED_PER_CALLER", rates.caller_points.per_minute, 1..=1_000_000_000),
+            ("EVOLVE_POINTS_RESTORED_PER_ADDRESS", rates.address_points.per_minute, 1..=1_000_000_000),
             ("EVOLVE_LIVE_CONNECTIONS", live.connections, 1..=1_000_000),
             ("EVOLVE_LIVE_PER_CALLER", live.per_caller, 0..=1_000_000),
             ("EVOLVE_LIVE_PER_ADDRESS", live.per_address, 0..=1_000_000),
@@ -81,6 +91,16 @@ impl Settings {
             ("EVOLVE_SLOW_OPERATION_MS", self.telemetry.slow_operation_ms, 0..=3_600_000),
         ];
         problems.extend(ranges.into_iter().filter_map(|(name, value, range)| out_of_range(name, value, &range)));
+        // With fewer, an operation that is within its own limit could never run.
+        for (name, points) in [("EVOLVE_POINTS_PER_CALLER", rates.caller_points), ("EVOLVE_POINTS_PER_ADDRESS", rates.address_points)] {
+            if points.most > 0 && !(limits.query_cost..=POINTS_MAX).contains(&points.most) {
+                let least = limits.query_cost;
+                problems.push(format!(
+                    "{name} is {} and must be 0, for any number, or between EVOLVE_QUERY_COST ({least}) and {POINTS_MAX}.",
+                    points.most
+                ));
+            }
+        }
     }
 
     fn check_urls(&self, problems: &mut Vec<String>) {
@@ -258,6 +278,8 @@ impl Settings {
     }
 }
 
+/// The most points that anybody has at once.
+const POINTS_MAX: u32 = 1_000_000_000;
 /// The longest words for whoever pays by transfer.
 const TRANSFER_CHARS_MAX: usize = 2_000;
 /// What may sign an identity provider's tokens: nothing with a secret that is shared, and not nothing.

@@ -7,6 +7,7 @@ use async_graphql::{Context, Guard, Result};
 use tokio::sync::OnceCell;
 
 use super::loaders::Loaders;
+use super::page::MAX_PAGE;
 use super::uploads::Uploads;
 use crate::error::Error;
 use crate::ids::BusinessId;
@@ -45,6 +46,8 @@ pub struct RequestContext {
     pub uploads: Uploads,
     /// Seals paging cursors.
     pub cursors: Arc<CursorKey>,
+    /// The most rows of a page.
+    pub page_rows: i32,
     /// The view; a mutation replaces it, so that its payload shows what it did.
     view: Mutex<Arc<View>>,
     /// Paths of fields that answered from an idempotency key.
@@ -55,7 +58,14 @@ impl RequestContext {
     /// A context with a view that is not opened yet.
     pub fn new(ports: Ports, caller: Caller, cursors: Arc<CursorKey>, user_agent: Option<String>) -> Self {
         let view = Mutex::new(new_view(&ports, caller));
-        Self { ports, caller, user_agent, address: None, uploads: Uploads::default(), cursors, view, replays: Mutex::new(Vec::new()) }
+        let (address, uploads, replays) = (None, Uploads::default(), Mutex::new(Vec::new()));
+        Self { ports, caller, user_agent, address, uploads, cursors, page_rows: MAX_PAGE, view, replays }
+    }
+
+    /// The same, with pages of so many rows at most.
+    #[must_use]
+    pub fn paging_by(self, page_rows: i32) -> Self {
+        Self { page_rows, ..self }
     }
 
     /// The same, of a request that comes from there.

@@ -16,7 +16,7 @@ use crate::store::types::Instant;
 
 /// Rows of a page unless asked otherwise.
 pub const DEFAULT_PAGE: i32 = 20;
-/// The most rows of a page.
+/// The most rows of a page, unless a server allows fewer.
 pub const MAX_PAGE: i32 = 100;
 
 /// Where a page stands in its list.
@@ -46,19 +46,19 @@ pub struct PageArguments {
 }
 
 impl PageArguments {
-    /// How many rows, and whether from the end.
+    /// How many rows, `most` at most, and whether from the end.
     ///
     /// # Errors
-    /// [`Error::BadUserInput`] for both `first` and `last`, a number below 1, or one above [`MAX_PAGE`].
-    pub fn size(&self) -> Result<(u64, bool), Error> {
+    /// [`Error::BadUserInput`] for both `first` and `last`, a number below 1, or one above `most`.
+    pub fn size(&self, most: i32) -> Result<(u64, bool), Error> {
         let (size, from_end) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(Error::BadUserInput("Ask for `first` or for `last`, not for both.".into())),
-            (first, None) => (first.unwrap_or(DEFAULT_PAGE), false),
+            (first, None) => (first.unwrap_or(DEFAULT_PAGE.min(most)), false),
             (None, Some(last)) => (last, true),
         };
         match u64::try_from(size) {
-            Ok(size) if (1..=u64::from(MAX_PAGE.unsigned_abs())).contains(&size) => Ok((size, from_end)),
-            _ => Err(Error::BadUserInput(format!("A page has 1 to {MAX_PAGE} rows, not {size}.").into())),
+            Ok(size) if (1..=u64::from(most.unsigned_abs())).contains(&size) => Ok((size, from_end)),
+            _ => Err(Error::BadUserInput(format!("A page has 1 to {most} rows, not {size}.").into())),
         }
     }
 
@@ -67,7 +67,7 @@ impl PageArguments {
     /// # Errors
     /// As [`PageArguments::size`]; [`Error::BadUserInput`] for a cursor of another list or of nobody's making.
     pub fn window(&self, request: &RequestContext, list: &str) -> Result<Window, Error> {
-        let (limit, from_end) = self.size()?;
+        let (limit, from_end) = self.size(request.page_rows)?;
         let scope = scope_of(request, list);
         let open = |cursor: &Option<String>| cursor.as_deref().map(|cursor| open(&request.cursors, &scope, cursor)).transpose();
         Ok(Window { after: open(&self.after)?, before: open(&self.before)?, limit, from_end })

@@ -29,17 +29,17 @@ where
     schema.sdl_with_options(options)
 }
 
-/// The front door of the schema, which reads every scalar before anything runs.
+/// The front door of the schema, which reads every scalar before anything runs, and lets one mutation of `sign_ins` into an operation.
 ///
 /// # Errors
 /// [`BuildError`] where the schema or a scalar's name is not valid: a fault of the build.
-pub fn front_door<Q, M, S>(schema: &Schema<Q, M, S>, limits: Limits) -> Result<FrontDoor, BuildError>
+pub fn front_door<Q, M, S>(schema: &Schema<Q, M, S>, sign_ins: &'static [&'static str], limits: Limits) -> Result<FrontDoor, BuildError>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    let mut door = FrontDoor::new(&sdl(schema), limits)?;
+    let mut door = FrontDoor::new(&sdl(schema), limits)?.with_sign_ins(sign_ins)?;
     // Files come to one of the two APIs alone.
     let defined: Vec<_> = scalars::CHECKS.iter().filter(|(name, _)| door.defines_scalar(name)).collect();
     for (name, check) in defined {

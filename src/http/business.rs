@@ -11,9 +11,9 @@ use http::request::Parts;
 use super::client_address::{client_address, comes_by_proxy};
 use super::graphql::Executor;
 use super::guard;
-use super::rates::Rates;
-use crate::config::Network;
-use crate::error::Error;
+use super::rates::{self, Rates};
+use crate::config::{Introspection, Network};
+use crate::error::{Allowance, Error};
 use crate::graphql::business::Schema;
 use crate::graphql::business::live::Occasion;
 use crate::graphql::context::RequestContext;
@@ -42,6 +42,10 @@ pub struct BusinessExecutor {
     pub proxies: Arc<[Network]>,
     /// How often one may ask.
     pub rates: Arc<Rates>,
+    /// Who may ask for the schema.
+    pub introspection: Introspection,
+    /// The most rows of a page.
+    pub page_rows: i32,
 }
 
 impl Executor for BusinessExecutor {
@@ -65,15 +69,17 @@ impl Executor for BusinessExecutor {
 
     async fn execute(&self, parts: &Parts, mut admitted: Admitted) -> Result<Response, Error> {
         let (caller, address) = (self.caller(parts).await?, self.address(parts));
+        may_introspect(self.introspection, caller, &admitted)?;
         if let Caller::Service { .. } = caller {
             let refused = beyond_a_service_key(&mut admitted)?;
             if !refused.is_empty() {
                 return Ok(Response::from_errors(refused));
             }
         }
+        let allowance = self.rates.spend(caller, address, admitted.cost.requested)?;
         let uploads = parts.extensions.get::<Uploads>().cloned().unwrap_or_default();
-        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads };
-        Ok(run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
+        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads, page_rows: self.page_rows };
+        Ok(told(run(&self.schema, &self.ports, &self.cursors, sender, admitted).await, allowance))
     }
 }
 
@@ -108,7 +114,7 @@ impl BusinessExecutor {
     /// Runs a listening operation once, for its beginning or for a change; nothing where there is nothing to tell.
     pub(super) async fn listen(&self, caller: Caller, request: async_graphql::Request, occasion: Arc<Occasion>) -> Option<Response> {
         by_somebody();
-        let context = RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), None);
+        let context = RequestContext::new(self.ports.clone(), caller, Arc::clone(&self.cursors), None).paging_by(self.page_rows);
         let request = request.data(Arc::new(context)).data(occasion);
         self.schema.execute_stream(request).next().await
     }
@@ -127,6 +133,25 @@ pub(super) fn beyond_a_service_key(admitted: &mut Admitted) -> Result<Vec<Server
     Ok(errors.collect())
 }
 
+/// Refuses to show the schema to whoever may not see it.
+pub(super) fn may_introspect(shown: Introspection, caller: Caller, admitted: &Admitted) -> Result<(), Error> {
+    match (shown, caller) {
+        _ if !admitted.introspects => Ok(()),
+        (Introspection::Nobody, _) => Err(Error::SchemaHidden),
+        (Introspection::SignedIn, Caller::Anonymous) => Err(Error::SchemaForSignedIn),
+        (Introspection::Everybody | Introspection::SignedIn, _) => Ok(()),
+    }
+}
+
+/// The answer, with what its caller may still spend.
+pub(super) fn told(mut response: Response, allowance: Option<Allowance>) -> Response {
+    if let Some(allowance) = allowance {
+        response.extensions.insert("rateLimit".to_owned(), rates::shown(&allowance));
+        response.http_headers.extend(rates::fields(&allowance));
+    }
+    response
+}
+
 /// Who sends a request.
 pub(super) struct Sender {
     /// Who is calling.
@@ -137,6 +162,8 @@ pub(super) struct Sender {
     pub(super) address: Option<IpAddr>,
     /// The files that came with it.
     pub(super) uploads: Uploads,
+    /// The most rows of a page.
+    pub(super) page_rows: i32,
 }
 
 /// Runs an admitted operation for its caller.
@@ -147,12 +174,12 @@ pub(super) async fn run<Q: ObjectType + 'static, M: ObjectType + 'static, S: Sub
     sender: Sender,
     admitted: Admitted,
 ) -> Response {
-    let Sender { caller, user_agent, address, uploads } = sender;
+    let Sender { caller, user_agent, address, uploads, page_rows } = sender;
     if !matches!(caller, Caller::Anonymous) {
         by_somebody();
     }
-    let context =
-        Arc::new(RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent).coming_from(address).bringing(uploads));
+    let context = RequestContext::new(ports.clone(), caller, Arc::clone(cursors), user_agent);
+    let context = Arc::new(context.coming_from(address).bringing(uploads).paging_by(page_rows));
     let mut response = schema.execute(admitted.request.data(Arc::clone(&context))).await;
     let replays = context.replays();
     if !replays.is_empty() {

@@ -16,8 +16,12 @@
 //! | a fault of ours                                              | 500                      | 500                |
 //! | the operation takes too long                                 | 504                      | 504                |
 //!
+//! By the statuses of the draft of 2026, where the operator chose them, the first of these types has 422 for a document that does not
+//! validate, for variables, cost, and JSON that is no request; and 294 for what was executed with errors of fields.
+//!
 //! Every error carries `extensions.code` of the closed list and `extensions.requestId`. A field's error is masked
-//! unless it carries [`crate::error::Error`] as its source or a code of that list.
+//! unless it carries [`crate::error::Error`] as its source or a code of that list. An answer to what was let in says in
+//! `extensions.cost` what it costs.
 //!
 //! This room must never run a document that the front door did not let in, nor take a body of a type that a page of
 //! another site can send unasked.
@@ -27,6 +31,7 @@ pub(crate) mod media;
 pub(crate) mod stored;
 pub(crate) mod upload;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,8 +50,10 @@ use serde_json::{Map, Value as Json};
 use tokio::sync::Semaphore;
 
 use crate::clock::SharedClock;
-use crate::error::Error;
+pub use crate::config::{Introspection, Statuses};
+use crate::error::{Error, Exceeded};
 use crate::graphql::front_door::{Admitted, FrontDoor, GraphqlRequest, Method};
+use crate::graphql::page::MAX_PAGE;
 use crate::http::request_id::RequestId;
 use crate::http::server::BodyTimedOut;
 use crate::telemetry::{Begun, CallerSpan, Telemetry};
@@ -121,11 +128,23 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// Time from admission to answer.
     pub time_limit: Duration,
+    /// How statuses are chosen.
+    pub statuses: Statuses,
+    /// Who may ask for the schema.
+    pub introspection: Introspection,
+    /// The most rows of a page.
+    pub page_rows: i32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_body_bytes: 1024 * 1024, time_limit: Duration::from_secs(10) }
+        Self {
+            max_body_bytes: 1024 * 1024,
+            time_limit: Duration::from_secs(10),
+            statuses: Statuses::Settled,
+            introspection: Introspection::Everybody,
+            page_rows: MAX_PAGE,
+        }
     }
 }
 
@@ -181,26 +200,47 @@ pub fn handler<E: Executor, S: Clone + Send + Sync + 'static>(door: Arc<FrontDoo
 /// Why a request could not be read.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Unreadable {
+    /// That of the answer; 422 is told as 400 but by the statuses of the draft.
     pub(in crate::http) status: StatusCode,
-    pub(in crate::http) message: &'static str,
+    /// One sentence.
+    message: &'static str,
+    /// The limit that was passed: its code, and the number.
+    limit: Option<(&'static str, usize)>,
+}
+
+impl Unreadable {
+    /// What is told of it.
+    fn told(&self) -> Cow<'static, str> {
+        let numbered = |(_, limit)| Cow::Owned(format!("{} The limit is {limit} bytes.", self.message));
+        self.limit.map_or(Cow::Borrowed(self.message), numbered)
+    }
+
+    /// The limit that was passed.
+    fn exceeded(&self) -> Option<Exceeded> {
+        self.limit.map(|(code, limit)| Exceeded { code, reached: None, limit: u64::try_from(limit).unwrap_or(u64::MAX) })
+    }
 }
 
 const fn unreadable(status: StatusCode, message: &'static str) -> Unreadable {
-    Unreadable { status, message }
+    Unreadable { status, message, limit: None }
 }
 
-const TOO_LARGE: Unreadable = unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than the server takes.");
+/// A body of more bytes than that.
+const fn too_large(limit: usize) -> Unreadable {
+    let message = "The body is larger than the server takes.";
+    Unreadable { status: StatusCode::PAYLOAD_TOO_LARGE, message, limit: Some(("BODY_BYTES", limit)) }
+}
 
 const NOT_A_REQUEST: Unreadable = unreadable(
-    StatusCode::BAD_REQUEST,
+    StatusCode::UNPROCESSABLE_ENTITY,
     "A request has a string `query`, and may have a string `operationName` and objects `variables` and `extensions`, each once.",
 );
 
 impl<E: Executor> Shared<E> {
-    /// What answers to a request need.
+    /// How answers to a request are written, and what they need.
     fn asked<'a>(&'a self, media: Media, request_id: &'a RequestId) -> Asked<'a> {
         let (bounds, metrics) = (self.door.limits().bounds, self.telemetry.metrics());
-        Asked { media, request_id: request_id.as_str(), bounds, api: E::API, metrics }
+        Asked { media, request_id: request_id.as_str(), bounds, api: E::API, metrics, statuses: self.settings.statuses, cost: None }
     }
 
     async fn answer(&self, request: http::Request<Body>) -> Response {
@@ -222,7 +262,7 @@ impl<E: Executor> Shared<E> {
         };
         let request = match read {
             Ok(request) => request,
-            Err(failed) => return asked.malformed(failed.status, failed.message),
+            Err(failed) => return asked.unreadable(&failed),
         };
         let admitted = match self.door.admit(request, method) {
             Ok(admitted) => admitted,
@@ -244,14 +284,15 @@ impl<E: Executor> Shared<E> {
         }
         let Ok(_place) = self.uploads.try_acquire() else {
             read_past(body, self.settings.max_body_bytes).await;
-            return asked.turned_away(&Error::RateLimited { retry_after: UPLOADS_AGAIN });
+            return asked.turned_away(&Error::come_again(UPLOADS_AGAIN));
         };
-        if announced(&parts.headers).is_some_and(|length| length > upload::body_limit(self.settings.max_body_bytes)) {
-            return asked.malformed(TOO_LARGE.status, TOO_LARGE.message);
+        let limit = upload::body_limit(self.settings.max_body_bytes);
+        if announced(&parts.headers).is_some_and(|length| length > limit) {
+            return asked.unreadable(&too_large(limit));
         }
         let (request, form) = match upload::Form::open(&parts.headers, body, self.settings.max_body_bytes, stored).await {
             Ok(opened) => opened,
-            Err(failed) => return asked.malformed(failed.status, failed.message),
+            Err(failed) => return asked.unreadable(&failed),
         };
         let admitted = match self.door.admit(request, Method::Post) {
             Ok(admitted) => admitted,
@@ -259,13 +300,14 @@ impl<E: Executor> Shared<E> {
         };
         match form.files().await {
             Ok(files) => drop(parts.extensions.insert(files)),
-            Err(failed) => return asked.malformed(failed.status, failed.message),
+            Err(failed) => return asked.unreadable(&failed),
         }
         self.run(asked, &parts, admitted, UPLOAD_TIME).await
     }
 
     /// Runs what was let in, within `limit`.
     async fn run(&self, asked: Asked<'_>, parts: &Parts, admitted: Admitted, limit: Duration) -> Response {
+        let asked = asked.costing(admitted.cost);
         let operation = self.telemetry.operation(begun(E::API, asked.request_id, &admitted, self.executor.caller_span(parts)));
         let running = operation.run(self.executor.execute(parts, admitted));
         match tokio::time::timeout(limit, running).await {
@@ -279,8 +321,9 @@ impl<E: Executor> Shared<E> {
                 asked.stopped(&fault)
             }
             Err(_elapsed) => {
-                operation.end(Some(Error::Timeout.code()));
-                asked.stopped(&Error::Timeout)
+                let fault = Error::Timeout { limit };
+                operation.end(Some(fault.code()));
+                asked.stopped(&fault)
             }
         }
     }
@@ -308,7 +351,9 @@ pub(in crate::http) async fn read_body(headers: &HeaderMap, body: Body, limit: u
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         // A list would be read as the fields of a request in their order.
-        Some(b'[') => return Err(unreadable(StatusCode::BAD_REQUEST, "Batches are not accepted: one request, one operation.")),
+        Some(b'[') => {
+            return Err(unreadable(StatusCode::UNPROCESSABLE_ENTITY, "Batches are not accepted: one request, one operation."));
+        }
         _ => return Err(unreadable(StatusCode::BAD_REQUEST, "The body is a JSON object.")),
     }
     let payload: Payload = serde_json::from_slice(&bytes).map_err(|error| {
@@ -337,11 +382,11 @@ async fn read_past(body: Body, limit: usize) {
 
 async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unreadable> {
     if announced(headers).is_some_and(|length| length > limit) {
-        return Err(TOO_LARGE);
+        return Err(too_large(limit));
     }
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if caused_by::<LengthLimitError>(&*error) => Err(TOO_LARGE),
+        Err(error) if caused_by::<LengthLimitError>(&*error) => Err(too_large(limit)),
         Err(error) if caused_by::<BodyTimedOut>(&*error) => {
             Err(unreadable(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."))
         }

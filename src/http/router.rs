@@ -17,7 +17,7 @@ use super::graphql::upload::PREFLIGHT;
 use super::guard::BUSINESS;
 use super::live::{self, Connections, Live};
 use super::staff::StaffExecutor;
-use super::{files, graphiql, graphql, headers, health, mpesa_events, request_id, rest, sandbox_action, server, stripe_events};
+use super::{files, graphiql, graphql, headers, health, mpesa_events, rates, request_id, rest, sandbox_action, server, stripe_events};
 use crate::adapters::payment::sandbox::SandboxGateway;
 use crate::graphql::front_door::FrontDoor;
 
@@ -69,6 +69,7 @@ pub fn router(routes: Routes) -> Router {
     };
     let executor = Arc::new(executor);
     let live = Arc::new(Live {
+        statuses: limits.statuses,
         executor: Arc::clone(&executor),
         door: Arc::clone(&door),
         max_bytes: limits.max_body_bytes,
@@ -109,7 +110,15 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
             HeaderName::from_static(BUSINESS),
             KEY,
         ])
-        .expose_headers([request_id::HEADER, RETRY_AFTER, HeaderName::from_static("www-authenticate"), KEY, KEY_DERIVED])
+        .expose_headers([
+            request_id::HEADER,
+            RETRY_AFTER,
+            HeaderName::from_static("www-authenticate"),
+            KEY,
+            KEY_DERIVED,
+            rates::REMAINING,
+            rates::POLICY,
+        ])
         .max_age(std::time::Duration::from_hours(1))
 }
 

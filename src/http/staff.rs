@@ -10,7 +10,7 @@ use super::client_address::{client_address, comes_by_proxy};
 use super::graphql::Executor;
 use super::rates::Rates;
 use super::{business, guard};
-use crate::config::Network;
+use crate::config::{Introspection, Network};
 use crate::error::Error;
 use crate::graphql::front_door::Admitted;
 use crate::graphql::staff::Schema;
@@ -32,6 +32,10 @@ pub struct StaffExecutor {
     pub proxies: Arc<[Network]>,
     /// How often one may ask.
     pub rates: Arc<Rates>,
+    /// Who may ask for the schema.
+    pub introspection: Introspection,
+    /// The most rows of a page.
+    pub page_rows: i32,
 }
 
 impl Executor for StaffExecutor {
@@ -49,7 +53,10 @@ impl Executor for StaffExecutor {
         let staff = StaffService::new(self.ports.clone());
         let address = client_address(parts, &self.proxies);
         let caller = self.rates.count(guard::staff_caller(&staff, &parts.headers), address)?;
-        let sender = Sender { caller, user_agent: guard::user_agent(&parts.headers), address, uploads: Uploads::default() };
-        Ok(business::run(&self.schema, &self.ports, &self.cursors, sender, admitted).await)
+        business::may_introspect(self.introspection, caller, &admitted)?;
+        let allowance = self.rates.spend(caller, address, admitted.cost.requested)?;
+        let user_agent = guard::user_agent(&parts.headers);
+        let sender = Sender { caller, user_agent, address, uploads: Uploads::default(), page_rows: self.page_rows };
+        Ok(business::told(business::run(&self.schema, &self.ports, &self.cursors, sender, admitted).await, allowance))
     }
 }

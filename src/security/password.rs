@@ -209,7 +209,7 @@ impl Passwords {
         T: Send + 'static,
         F: FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
     {
-        let busy = |_| Error::RateLimited { retry_after: BUSY_RETRY_AFTER };
+        let busy = |_| Error::come_again(BUSY_RETRY_AFTER);
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(busy)?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|cause| Error::Task(cause.into()))?;
         let inner = Arc::clone(&self.inner);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use evolve_business::http::graphql::Settings;
+use evolve_business::http::graphql::{Settings, Statuses};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value as Json, json};
@@ -40,7 +40,11 @@ fn router() -> Router {
 }
 
 async fn send(request: Request<Body>) -> Answer {
-    let response = router().oneshot(request).await.unwrap();
+    send_to(router(), request).await
+}
+
+async fn send_to(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
@@ -68,7 +72,7 @@ async fn an_answer_is_200_in_the_type_that_was_asked_for() {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("content-type"), format!("{media}; charset=utf-8"));
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.text, r#"{"data":{"node":{"id":"0"}}}"#);
+        assert_eq!(answer.text, r#"{"data":{"node":{"id":"0"}},"extensions":{"cost":{"requested":2,"limit":20000}}}"#);
     }
 }
 
@@ -129,7 +133,7 @@ async fn what_is_no_request_is_400_in_both_types() {
 async fn get_asks_queries_alone() {
     let query = "query q($n: [Int!]!) { numbers(numbers: $n) }";
     let answer = get(RESPONSE, &[("query", query), ("variables", r#"{"n":[1]}"#), ("operationName", "q"), ("extensions", "{}")]).await;
-    assert_eq!(answer.json(), json!({ "data": { "numbers": [1] } }));
+    assert_eq!(answer.json(), json!({ "data": { "numbers": [1] }, "extensions": { "cost": { "requested": 1, "limit": 20_000 } } }));
     for pairs in [
         &[][..],
         &[("query", "{ node { id } }"), ("query", "{ node { id } }")],
@@ -182,6 +186,9 @@ async fn a_body_over_a_mebibyte_is_413() {
     assert_eq!(send(post(JSON, body(1024 * 1024))).await.status, StatusCode::OK);
     let answer = send(post(JSON, body(1024 * 1024 + 1))).await;
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "BAD_USER_INPUT"));
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["message"], "The body is larger than the server takes. The limit is 1048576 bytes.");
+    assert_eq!(error["extensions"]["limit"], json!({ "code": "BODY_BYTES", "limit": 1_048_576 }));
     // Announced, and not sent.
     let announced = Request::post("/graphql").header(header::CONTENT_TYPE, JSON).header(header::CONTENT_LENGTH, "2000000");
     assert_eq!(send(announced.body(Body::empty()).unwrap()).await.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -204,7 +211,10 @@ async fn what_the_executor_stops_has_its_status_in_both_types() {
             assert!(!answer.text.contains("hunter2"));
             match token {
                 "bad" => assert_eq!(answer.header("www-authenticate"), "Bearer"),
-                "busy" => assert_eq!(answer.header("retry-after"), "3"),
+                "busy" => {
+                    assert_eq!(answer.header("retry-after"), "3");
+                    assert_eq!(answer.json()["errors"][0]["message"], "Too many requests: come again in 3 s.");
+                }
                 _ => {}
             }
         }
@@ -216,6 +226,8 @@ async fn an_operation_that_takes_too_long_is_stopped() {
     for media in [RESPONSE, JSON] {
         let answer = ask(media, "{ slow }").await;
         assert_eq!((answer.status, answer.code().as_str()), (StatusCode::GATEWAY_TIMEOUT, "TIMEOUT"));
+        assert_eq!(answer.json()["errors"][0]["message"], "The request took longer than 300ms, which is the limit.");
+        assert_eq!(answer.json()["extensions"], json!({ "cost": { "requested": 1, "limit": 20_000 } }));
     }
 }
 
@@ -241,6 +253,35 @@ async fn errors_of_fields_are_200_and_masked() {
     assert_eq!(told["coded"], ("BAD_USER_INPUT", "Say less."));
     assert_eq!(told["maybe"], ("INTERNAL", ours));
     assert!(body["errors"].as_array().unwrap().iter().all(|error| error["locations"][0]["line"] == 1));
+}
+
+#[tokio::test]
+async fn by_the_draft_of_2026_what_is_not_valid_is_422_and_data_beside_errors_294() {
+    let settled = ["{ forbidden node { id } }", "{ nothing }"];
+    for (query, status) in settled.into_iter().zip([200, 400]) {
+        assert_eq!(ask(RESPONSE, query).await.status.as_u16(), status, "{query}: only where it was chosen");
+    }
+    let body = |query: &str| json!({ "query": query }).to_string();
+    for (body, of_draft, of_json) in [
+        (body("{ node { id } }"), 200, 200),
+        (body("{ forbidden node { id } }"), 294, 200),
+        (body("{ uncontained }"), 294, 200),
+        (body("{"), 400, 200),
+        (body("{ nothing }"), 422, 200),
+        (body("query($x: Int!) { numbers(numbers: [$x]) }"), 422, 200),
+        (body("query a { node { id } } query b { node { id } }"), 422, 200),
+        (body("{ node { nodes(first: 1000000) { edges { cursor } } } }"), 422, 200),
+        ("{\"query\":".to_owned(), 400, 400),
+        ("{}".to_owned(), 422, 400),
+        ("[]".to_owned(), 422, 400),
+        (body("{ slow }"), 504, 504),
+    ] {
+        for (media, status) in [(RESPONSE, of_draft), (JSON, of_json)] {
+            let settings = Settings { statuses: Statuses::Draft2026, time_limit: Duration::from_millis(300), ..Settings::default() };
+            let answer = send_to(World::new().router(settings), post(media, body.clone())).await;
+            assert_eq!(answer.status.as_u16(), status, "{media} {body}: {}", answer.text);
+        }
+    }
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ async fn a_request_in_flight_is_not_idle() {
     request = request.replace("host: x", "host: x\r\nconnection: close");
     stream.write_all(request.as_bytes()).await.unwrap();
     let answer = read_to_end(&mut stream).await;
-    assert!(answer.ends_with(r#"{"data":{"wait":true}}"#), "{answer}");
+    assert!(answer.ends_with(r#"{"data":{"wait":true},"extensions":{"cost":{"requested":1,"limit":20000}}}"#), "{answer}");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn stopping_lets_requests_in_flight_finish_and_takes_no_more() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(TcpStream::connect(server.at).await.is_err());
     let answer = read_to_end(&mut busy).await;
-    assert!(answer.ends_with(r#"{"data":{"wait":true}}"#), "{answer}");
+    assert!(answer.ends_with(r#"{"data":{"wait":true},"extensions":{"cost":{"requested":1,"limit":20000}}}"#), "{answer}");
     assert_eq!(server.ended.await.unwrap(), Stopped::Drained);
 }
 

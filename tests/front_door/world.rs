@@ -295,7 +295,7 @@ impl Executor for Runs {
     async fn execute(&self, parts: &Parts, admitted: Admitted) -> Result<async_graphql::Response, Error> {
         match parts.headers.get("authorization").map(|value| value.to_str().unwrap()) {
             Some("Bearer bad") => return Err(Error::Unauthenticated),
-            Some("Bearer busy") => return Err(Error::RateLimited { retry_after: Duration::from_millis(2_500) }),
+            Some("Bearer busy") => return Err(Error::come_again(Duration::from_millis(2_500))),
             Some("Bearer outside") => return Err(Error::Forbidden),
             Some("Bearer broken") => return Err(Error::Store("password=hunter2".into())),
             _ => {}

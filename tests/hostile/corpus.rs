@@ -54,6 +54,25 @@ fn breadths() -> Vec<Case> {
             format!("mutation {{ {} }}", many(31, |i| format!("a{i}: signOut(input: {{}}) {{ userErrors {{ code }} }} "))),
             COST,
         ),
+        Case::document(
+            "three passwords tried at once",
+            format!(
+                "mutation {{ {} }}",
+                many(3, |i| format!(
+                    "a{i}: signIn(input: {{ email: \"demo@evolve.test\", password: \"{i}\" }}) {{ userErrors {{ code }} }} "
+                ))
+            ),
+            COST,
+        )
+        .by_nobody(),
+        Case::document(
+            "a page of everything that introspection has, 20 times",
+            {
+                let types = "types { fields { args { type { name fields { name } } } } }";
+                format!("{{ {} }}", many(20, |i| format!("a{i}: __schema {{ {types} }} ")))
+            },
+            COST,
+        ),
         Case::document("51 directives", format!("{{ viewer {} {{ role }} }}", "@include(if: true) ".repeat(51)), COST),
         Case::document("50 directives that are none", format!("{{ viewer {} {{ role }} }}", "@what ".repeat(50)), INVALID),
         Case::document("a directive twice where it may stand once", "{ viewer @skip(if: true) @skip(if: false) { role } }", INVALID),

@@ -149,7 +149,8 @@ async fn a_request_that_is_none_is_refused_and_changes_nothing(db: TestDatabase)
 
     // The very body that all of these were made of is a good one.
     let (status, body) = Raw::of(good).send(&server, life.client.token.as_deref(), RESPONSE).await;
-    assert_eq!((status, body.as_str()), (200, r#"{"data":{"updateProfile":{"userErrors":[]}}}"#));
+    let whole = r#"{"data":{"updateProfile":{"userErrors":[]}},"extensions":{"cost":{"requested":12,"limit":20000}}}"#;
+    assert_eq!((status, body.as_str()), (200, whole));
     assert_ne!(world.rows_of(life.business_uuid()).await, before);
 }
 
@@ -311,7 +312,10 @@ async fn an_id_that_names_nothing_finds_nothing(db: TestDatabase) {
           payments(filter: { invoiceId: $id }) { nodes { id } } }";
         let (status, body) = life.client.raw(queries, &variables).await;
         tells_nothing(&id.to_string(), &body);
-        let empty = json!({ "data": { "node": null, "nodes": [null], "invoice": null, "payment": null, "payments": { "nodes": [] } } });
+        // Three things, a list of ten, a page of twenty.
+        let cost = json!({ "requested": 3 * 2 + 11 + 22, "limit": 20_000 });
+        let data = json!({ "node": null, "nodes": [null], "invoice": null, "payment": null, "payments": { "nodes": [] } });
+        let empty = json!({ "data": data, "extensions": { "cost": cost } });
         assert_eq!((status, serde_json::from_str::<Value>(&body).unwrap()), (200, empty), "{id}");
         let mutations = "mutation($id: ID!) {
           a: cancel(input: { subscriptionId: $id, timing: NOW, idempotencyKey: \"nothing\" }) { userErrors { code } }

@@ -34,12 +34,17 @@ impl Server {
 
     /// The same, with the house changed.
     pub(crate) async fn with(world: &World, change: impl FnOnce(App) -> App) -> Self {
+        Self::set(world, graphql::Settings::default(), change).await
+    }
+
+    /// The same, with other settings of requests too.
+    pub(crate) async fn set(world: &World, settings: graphql::Settings, change: impl FnOnce(App) -> App) -> Self {
         let keys = Keys::load_or_create(world.database.dir.path(), &SystemRng).unwrap();
         let app = change(App::of(world.ports.clone(), keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap());
         let app = app.hearing_stripe(vec!["whsec_replaced".into(), crate::stripe_simulator::WEBHOOK_SECRET.into()]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = app.router(graphql::Settings::default(), None, Vec::new());
+        let router = app.router(settings, None, Vec::new());
         let stop = CancellationToken::new();
         tokio::spawn(server::serve(listener, router, ServerLimits::default(), stop.clone().cancelled_owned()));
         Self { url, stop }

@@ -248,7 +248,9 @@ async fn an_event_stream_tells_the_same_and_ends_with_a_word(db: TestDatabase) {
     listening(&world, 0).await;
 
     let mut query = Stream::ask(&ann, "{ profile { id } }", json!({})).await.ok().unwrap();
-    assert_eq!(query.next().await.unwrap(), ("next".to_owned(), json!({ "data": { "profile": { "id": business } } })));
+    let cost = json!({ "requested": 2, "limit": 20_000 });
+    let whole = json!({ "data": { "profile": { "id": business } }, "extensions": { "cost": cost } });
+    assert_eq!(query.next().await.unwrap(), ("next".to_owned(), whole));
     assert_eq!(query.next().await.unwrap().0, "complete");
     assert_eq!(query.next().await, None);
     let mut refused = Stream::ask(&ann, "subscription { nothing }", json!({})).await.ok().unwrap();

@@ -40,6 +40,7 @@ mod errors;
 mod five_years;
 mod harness;
 mod id_walk;
+mod introspection;
 mod invitations;
 mod key_rotation;
 mod keys;

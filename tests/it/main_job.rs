@@ -253,18 +253,20 @@ async fn a_request_sent_again_answers_the_same_and_says_so(db: TestDatabase) {
     let document = "mutation($input: SubscribeInput!) { subscribe(input: $input) { subscription { id } invoice { id } payment { id } userErrors { code field } } }";
     let mut input = json!({ "planId": plan, "interval": "MONTHLY", "trial": false, "idempotencyKey": "once" });
     let first = world.working(client.ask(document, json!({ "input": input }))).await;
-    assert_eq!((first.get("errors"), first.get("extensions")), (None, None));
+    // The payload, three things with one field each, and a list of ten user errors with two.
+    let cost = json!({ "requested": 1 + 3 * 2 + 1 + 10 * 2, "limit": 20_000 });
+    assert_eq!((first.get("errors"), &first["extensions"]), (None, &json!({ "cost": cost })));
     let rows = world.count("invoices", "true").await;
     let second = client.ask(document, json!({ "input": input })).await;
     assert_eq!(second["data"], first["data"]);
-    assert_eq!(second["extensions"], json!({ "idempotentReplay": [["subscribe"]] }));
+    assert_eq!(second["extensions"], json!({ "cost": cost, "idempotentReplay": [["subscribe"]] }));
     let aliased = document.replace("subscribe(", "again: subscribe(");
     let third = client.ask(&aliased, json!({ "input": input })).await;
     assert_eq!((&third["data"]["again"], &third["extensions"]["idempotentReplay"]), (&first["data"]["subscribe"], &json!([["again"]])));
     input["interval"] = json!("YEARLY");
     let other = client.ask(document, json!({ "input": input })).await;
     let refusal = json!([{ "code": "IDEMPOTENCY_KEY_REUSED", "field": ["input", "idempotencyKey"] }]);
-    assert_eq!((&other["data"]["subscribe"]["userErrors"], other.get("extensions")), (&refusal, None));
+    assert_eq!((&other["data"]["subscribe"]["userErrors"], &other["extensions"]), (&refusal, &json!({ "cost": cost })));
     assert_eq!((rows, world.count("invoices", "true").await, world.count("payments", "true").await), (1, 1, 1));
 }
 

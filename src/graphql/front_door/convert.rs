@@ -44,16 +44,18 @@ impl Parts {
     /// the field would run more than once.
     pub(super) fn repeated<'a>(&'a self, root: &'a to::SelectionSet) -> Option<&'a str> {
         let mut seen = HashSet::new();
+        self.fields(root).into_iter().map(|field| field.response_key().node.as_str()).find(|key| !seen.insert(*key))
+    }
+
+    /// The fields of a selection set with its fragments spread out, each as often as it is selected. Their number was bounded
+    /// before.
+    pub(super) fn fields<'a>(&'a self, root: &'a to::SelectionSet) -> Vec<&'a to::Field> {
+        let mut fields = Vec::new();
         let mut sets = vec![root];
         while let Some(set) = sets.pop() {
             for item in &set.items {
                 match &item.node {
-                    to::Selection::Field(field) => {
-                        let key = field.node.response_key().node.as_str();
-                        if !seen.insert(key) {
-                            return Some(key);
-                        }
-                    }
+                    to::Selection::Field(field) => fields.push(&field.node),
                     to::Selection::InlineFragment(inline) => sets.push(&inline.node.selection_set.node),
                     to::Selection::FragmentSpread(spread) => {
                         let fragment = self.fragments.get(&spread.node.fragment_name.node);
@@ -62,7 +64,7 @@ impl Parts {
                 }
             }
         }
-        None
+        fields
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! A field that takes `first` or `last` and is no list itself is a connection: the lists directly in it (`edges`,
 //! `nodes`) have its page size, and nothing else in it is multiplied. `__typename` costs one like any other field.
+//! What an operation introspects is counted alike, and has a limit of its own; ten such fields cost one, since they come from memory.
 
 use std::collections::HashMap;
 
@@ -10,10 +11,15 @@ use apollo_compiler::ast::Value;
 use apollo_compiler::executable::{ExecutableDocument, Field, FragmentMap, Selection, SelectionSet};
 use serde_json::{Map, Value as Json};
 
-use super::limits::Limits;
+use super::document::is_introspection;
+use super::limits::{Limit, Limits};
+use super::refusal::Refusal;
+
+/// How many fields of introspection cost one.
+const INTROSPECTED_FOR_ONE: u64 = 10;
 
 /// What an operation costs and may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Cost {
     /// What it costs.
     pub requested: u64,
@@ -45,6 +51,8 @@ enum Item {
         shape: Shape,
         below: Vec<Item>,
     },
+    /// `__schema` or `__type`.
+    Introspection(Vec<Item>),
     /// An index into the fragments of the plan.
     Fragment(usize),
 }
@@ -61,11 +69,17 @@ pub(super) struct Plan {
 struct Sum {
     once: u64,
     per_row: u64,
+    /// What is introspected, which is counted apart.
+    introspection: u64,
 }
 
 impl Sum {
     fn add(self, other: Self) -> Self {
-        Self { once: self.once.saturating_add(other.once), per_row: self.per_row.saturating_add(other.per_row) }
+        Self {
+            once: self.once.saturating_add(other.once),
+            per_row: self.per_row.saturating_add(other.per_row),
+            introspection: self.introspection.saturating_add(other.introspection),
+        }
     }
 
     fn with_rows(self, rows: u64) -> u64 {
@@ -87,11 +101,25 @@ impl Plan {
     }
 
     /// The cost of the operation at `index` with these coerced variables.
-    pub(super) fn cost(&self, index: usize, variables: &Map<String, Json>, limits: &Limits) -> Cost {
+    ///
+    /// # Errors
+    /// Where it is over what it may be.
+    pub(super) fn cost(&self, index: usize, variables: &Map<String, Json>, limits: &Limits) -> Result<Cost, Refusal> {
         let mut count = Count { plan: self, variables, plain_list: limits.plain_list, known: vec![None; self.fragments.len()] };
         let items = self.operations.get(index).map(Vec::as_slice).unwrap_or_default();
-        let requested = count.items(items).with_rows(limits.plain_list);
-        Cost { requested, limit: limits.complexity }
+        let sum = count.items(items);
+        let (fields, introspection) = (sum.with_rows(limits.plain_list), sum.introspection);
+        // Whoever introspects may do so beside what an operation may cost otherwise.
+        let beside = if introspection > 0 { limits.introspection_cost } else { 0 };
+        let cost = Cost { requested: fields.saturating_add(introspection), limit: limits.complexity.saturating_add(beside) };
+        for (what, reached, limit) in
+            [(Limit::Cost, fields, limits.complexity), (Limit::IntrospectionCost, introspection, limits.introspection_cost)]
+        {
+            if reached > limit {
+                return Err(Refusal::over(what, Some(reached), limit).costing(cost));
+            }
+        }
+        Ok(cost)
     }
 }
 
@@ -109,9 +137,8 @@ impl Planner<'_> {
         let mut items = Vec::with_capacity(set.selections.len());
         for selection in &set.selections {
             match selection {
-                // Introspection has limits of its own, and its answer is bounded by the schema.
-                Selection::Field(field) if field.name.as_str().starts_with("__") => {
-                    items.push(Item::Field { shape: Shape::Single, below: Vec::new() });
+                Selection::Field(field) if is_introspection(field.name.as_str()) => {
+                    items.push(Item::Introspection(field.selection_set.as_ref().map(|set| self.items(set)).unwrap_or_default()));
                 }
                 Selection::Field(field) => {
                     let below = field.selection_set.as_ref().map(|set| self.items(set)).unwrap_or_default();
@@ -190,15 +217,20 @@ impl Count<'_> {
                 }
                 sum
             }
+            Item::Introspection(below) => {
+                let below = self.items(below).with_rows(self.plain_list);
+                Sum { introspection: below.saturating_add(1).div_ceil(INTROSPECTED_FOR_ONE), ..Sum::default() }
+            }
             Item::Field { shape, below } => {
                 let below = self.items(below);
+                let introspection = below.introspection;
                 match shape {
-                    Shape::Single => Sum { once: below.with_rows(self.plain_list).saturating_add(1), per_row: 0 },
-                    Shape::List => Sum { once: 1, per_row: below.with_rows(self.plain_list) },
+                    Shape::Single => Sum { once: below.with_rows(self.plain_list).saturating_add(1), per_row: 0, introspection },
+                    Shape::List => Sum { once: 1, per_row: below.with_rows(self.plain_list), introspection },
                     Shape::Paged { rows, connection } => {
                         let rows = rows.iter().map(|rows| self.rows(rows)).max().unwrap_or(u64::MAX);
                         let below = if *connection { below.with_rows(rows) } else { below.with_rows(self.plain_list).saturating_mul(rows) };
-                        Sum { once: below.saturating_add(1), per_row: 0 }
+                        Sum { once: below.saturating_add(1), per_row: 0, introspection }
                     }
                 }
             }

@@ -12,7 +12,7 @@ use async_graphql::parser::types::{self as parser, DocumentOperations, Executabl
 use super::coerce::{Coercer, Variable};
 use super::convert::{self, Parts};
 use super::cost::Plan;
-use super::limits::Limits;
+use super::limits::{Limit, Limits};
 use super::literals::{Literals, NotNull, to_json};
 use super::refusal::{Location, Problem, Refusal};
 use super::{OperationKind, Scalars, shape};
@@ -26,6 +26,8 @@ pub(super) struct Ready {
     pub(super) variables: Vec<Variable>,
     /// The fragments it spreads, directly or not.
     fragments: Vec<Name>,
+    /// Whether it asks for the schema.
+    pub(super) introspects: bool,
 }
 
 /// A document that passed.
@@ -42,10 +44,10 @@ pub(super) struct Document {
 const BYTES_PER_BYTE: usize = 80;
 
 impl Document {
-    /// Reads, validates and plans `text`.
-    pub(super) fn new(text: &str, schema: &Valid<Schema>, scalars: &Scalars, limits: &Limits) -> Result<Self, Refusal> {
+    /// Reads, validates and plans `text`. One operation selects one mutation of `sign_ins` at most.
+    pub(super) fn new(text: &str, schema: &Valid<Schema>, scalars: &Scalars, sign_ins: &[&str], limits: &Limits) -> Result<Self, Refusal> {
         if text.len() > limits.document_bytes {
-            return Err(Refusal::over("Bytes of the document", text.len(), limits.document_bytes));
+            return Err(Refusal::over(Limit::DocumentBytes, Some(count(text.len())), count(limits.document_bytes)));
         }
         let document = read(text, schema, limits)?;
         let mut literals = Literals { schema, scalars, document: &document, problems: Vec::new() };
@@ -62,6 +64,7 @@ impl Document {
                 kind: kind_of(operation.operation_type),
                 variables: declared(operation, &document, &not_null, schema, scalars, &mut problems),
                 fragments: spread.into_iter().map(Name::new).collect(),
+                introspects: false,
             });
         }
         let mut found = literals.problems;
@@ -75,13 +78,12 @@ impl Document {
         let parts = convert::convert(&document).map_err(|number| {
             let mut problem = Problem::new(Code::GraphqlValidationFailed, "A number in the document is beyond all bounds.");
             problem.locations.push(Location { line: number.at.line, column: number.at.column });
-            Refusal { kind: super::refusal::Kind::Request, problems: vec![problem] }
+            Refusal::of(vec![problem])
         })?;
-        for operation in parts.operations.values().filter(|operation| operation.node.ty == parser::OperationType::Mutation) {
-            if let Some(key) = parts.repeated(&operation.node.selection_set.node) {
-                let message = format!("The mutation selects {key} more than once: give each its own alias, or select it once.");
-                return Err(Refusal::one(Code::GraphqlValidationFailed, message));
-            }
+        check_mutations(&parts, sign_ins)?;
+        for ready in &mut operations {
+            let root = parts.operations.get(&ready.name).map(|operation| parts.fields(&operation.node.selection_set.node));
+            ready.introspects = root.is_some_and(|fields| fields.iter().any(|field| is_introspection(field.name.node.as_str())));
         }
         let names: usize = operations.iter().map(|ready| ready.fragments.len()).sum();
         let weight = text.len().saturating_mul(BYTES_PER_BYTE).saturating_add(names.saturating_mul(32)).saturating_add(1_024);
@@ -115,15 +117,42 @@ impl Document {
     }
 }
 
+/// Refuses a mutation that would run a field twice, or more than one of those that sign somebody in or try a secret: each is as
+/// dear as a password's hash, and a request with many of them would be many tries that count as one request.
+fn check_mutations(parts: &Parts, sign_ins: &[&str]) -> Result<(), Refusal> {
+    for operation in parts.operations.values().filter(|operation| operation.node.ty == parser::OperationType::Mutation) {
+        let root = &operation.node.selection_set.node;
+        if let Some(key) = parts.repeated(root) {
+            let message = format!("The mutation selects {key} more than once: give each its own alias, or select it once.");
+            return Err(Refusal::one(Code::GraphqlValidationFailed, message));
+        }
+        let found = parts.fields(root).into_iter().filter(|field| sign_ins.contains(&field.name.node.as_str())).count();
+        if found > 1 {
+            return Err(Refusal::over(Limit::SignIns, Some(count(found)), 1));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a field of the root shows the schema.
+pub(super) fn is_introspection(name: &str) -> bool {
+    matches!(name, "__schema" | "__type")
+}
+
+/// A number of things, as limits have it.
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
 /// Parses within limits, measures, then validates in full.
 fn read(text: &str, schema: &Valid<Schema>, limits: &Limits) -> Result<Valid<ExecutableDocument>, Refusal> {
     let mut parser = apollo_compiler::parser::Parser::new().recursion_limit(limits.recursion).token_limit(limits.tokens);
     let parsed = parser.parse_ast(text, "request");
     if parser.tokens_reached() > limits.tokens {
-        return Err(Refusal::over("Tokens of the document", format_args!("more than {}", limits.tokens), limits.tokens));
+        return Err(Refusal::over(Limit::Tokens, None, count(limits.tokens)));
     }
     if parser.recursion_reached() > limits.recursion {
-        return Err(Refusal::over("Nested brackets", format_args!("more than {}", limits.recursion), limits.recursion));
+        return Err(Refusal::over(Limit::Brackets, None, count(limits.recursion)));
     }
     let ast: ast::Document = parsed.map_err(|failed| Refusal::from_diagnostics(Code::GraphqlParseFailed, &failed.errors, limits.bounds))?;
     shape::check(&ast, limits)?;

@@ -2,6 +2,85 @@
 
 use super::refusal::Bounds;
 
+/// A limit of the front door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::document_bytes`].
+    DocumentBytes,
+    /// [`Limits::tokens`].
+    Tokens,
+    /// [`Limits::recursion`].
+    Brackets,
+    /// [`Limits::operations`].
+    Operations,
+    /// [`Limits::nesting`].
+    Nesting,
+    /// [`Limits::depth`].
+    Depth,
+    /// [`Limits::introspection_depth`].
+    IntrospectionDepth,
+    /// [`Limits::introspection_lists`].
+    IntrospectionLists,
+    /// [`Limits::introspection_cost`].
+    IntrospectionCost,
+    /// [`Limits::root_fields`].
+    RootFields,
+    /// [`Limits::aliases`].
+    Aliases,
+    /// [`Limits::selections`].
+    Selections,
+    /// [`Limits::directives`].
+    Directives,
+    /// [`Limits::complexity`].
+    Cost,
+    /// One, which no setting changes.
+    SignIns,
+}
+
+impl Limit {
+    /// Its own code, as it is sent.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::DocumentBytes => "DOCUMENT_BYTES",
+            Self::Tokens => "TOKENS",
+            Self::Brackets => "BRACKETS",
+            Self::Operations => "OPERATIONS",
+            Self::Nesting => "NESTING",
+            Self::Depth => "DEPTH",
+            Self::IntrospectionDepth => "INTROSPECTION_DEPTH",
+            Self::IntrospectionLists => "INTROSPECTION_LISTS",
+            Self::IntrospectionCost => "INTROSPECTION_COST",
+            Self::RootFields => "ROOT_FIELDS",
+            Self::Aliases => "ALIASES",
+            Self::Selections => "SELECTIONS",
+            Self::Directives => "DIRECTIVES",
+            Self::Cost => "COST",
+            Self::SignIns => "SIGN_INS",
+        }
+    }
+
+    /// What is counted, as a message begins.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::DocumentBytes => "Bytes of the document",
+            Self::Tokens => "Tokens of the document",
+            Self::Brackets => "Nested brackets",
+            Self::Operations => "Operations in the document",
+            Self::Nesting => "Nested selections",
+            Self::Depth => "Depth of the operation",
+            Self::IntrospectionDepth => "Depth of introspection",
+            Self::IntrospectionLists => "Nested lists of introspection",
+            Self::IntrospectionCost => "Cost of introspection",
+            Self::RootFields => "Fields at the root",
+            Self::Aliases => "Aliases",
+            Self::Selections => "Selected fields",
+            Self::Directives => "Directives",
+            Self::Cost => "Cost of the operation",
+            Self::SignIns => "Mutations that sign somebody in or try a secret",
+        }
+    }
+}
+
 /// The limits of one front door. [`Limits::default`] is what the server runs with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -17,6 +96,8 @@ pub struct Limits {
     pub depth: u64,
     /// Introspection fields inside introspection fields. The standard query is 15 deep.
     pub introspection_depth: u64,
+    /// Cost of what an operation introspects, beside [`Limits::complexity`]. The standard query costs about 5,000.
+    pub introspection_cost: u64,
     /// `fields`, `inputFields`, `interfaces` and `possibleTypes` inside each other: each multiplies the answer by the schema's size.
     pub introspection_lists: u64,
     /// Selection sets inside each other, those of fragments included. Below async-graphql's own 32.
@@ -50,6 +131,7 @@ impl Default for Limits {
             operations: 50,
             depth: 15,
             introspection_depth: 20,
+            introspection_cost: 10_000,
             introspection_lists: 2,
             nesting: 30,
             selections: 5_000,

@@ -21,13 +21,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use apollo_compiler::Schema;
+use apollo_compiler::ast::OperationType;
 use apollo_compiler::validation::Valid;
 use moka::sync::Cache;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 pub use cost::Cost;
-pub use limits::Limits;
+pub use limits::{Limit, Limits};
 pub use refusal::{Bounds, Kind, Location, Problem, Refusal, shorten};
 
 use crate::error::Code;
@@ -98,6 +99,8 @@ pub struct Admitted {
     pub operation_name: Option<String>,
     /// The hash of the document's text.
     pub document: [u8; 32],
+    /// Whether it asks for the schema, which is not shown to everybody.
+    pub introspects: bool,
 }
 
 /// Why a front door cannot be built.
@@ -109,6 +112,9 @@ pub enum BuildError {
     /// A check was given for a scalar that the schema does not define.
     #[error("the schema defines no scalar {0}")]
     UnknownScalar(&'static str),
+    /// A mutation was named that the schema does not define.
+    #[error("the schema defines no mutation {0}")]
+    UnknownMutation(&'static str),
 }
 
 /// Lets requests in or refuses them, for one schema.
@@ -116,6 +122,8 @@ pub enum BuildError {
 pub struct FrontDoor {
     schema: Valid<Schema>,
     scalars: Scalars,
+    /// Mutations that sign somebody in or try a secret.
+    sign_ins: &'static [&'static str],
     limits: Limits,
     passed: Cache<[u8; 32], Arc<Document>>,
 }
@@ -128,7 +136,19 @@ impl FrontDoor {
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, BuildError> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql").map_err(|failed| BuildError::Schema(failed.errors.to_string()))?;
         let passed = Cache::builder().max_capacity(limits.cache_bytes).weigher(|_, document: &Arc<Document>| document.weight).build();
-        Ok(Self { schema, scalars: Scalars::new(), limits, passed })
+        Ok(Self { schema, scalars: Scalars::new(), sign_ins: &[], limits, passed })
+    }
+
+    /// Lets one of these mutations into an operation, and no second one, whichever of them.
+    ///
+    /// # Errors
+    /// When the schema defines no such mutation.
+    pub fn with_sign_ins(self, names: &'static [&'static str]) -> Result<Self, BuildError> {
+        let mutations = self.schema.root_operation(OperationType::Mutation);
+        match names.iter().find(|name| mutations.is_none_or(|root| self.schema.type_field(root, name).is_err())) {
+            Some(unknown) => Err(BuildError::UnknownMutation(unknown)),
+            None => Ok(Self { sign_ins: names, ..self }),
+        }
     }
 
     /// Has every value of the scalar `name`, in variables and in documents, checked before anything runs.
@@ -191,10 +211,7 @@ impl FrontDoor {
         if let Some(refusal) = Refusal::from_problems(coercer.problems, self.limits.bounds) {
             return Err(refusal);
         }
-        let cost = document.plan.cost(index, &variables, &self.limits);
-        if cost.requested > cost.limit {
-            return Err(Refusal::over("Cost of the operation", cost.requested, cost.limit));
-        }
+        let cost = document.plan.cost(index, &variables, &self.limits)?;
         let Some(mut executable) = document.executable(ready) else {
             return Err(Refusal::one(Code::Internal, "The operation was lost on its way."));
         };
@@ -205,7 +222,8 @@ impl FrontDoor {
         let mut admitted = async_graphql::Request::new("").variables(async_graphql::Variables::from_json(Json::Object(variables)));
         admitted.set_parsed_query(executable);
         let operation_name = ready.name.as_ref().map(ToString::to_string);
-        Ok(Admitted { request: admitted, kind: ready.kind, cost, operation_name, document: hash })
+        let introspects = ready.introspects;
+        Ok(Admitted { request: admitted, kind: ready.kind, cost, operation_name, document: hash, introspects })
     }
 
     /// The document of `text`, whose hash is `key`, from the cache or read anew. A document that did not pass is not kept.
@@ -213,7 +231,7 @@ impl FrontDoor {
         if let Some(known) = self.passed.get(&key) {
             return Ok(known);
         }
-        let document = Arc::new(Document::new(text, &self.schema, &self.scalars, &self.limits)?);
+        let document = Arc::new(Document::new(text, &self.schema, &self.scalars, self.sign_ins, &self.limits)?);
         self.passed.insert(key, Arc::clone(&document));
         Ok(document)
     }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use apollo_compiler::validation::DiagnosticList;
 
-use crate::error::Code;
+use super::cost::Cost;
+use super::limits::Limit;
+use crate::error::{Code, Exceeded};
 
 /// How many problems of one request are told, and how long each may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,22 +60,38 @@ pub struct Refusal {
     pub kind: Kind,
     /// Never empty.
     pub problems: Vec<Problem>,
+    /// The limit that was passed, if that is why.
+    pub exceeded: Option<Exceeded>,
+    /// What the operation would cost, where it was counted.
+    pub cost: Option<Cost>,
 }
 
 impl Refusal {
     /// A refusal for one reason.
     pub fn one(code: Code, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Request, problems: vec![Problem::new(code, message)] }
+        Self::of(vec![Problem::new(code, message)])
     }
 
-    /// A limit that was passed.
-    pub(super) fn over(what: &str, reached: impl fmt::Display, limit: impl fmt::Display) -> Self {
-        Self::one(Code::CostExceeded, format!("{what}: {reached}, and the limit is {limit}."))
+    /// A refusal for these reasons, of which there is at least one.
+    pub(super) const fn of(problems: Vec<Problem>) -> Self {
+        Self { kind: Kind::Request, problems, exceeded: None, cost: None }
+    }
+
+    /// A limit that was passed; `None` where nobody counted how far.
+    pub(super) fn over(what: Limit, reached: Option<u64>, limit: u64) -> Self {
+        let count = reached.map_or_else(|| format!("more than {limit}"), |reached| reached.to_string());
+        let refusal = Self::one(Code::CostExceeded, format!("{}: {count}, and the limit is {limit}.", what.words()));
+        Self { exceeded: Some(Exceeded { code: what.code(), reached, limit }), ..refusal }
+    }
+
+    /// The same of an operation that costs that.
+    pub(super) fn costing(self, cost: Cost) -> Self {
+        Self { cost: Some(cost), ..self }
     }
 
     /// An operation that this method may not carry.
     pub(super) fn method(message: &str) -> Self {
-        Self { kind: Kind::Method, problems: vec![Problem::new(Code::BadUserInput, message)] }
+        Self { kind: Kind::Method, ..Self::one(Code::BadUserInput, message) }
     }
 
     /// What the compiler found, as problems of `code`.
@@ -93,7 +111,7 @@ impl Refusal {
         if problems.is_empty() {
             return Self::one(code, "The document could not be read.");
         }
-        Self { kind: Kind::Request, problems }
+        Self::of(problems)
     }
 
     /// Several problems, of which the first few are kept; `None` when there are none.
@@ -105,7 +123,7 @@ impl Refusal {
         for problem in &mut problems {
             problem.message = shorten(&problem.message, bounds.message_chars);
         }
-        Some(Self { kind: Kind::Request, problems })
+        Some(Self::of(problems))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use apollo_compiler::ast::{Definition, DirectiveList, Document, FragmentDefinition, Selection};
 
-use super::limits::Limits;
+use super::limits::{Limit, Limits};
 use super::refusal::Refusal;
 use crate::error::Code;
 
@@ -68,35 +68,35 @@ pub(super) fn check(document: &Document, limits: &Limits) -> Result<(), Refusal>
         }
     }
     let count = u64::try_from(operations.len()).unwrap_or(u64::MAX);
-    within("Operations in the document", count, limits.operations)?;
+    within(Limit::Operations, count, limits.operations)?;
     for operation in operations {
         measurer.count_directives(&operation.directives);
         for variable in &operation.variables {
             measurer.count_directives(&variable.directives);
         }
         let measure = measurer.measure(&operation.selection_set, false, 1);
-        within("Nested selections", measure.nesting, limits.nesting)?;
-        within("Depth of the operation", measure.depth, limits.depth)?;
-        within("Depth of introspection", measure.introspection_depth, limits.introspection_depth)?;
-        within("Nested lists of introspection", measure.introspection_lists, limits.introspection_lists)?;
-        within("Fields at the root", measure.root_fields, limits.root_fields)?;
-        within("Aliases", measure.aliases, limits.aliases)?;
-        within("Selected fields", measure.selections, limits.selections)?;
+        within(Limit::Nesting, measure.nesting, limits.nesting)?;
+        within(Limit::Depth, measure.depth, limits.depth)?;
+        within(Limit::IntrospectionDepth, measure.introspection_depth, limits.introspection_depth)?;
+        within(Limit::IntrospectionLists, measure.introspection_lists, limits.introspection_lists)?;
+        within(Limit::RootFields, measure.root_fields, limits.root_fields)?;
+        within(Limit::Aliases, measure.aliases, limits.aliases)?;
+        within(Limit::Selections, measure.selections, limits.selections)?;
     }
     // Fragments that nothing spreads are invalid, but their directives are validated first.
     let names: Vec<&str> = measurer.fragments.keys().copied().collect();
     for name in names {
         let measure = measurer.fragment(name, 1);
-        within("Nested selections", measure.nesting, limits.nesting)?;
+        within(Limit::Nesting, measure.nesting, limits.nesting)?;
     }
     if measurer.empty {
         return Err(Refusal::one(Code::GraphqlParseFailed, "A selection set is not empty."));
     }
-    within("Directives", measurer.directives, limits.directives)
+    within(Limit::Directives, measurer.directives, limits.directives)
 }
 
-fn within(what: &str, reached: u64, limit: u64) -> Result<(), Refusal> {
-    if reached > limit { Err(Refusal::over(what, reached, limit)) } else { Ok(()) }
+fn within(what: Limit, reached: u64, limit: u64) -> Result<(), Refusal> {
+    if reached > limit { Err(Refusal::over(what, Some(reached), limit)) } else { Ok(()) }
 }
 
 impl<'a> Measurer<'a> {

@@ -65,6 +65,9 @@ pub struct Mutation(
 /// The staff schema.
 pub type Schema = schema::Schema<Query, Mutation>;
 
+/// Mutations that sign somebody in: one operation has one of them at most.
+pub const SIGN_INS: &[&str] = &["staffRefreshSession", "staffSignIn"];
+
 /// Builds the schema.
 pub fn schema() -> Schema {
     schema::build()
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_front_door_reads_every_scalar_of_staff() {
-        let door = front_door(&schema(), Limits::default()).unwrap();
+        let door = front_door(&schema(), SIGN_INS, Limits::default()).unwrap();
         assert_eq!(door.unchecked_scalars(), Vec::<&str>::new());
     }
 
@@ -103,5 +106,22 @@ mod tests {
         // A message of a ticket says whether staff wrote it.
         let business = sdl(&crate::graphql::business::schema()).replace("fromStaff", "");
         assert!(!business.contains("Staff") && !business.contains("staff("), "the business schema tells of staff");
+    }
+
+    #[test]
+    fn every_mutation_that_takes_a_secret_is_one_of_those_of_which_an_operation_has_one() {
+        let schema = apollo_compiler::Schema::parse_and_validate(include_str!("../../../schema.staff.graphql"), "schema").unwrap();
+        let Some(apollo_compiler::schema::ExtendedType::Object(mutation)) = schema.types.get("Mutation") else { panic!() };
+        let is_secret = |name: &str| name.to_lowercase().ends_with("password") || ["otp", "token", "refreshToken"].contains(&name);
+        let mut found = 0;
+        for (name, field) in &mutation.fields {
+            let input = field.arguments.first().and_then(|input| schema.types.get(input.ty.inner_named_type()));
+            let Some(apollo_compiler::schema::ExtendedType::InputObject(input)) = input else { continue };
+            if input.fields.keys().any(|field| is_secret(field.as_str())) {
+                assert!(SIGN_INS.contains(&name.as_str()), "{name}");
+                found += 1;
+            }
+        }
+        assert!(found >= 2 && SIGN_INS.is_sorted(), "{found}");
     }
 }

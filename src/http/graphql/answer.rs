@@ -1,6 +1,6 @@
 //! Answers: what a client is told of an error, and with which status. Causes go to the log, never out.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,8 +9,10 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::media::Media;
-use crate::error::{Code, Error};
-use crate::graphql::front_door::{Bounds, Kind, Refusal, shorten};
+use super::{Statuses, Unreadable};
+use crate::error::{Code, Error, Exceeded, whole_seconds};
+use crate::graphql::front_door::{Bounds, Cost, Kind, Refusal, shorten};
+use crate::http::rates;
 use crate::telemetry::Metrics;
 
 /// What every answer needs to know of its request.
@@ -23,6 +25,10 @@ pub(in crate::http) struct Asked<'a> {
     pub(in crate::http) api: &'static str,
     /// Where it is told that a request was not let in.
     pub(in crate::http) metrics: &'a Metrics,
+    /// How statuses are chosen.
+    pub(in crate::http) statuses: Statuses,
+    /// What the operation costs, once it was let in.
+    pub(in crate::http) cost: Option<Cost>,
 }
 
 #[derive(Serialize)]
@@ -31,8 +37,29 @@ struct Body<'a> {
     errors: Vec<WireError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a async_graphql::Value>,
+    #[serde(skip_serializing_if = "Extensions::is_empty")]
+    extensions: Extensions<'a>,
+}
+
+/// What is told beside the data.
+#[derive(Serialize, Default)]
+struct Extensions<'a> {
+    /// What the operation costs, and may cost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    extensions: Option<&'a std::collections::BTreeMap<String, async_graphql::Value>>,
+    cost: Option<Cost>,
+    /// What its caller may still spend, where they were refused for it.
+    #[serde(rename = "rateLimit", skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<async_graphql::Value>,
+    /// What the executor tells.
+    #[serde(flatten)]
+    executed: Option<&'a BTreeMap<String, async_graphql::Value>>,
+}
+
+impl Extensions<'_> {
+    /// Whether there is nothing to tell.
+    fn is_empty(&self) -> bool {
+        self.cost.is_none() && self.rate_limit.is_none() && self.executed.is_none_or(BTreeMap::is_empty)
+    }
 }
 
 /// The body of a path that stands for a document.
@@ -64,23 +91,70 @@ struct Place {
 #[serde(rename_all = "camelCase")]
 struct WireExtensions {
     code: &'static str,
+    /// The limit that was passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Exceeded>,
     request_id: String,
 }
 
 impl Asked<'_> {
+    /// The same of an operation that was let in, and costs that.
+    pub(in crate::http) const fn costing(self, cost: Cost) -> Self {
+        Self { cost: Some(cost), ..self }
+    }
+
     fn error(&self, code: Code, message: &str) -> WireError {
         WireError {
             message: shorten(message, self.bounds.message_chars),
             locations: Vec::new(),
             path: Vec::new(),
-            extensions: WireExtensions { code: code.as_str(), request_id: self.request_id.to_owned() },
+            extensions: WireExtensions { code: code.as_str(), limit: None, request_id: self.request_id.to_owned() },
+        }
+    }
+
+    /// A fault as the client may see it.
+    fn fault(&self, fault: &Error) -> WireError {
+        over(self.error(fault.code(), &fault.public_message()), fault.exceeded())
+    }
+
+    /// A request that could not be read.
+    pub(in crate::http) fn unreadable(&self, failed: &Unreadable) -> Response {
+        self.metrics.refused(self.api, Code::BadUserInput);
+        let error = over(self.error(Code::BadUserInput, &failed.told()), failed.exceeded());
+        // Only the draft has another status for JSON that is no request of GraphQL, and only in its own media type.
+        let status = match failed.status {
+            StatusCode::UNPROCESSABLE_ENTITY if !self.is_by_draft() => StatusCode::BAD_REQUEST,
+            status => status,
+        };
+        self.write(status, &self.errors_alone(vec![error]))
+    }
+
+    /// Whether this is answered with the statuses of the draft.
+    fn is_by_draft(&self) -> bool {
+        self.statuses == Statuses::Draft2026 && self.media == Media::Response
+    }
+
+    /// The body of what was not executed.
+    fn errors_alone(&self, errors: Vec<WireError>) -> Body<'static> {
+        // A path that stands for a document knows nothing of GraphQL.
+        let cost = self.cost.filter(|_| self.media != Media::Plain);
+        Body { errors, data: None, extensions: Extensions { cost, ..Extensions::default() } }
+    }
+
+    /// The status of a request error: see the table in the head of [`super`].
+    fn request_status(&self, code: Code) -> StatusCode {
+        match code {
+            Code::GraphqlValidationFailed | Code::BadUserInput | Code::CostExceeded if self.is_by_draft() => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            code => request_status(code, self.media),
         }
     }
 
     /// A request that is no GraphQL over HTTP: `status` says how, in either media type.
     pub(in crate::http) fn malformed(&self, status: StatusCode, message: &str) -> Response {
         self.metrics.refused(self.api, Code::BadUserInput);
-        self.write(status, &Body { errors: vec![self.error(Code::BadUserInput, message)], data: None, extensions: None })
+        self.write(status, &self.errors_alone(vec![self.error(Code::BadUserInput, message)]))
     }
 
     /// Another method is needed: one of `allow`.
@@ -101,14 +175,15 @@ impl Asked<'_> {
             return self.wrong_method("POST", &refusal.to_string());
         }
         self.metrics.refused(self.api, code);
-        self.write(request_status(code, self.media), &Body { errors: self.problems(refusal), data: None, extensions: None })
+        let asked = Self { cost: refusal.cost, ..*self };
+        self.write(self.request_status(code), &asked.errors_alone(self.problems(refusal)))
     }
 
     /// What is told of a refusal.
     fn problems(&self, refusal: &Refusal) -> Vec<WireError> {
         let told = refusal.problems.iter().map(|problem| WireError {
             locations: problem.locations.iter().map(|place| Place { line: place.line, column: place.column }).collect(),
-            ..self.error(problem.code, &problem.message)
+            ..over(self.error(problem.code, &problem.message), refusal.exceeded)
         });
         told.collect()
     }
@@ -124,7 +199,7 @@ impl Asked<'_> {
     /// A fault as the errors that a live operation ends with.
     pub(in crate::http) fn errors_of_fault(&self, fault: &Error) -> String {
         self.log(fault, &[]);
-        self.json(&[self.error(fault.code(), &fault.public_message())])
+        self.json(&[self.fault(fault)])
     }
 
     /// The errors that execution answered, masked: those that a live operation ends with.
@@ -154,17 +229,20 @@ impl Asked<'_> {
     /// A request that the executor stopped as a whole.
     pub(in crate::http) fn stopped(&self, fault: &Error) -> Response {
         self.log(fault, &[]);
-        let error = self.error(fault.code(), &fault.public_message());
-        let mut response =
-            self.write(request_status(fault.code(), self.media), &Body { errors: vec![error], data: None, extensions: None });
-        match fault {
-            Error::Unauthenticated => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Error::RateLimited { retry_after } => {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(*retry_after)));
-            }
-            _ => {}
+        let mut body = self.errors_alone(vec![self.fault(fault)]);
+        if let Error::RateLimited { allowance: Some(allowance), .. } = fault
+            && self.media != Media::Plain
+        {
+            body.extensions.rate_limit = Some(rates::shown(allowance));
+        }
+        let mut response = self.write(self.request_status(fault.code()), &body);
+        let headers = response.headers_mut();
+        if fault.code() == Code::Unauthenticated {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Error::RateLimited { retry_after, allowance } = fault {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(*retry_after)));
+            headers.extend(allowance.iter().flat_map(rates::fields));
         }
         response
     }
@@ -172,11 +250,14 @@ impl Asked<'_> {
     /// What execution answered, its errors masked.
     pub(in crate::http) fn executed(&self, response: &async_graphql::Response) -> Response {
         let (began, body) = self.body(response);
-        if self.media == Media::Plain {
-            return self.data_alone(response, body.errors);
-        }
-        let status = if began { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-        let mut answer = self.write(status, &body);
+        let status = if !began {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else if self.is_by_draft() && !body.errors.is_empty() {
+            partial_success()
+        } else {
+            StatusCode::OK
+        };
+        let mut answer = if self.media == Media::Plain { self.data_alone(response, body.errors) } else { self.write(status, &body) };
         for (name, value) in &response.http_headers {
             answer.headers_mut().append(name, value.clone());
         }
@@ -202,7 +283,7 @@ impl Asked<'_> {
     /// Why nothing was answered.
     fn nothing_but(&self, errors: Vec<WireError>) -> Response {
         let code = errors.first().and_then(|error| code_named(error.extensions.code)).unwrap_or(Code::Internal);
-        let mut response = self.write(request_status(code, self.media), &Body { errors, data: None, extensions: None });
+        let mut response = self.write(request_status(code, self.media), &self.errors_alone(errors));
         if code == Code::Unauthenticated {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -214,26 +295,26 @@ impl Asked<'_> {
         // Errors without a path and without data did not come from a field: execution never began.
         let began = response.data != async_graphql::Value::Null || response.errors.iter().any(|error| !error.path.is_empty());
         let errors: Vec<_> = response.errors.iter().take(self.bounds.errors).map(|error| self.masked(error)).collect();
-        let extensions = (!response.extensions.is_empty()).then_some(&response.extensions);
+        let extensions = Extensions { cost: self.cost, executed: Some(&response.extensions), ..Extensions::default() };
         (began, Body { errors, data: began.then_some(&response.data), extensions })
     }
 
     /// A field's error as the client may see it: what carries one of our errors or a code of the closed list; anything
     /// else is a fault of ours.
     fn masked(&self, error: &async_graphql::ServerError) -> WireError {
-        let (code, message) = if let Some(fault) = error.source::<Error>() {
+        let told = if let Some(fault) = error.source::<Error>() {
             self.log(fault, &error.path);
-            (fault.code(), fault.public_message().into_owned())
+            self.fault(fault)
         } else if let Some(code) = code_of(error) {
-            (code, error.message.clone())
+            self.error(code, &error.message)
         } else {
             tracing::error!(request_id = self.request_id, path = ?error.path, cause = %error.message, "a field failed without a code");
-            (Code::Internal, internal_message())
+            self.error(Code::Internal, &internal_message())
         };
         WireError {
             locations: error.locations.iter().map(|place| Place { line: place.line, column: place.column }).collect(),
             path: error.path.clone(),
-            ..self.error(code, &message)
+            ..told
         }
     }
 
@@ -263,7 +344,17 @@ impl Asked<'_> {
     }
 }
 
-/// The status of a request error: see the table in the head of [`super`].
+/// The error with the limit that was passed.
+fn over(error: WireError, limit: Option<Exceeded>) -> WireError {
+    WireError { extensions: WireExtensions { limit, ..error.extensions }, ..error }
+}
+
+/// The draft's status for data with errors beside it. Who does not know it takes it for 200.
+fn partial_success() -> StatusCode {
+    StatusCode::from_u16(294).unwrap_or(StatusCode::OK)
+}
+
+/// The status of a request error by its code.
 const fn request_status(code: Code, media: Media) -> StatusCode {
     match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -317,13 +408,10 @@ pub(super) fn internal_message() -> String {
     Error::Corrupt("an error without a code".into()).public_message().into_owned()
 }
 
-/// Rounded up, and never none, so that a client that waits so long is not refused again for a fraction.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

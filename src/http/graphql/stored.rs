@@ -166,7 +166,7 @@ impl<E: Executor> Shared<E> {
         }
         let (request, key) = match self.read_stored(stored, clock, &parts, body).await {
             Ok(read) => read,
-            Err(failed) => return asked.malformed(failed.status, failed.message),
+            Err(failed) => return asked.unreadable(&failed),
         };
         let method = if is_read { Method::Get } else { Method::Post };
         let mut answer = match self.door.admit(request, method) {

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde_json::Value as Json;
 
-use super::{Payload, Unreadable, caused_by, unreadable};
+use super::{Payload, Unreadable, caused_by, too_large, unreadable};
 use crate::graphql::front_door::GraphqlRequest;
 use crate::graphql::uploads::Uploads;
 use crate::http::server::BodyTimedOut;
@@ -36,7 +36,6 @@ const NOT_A_MAP: Unreadable = unreadable(
     "`map` is a JSON object: for each file a list of the places of a null in `operations`, like [\"variables.input.documents.0.file\"].",
 );
 const TOO_MANY: Unreadable = unreadable(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 5 files.");
-const TOO_LARGE: Unreadable = unreadable(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than the server takes.");
 
 /// The most bytes of a body, whose part `operations` has `operations` at most.
 pub(super) const fn body_limit(operations: usize) -> usize {
@@ -127,7 +126,7 @@ fn put(variables: &mut Json, key: &str, places: &[String]) -> Option<()> {
 async fn text_part(parts: &mut Multipart<'static>, name: &str, limit: usize) -> Result<Bytes, Unreadable> {
     let field = parts.next_field().await.map_err(|error| failed(&error))?;
     let field = field.filter(|field| field.name() == Some(name)).ok_or(NOT_A_FORM)?;
-    within(field, limit).await?.ok_or(TOO_LARGE)
+    within(field, limit).await?.ok_or_else(|| too_large(limit))
 }
 
 /// The bytes of a part; `None` where it has more than `limit`: they are read to the end of it, and not kept.
@@ -145,7 +144,9 @@ async fn within(mut field: Field<'static>, limit: usize) -> Result<Option<Bytes>
 /// Why a form could not be read to its end.
 fn failed(error: &multer::Error) -> Unreadable {
     match error {
-        multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => TOO_LARGE,
+        multer::Error::StreamSizeExceeded { limit } | multer::Error::FieldSizeExceeded { limit, .. } => {
+            too_large(usize::try_from(*limit).unwrap_or(usize::MAX))
+        }
         error if caused_by::<BodyTimedOut>(error) => unreadable(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive."),
         _ => NOT_A_FORM,
     }

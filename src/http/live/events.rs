@@ -40,7 +40,7 @@ async fn answer(live: Arc<Live>, request: Request) -> Response {
     let asked = live.asked(&id);
     let request = match read_body(&parts.headers, body, live.max_bytes).await {
         Ok(request) => request,
-        Err(failed) => return asked.malformed(failed.status, failed.message),
+        Err(failed) => return asked.unreadable(&failed),
     };
     let caller = match live.executor.find(&parts.headers).await {
         Ok(caller) => caller,

@@ -33,6 +33,7 @@ use super::graphql::media::Media;
 use super::graphql::{Executor as _, begun};
 use super::request_id::RequestId;
 use super::server::ConnectionSlot;
+use crate::config::Statuses;
 use crate::error::Code;
 use crate::graphql::front_door::{Admitted, FrontDoor};
 use crate::services::access::Caller;
@@ -140,6 +141,8 @@ pub(super) struct Live {
     pub(super) max_bytes: usize,
     /// How long a query or mutation may take.
     pub(super) time_limit: Duration,
+    /// How statuses are chosen.
+    pub(super) statuses: Statuses,
     /// The connections of this process.
     pub(super) connections: Arc<Connections>,
     /// Origins whose pages may open a socket, beside our own.
@@ -149,8 +152,9 @@ pub(super) struct Live {
 impl Live {
     /// How answers to a request are written.
     fn asked<'r>(&'r self, id: &'r RequestId) -> Asked<'r> {
-        let metrics = self.executor.ports.telemetry.metrics();
-        Asked { media: Media::Json, request_id: id.as_str(), bounds: self.door.limits().bounds, api: BusinessExecutor::API, metrics }
+        let (bounds, metrics) = (self.door.limits().bounds, self.executor.ports.telemetry.metrics());
+        let (api, statuses) = (BusinessExecutor::API, self.statuses);
+        Asked { media: Media::Json, request_id: id.as_str(), bounds, api, metrics, statuses, cost: None }
     }
 
     /// Begins an operation that was let in.

@@ -1,6 +1,6 @@
 //! One operation of a live connection, from its admission to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Response, Variables};
@@ -8,10 +8,10 @@ use http::request::Parts;
 use tokio::sync::mpsc;
 
 use super::Live;
-use crate::error::{Code, Error};
+use crate::error::{Allowance, Code, Error};
 use crate::graphql::business::live::{Occasion, Watch};
-use crate::graphql::front_door::{Admitted, OperationKind};
-use crate::http::business::beyond_a_service_key;
+use crate::graphql::front_door::{Admitted, Cost, OperationKind};
+use crate::http::business::{beyond_a_service_key, told};
 use crate::http::graphql::Executor as _;
 use crate::http::graphql::answer::{Asked, first_code};
 use crate::http::graphql::begun;
@@ -80,6 +80,7 @@ pub(super) async fn run<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, a
 
 /// A query or mutation, as by POST.
 async fn once<T>(live: &Live, parts: &Parts, asked: Asked<'_>, admitted: Admitted, voice: &Voice<T>) -> Result<(), End> {
+    let asked = asked.costing(admitted.cost);
     let operation = live.begin(parts, asked, &admitted);
     match tokio::time::timeout(live.time_limit, operation.run(live.executor.execute(parts, admitted))).await {
         Ok(Ok(response)) => {
@@ -87,14 +88,8 @@ async fn once<T>(live: &Live, parts: &Parts, asked: Asked<'_>, admitted: Admitte
             voice.say(live, Said::Next(asked.result(&response))).await?;
             voice.say(live, Said::Complete).await
         }
-        Ok(Err(fault)) => {
-            operation.end(Some(fault.code()));
-            refuse(live, asked, &fault, voice).await
-        }
-        Err(_elapsed) => {
-            operation.end(Some(Code::Timeout));
-            refuse(live, asked, &Error::Timeout, voice).await
-        }
+        Ok(Err(fault)) => end(live, asked, operation, &fault, voice).await,
+        Err(_elapsed) => end(live, asked, operation, &Error::Timeout { limit: live.time_limit }, voice).await,
     }
 }
 
@@ -123,6 +118,8 @@ struct Listening<'o> {
     variables: Variables,
     /// How it is told when it is run for a change.
     told: Begun,
+    /// What it costs, and what its caller may still spend: told with its first answer.
+    terms: Mutex<Option<(Cost, Option<Allowance>)>>,
 }
 
 /// Listens until the caller may no more.
@@ -145,13 +142,19 @@ async fn listen<T: Send>(live: &Live, parts: &Parts, asked: Asked<'_>, mut admit
         Ok(scope) => scope,
         Err(fault) => return end(live, asked, operation, &fault, voice).await,
     };
+    let allowance = match live.executor.rates.spend(caller, live.executor.address(parts), admitted.cost.requested) {
+        Ok(allowance) => allowance,
+        Err(fault) => return end(live, asked, operation, &fault, voice).await,
+    };
     // A change is an operation of its own: what caused it was another request.
     let told = Begun { kind: UPDATE, ..begun(asked.api, asked.request_id, &admitted, None) };
     let variables = std::mem::take(&mut admitted.request.variables);
     let Ok(document) = admitted.request.parsed_query().cloned() else {
         return end(live, asked, operation, &Error::Corrupt("an admitted request has no document".into()), voice).await;
     };
-    let this = Listening { live, parts, asked, caller, document, variables, told };
+    // Spent once, when it begins: what it hears of is not of its own asking.
+    let terms = Mutex::new(Some((admitted.cost, allowance)));
+    let this = Listening { live, parts, asked, caller, document, variables, told, terms };
     let outside = &live.executor.ports;
     // Before anything is asked, so that nothing is missed between.
     let hearing = outside.store.live().watch(scope.business(), outside.ids.next_uuid());
@@ -206,7 +209,12 @@ impl Listening<'_> {
         if is_missed && !response.errors.is_empty() {
             return Ok(true);
         }
-        voice.say(self.live, Said::Next(self.asked.result(&response))).await?;
+        let terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (asked, response) = match terms {
+            Some((cost, allowance)) => (self.asked.costing(cost), told(response, allowance)),
+            None => (self.asked, response),
+        };
+        voice.say(self.live, Said::Next(asked.result(&response))).await?;
         self.asked.metrics.told();
         if is(&response, Code::Forbidden) {
             // Their part in the business has changed.
@@ -224,8 +232,9 @@ impl Listening<'_> {
         request.set_parsed_query(self.document.clone());
         let answer = operation.run(self.live.executor.listen(self.caller, request, Arc::clone(occasion)));
         let response = tokio::time::timeout(self.live.time_limit, answer).await.unwrap_or_else(|_elapsed| {
-            let mut error = async_graphql::ServerError::new(Error::Timeout.to_string(), None);
-            error.source = Some(Arc::new(Error::Timeout));
+            let fault = Error::Timeout { limit: self.live.time_limit };
+            let mut error = async_graphql::ServerError::new(fault.to_string(), None);
+            error.source = Some(Arc::new(fault));
             Some(Response::from_errors(vec![error]))
         });
         operation.end(response.as_ref().and_then(first_code));

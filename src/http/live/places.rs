@@ -56,7 +56,7 @@ impl Places {
         let address = address.map(network_of);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.most {
-            return Err(Error::RateLimited { retry_after: AGAIN });
+            return Err(Error::come_again(AGAIN));
         }
         if let Some(address) = address {
             one_more(&mut taken.addresses, address, self.per_address)?;
@@ -108,7 +108,7 @@ impl Drop for Place {
 fn one_more<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K, most: usize) -> Result<(), Error> {
     let count = counts.entry(key).or_default();
     if most > 0 && *count >= most {
-        return Err(Error::RateLimited { retry_after: AGAIN });
+        return Err(Error::come_again(AGAIN));
     }
     *count = count.saturating_add(1);
     Ok(())

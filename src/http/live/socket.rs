@@ -210,7 +210,7 @@ impl Connection {
         }
         let asked = self.live.asked(&self.request_id);
         if self.running.len() >= self.live.connections.settings.operations {
-            let fault = Error::RateLimited { retry_after: Duration::from_secs(1) };
+            let fault = Error::come_again(Duration::from_secs(1));
             return self.say(&id, "error", Some(&asked.errors_of_fault(&fault))).await;
         }
         let admitted = match self.live.door.admit(request, Method::Socket) {
