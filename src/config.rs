@@ -105,6 +105,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// What a request may take.
     pub limits: Limits,
+    /// The documents that the operator trusts.
+    pub trusted: TrustedSettings,
     /// How often one may ask.
     pub rates: RateSettings,
     /// How many live connections there may be.
@@ -338,6 +340,15 @@ pub struct LiveLimits {
     pub operations: u32,
 }
 
+/// The documents that the operator trusts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedSettings {
+    /// The manifests that have them.
+    pub manifests: Vec<PathBuf>,
+    /// Whether the business API runs no others.
+    pub alone: bool,
+}
+
 /// What a request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -347,6 +358,10 @@ pub struct Limits {
     pub query_depth: u32,
     /// What a query costs at most.
     pub query_cost: u32,
+    /// What the cache of parsed documents may hold, in bytes.
+    pub document_cache_bytes: u32,
+    /// What is kept of documents for clients that ask for it by their hash, in bytes; 0 for nothing.
+    pub persisted_query_bytes: u32,
     /// How long a request takes at most, in seconds.
     pub request_seconds: u32,
     /// How many connections are open at once.

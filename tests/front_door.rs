@@ -5,6 +5,8 @@
 mod hostile;
 #[path = "front_door/http.rs"]
 mod http_answers;
+#[path = "front_door/named.rs"]
+mod named;
 #[path = "front_door/requests.rs"]
 mod requests;
 #[path = "front_door/server.rs"]
