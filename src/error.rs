@@ -244,3 +244,31 @@ impl From<UserError> for Failure {
 
 /// What a service answers.
 pub type Outcome<T> = Result<T, Failure>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn no_fault_of_ours_says_its_cause() {
+        let cause = || -> Cause { "secret".into() };
+        for fault in [
+            Error::Contention(cause()),
+            Error::UniqueViolation(cause()),
+            Error::Store(cause()),
+            Error::Adapter(cause()),
+            Error::Corrupt("secret".into()),
+            Error::LockTimeout(cause()),
+            Error::Shared(Arc::new(Error::Store(cause()))),
+            Error::Shared(Arc::new(Error::Corrupt("secret".into()))),
+            Error::Task(cause()),
+            Error::Io(std::io::Error::other("secret")),
+        ] {
+            let told = fault.public_message().into_owned();
+            assert!(!told.contains("secret") && !told.is_empty(), "{fault:?}: {told}");
+            assert!(format!("{fault:?}").contains("secret"), "the log has it: {fault:?}");
+        }
+    }
+}
