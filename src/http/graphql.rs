@@ -364,6 +364,8 @@ fn from_query(uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
             return Err(NOT_A_REQUEST);
         }
     }
+    // By GET an empty name is none.
+    payload.operation_name = payload.operation_name.filter(|name| !name.is_empty());
     payload.into_request()
 }
 

@@ -132,6 +132,8 @@ async fn get_asks_queries_alone() {
     let query = "query q($n: [Int!]!) { numbers(numbers: $n) }";
     let answer = get(RESPONSE, &[("query", query), ("variables", r#"{"n":[1]}"#), ("operationName", "q"), ("extensions", "{}")]).await;
     assert_eq!(answer.json(), json!({ "data": { "numbers": [1] } }));
+    let unnamed = get(RESPONSE, &[("query", "query q { node { id } }"), ("operationName", "")]).await;
+    assert_eq!(unnamed.json(), json!({ "data": { "node": { "id": "0" } } }));
     for pairs in [
         &[][..],
         &[("query", "{ node { id } }"), ("query", "{ node { id } }")],
