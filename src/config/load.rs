@@ -83,6 +83,7 @@ impl Settings {
     }
 
     fn with_defaults(given: Given, keys: KeySettings, smtp: Option<SmtpSettings>, files: FileSettings) -> Self {
+        let limits = limits_of(&given);
         let listen = given.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let data_dir = given.data_dir.unwrap_or_else(|| PathBuf::from("./data"));
         let url = given.database_url.unwrap_or_else(|| SecretString::from(sqlite_url(&data_dir.join("evolve.db"))));
@@ -139,21 +140,26 @@ impl Settings {
                 per_address: given.live_per_address.unwrap_or(128),
                 operations: given.live_operations.unwrap_or(20),
             },
-            limits: Limits {
-                body_bytes: given.body_bytes.unwrap_or(1 << 20),
-                query_depth: given.query_depth.unwrap_or(15),
-                query_cost: given.query_cost.unwrap_or(20_000),
-                document_cache_bytes: given.document_cache_bytes.unwrap_or(32 << 20),
-                persisted_query_bytes: given.persisted_query_bytes.unwrap_or(4 << 20),
-                request_seconds: given.request_seconds.unwrap_or(10),
-                connections: given.connections.unwrap_or(1_024),
-            },
+            limits,
             trusted: TrustedSettings::default(),
             webhooks_to_loopback: given.webhooks_to_loopback.unwrap_or(false),
             sandbox_hold: given.sandbox_hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             cors_origins: given.cors_origins.unwrap_or_default().0,
             trusted_proxies: given.trusted_proxies.map_or_else(|| THIS_MACHINE.map(str::to_owned).to_vec(), |proxies| proxies.0),
         }
+    }
+}
+
+/// What a request may take.
+fn limits_of(given: &Given) -> Limits {
+    Limits {
+        body_bytes: given.body_bytes.unwrap_or(1 << 20),
+        query_depth: given.query_depth.unwrap_or(15),
+        query_cost: given.query_cost.unwrap_or(20_000),
+        document_cache_bytes: given.document_cache_bytes.unwrap_or(32 << 20),
+        persisted_query_bytes: given.persisted_query_bytes.unwrap_or(4 << 20),
+        request_seconds: given.request_seconds.unwrap_or(10),
+        connections: given.connections.unwrap_or(1_024),
     }
 }
 

@@ -46,7 +46,9 @@ async fn post(client: &Client, body: Value) -> Value {
 }
 
 async fn get(client: &Client, pairs: &[(&str, &str)]) -> Value {
-    let request = reqwest::Client::new().get(format!("{}/graphql", client.server())).query(pairs);
+    let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let query: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+    let request = reqwest::Client::new().get(format!("{}/graphql?{}", client.server(), query.join("&")));
     request.bearer_auth(client.token.as_deref().unwrap()).send().await.unwrap().json().await.unwrap()
 }
 
