@@ -46,8 +46,9 @@ fn refused(answer: &(StatusCode, Json)) -> (u16, &str, &str) {
     (answer.0.as_u16(), error["extensions"]["code"].as_str().unwrap(), error["message"].as_str().unwrap())
 }
 
-fn ran() -> (StatusCode, Json) {
-    (StatusCode::OK, json!({ "data": { "node": { "id": "0" } } }))
+/// Whether it ran, and answered what the document asks.
+fn ran(answer: &(StatusCode, Json)) -> bool {
+    answer.0 == StatusCode::OK && answer.1.get("errors").is_none() && answer.1["data"] == json!({ "node": { "id": "0" } })
 }
 
 /// A request that names a document and sends none.
@@ -95,15 +96,15 @@ async fn a_document_is_asked_by_its_hash_alone_once_it_came_with_it() {
     assert_eq!(refused(&post(&router, json!({ "extensions": hash })).await), unknown);
     assert_eq!(refused(&get(&router, &[("extensions", &hash.to_string())]).await), unknown);
     // The same text without its hash is not kept.
-    assert_eq!(post(&router, json!({ "query": QUERY })).await, ran());
+    assert!(ran(&post(&router, json!({ "query": QUERY })).await));
     assert_eq!(refused(&post(&router, json!({ "extensions": hash })).await), unknown);
 
-    assert_eq!(post(&router, json!({ "query": QUERY, "extensions": hash })).await, ran());
-    assert_eq!(post(&router, json!({ "extensions": hash })).await, ran());
-    assert_eq!(post(&router, json!({ "query": "", "extensions": hash })).await, ran());
-    assert_eq!(get(&router, &[("extensions", &hash.to_string())]).await, ran());
-    assert_eq!(get(&router, &[("operationName", "Node"), ("extensions", &hash.to_string())]).await, ran());
-    assert_eq!(post(&router, json!({ "documentId": format!("sha256:{HASH}") })).await, ran());
+    assert!(ran(&post(&router, json!({ "query": QUERY, "extensions": hash })).await));
+    assert!(ran(&post(&router, json!({ "extensions": hash })).await));
+    assert!(ran(&post(&router, json!({ "query": "", "extensions": hash })).await));
+    assert!(ran(&get(&router, &[("extensions", &hash.to_string())]).await));
+    assert!(ran(&get(&router, &[("operationName", "Node"), ("extensions", &hash.to_string())]).await));
+    assert!(ran(&post(&router, json!({ "documentId": format!("sha256:{HASH}") })).await));
     // A query may be kept by GET too.
     let other = persisted(&sha256(OTHER)).to_string();
     assert_eq!(get(&router, &[("query", OTHER), ("extensions", &other)]).await.0, StatusCode::OK);
@@ -157,7 +158,7 @@ async fn a_name_that_is_none_is_refused_and_nothing_is_kept() {
     }
     assert_eq!(world.door.kept(), (0, 0));
     // What other extensions say is nobody's business.
-    assert_eq!(post(&router, json!({ "query": QUERY, "extensions": { "persistedQuery": null, "trace": 1 } })).await, ran());
+    assert!(ran(&post(&router, json!({ "query": QUERY, "extensions": { "persistedQuery": null, "trace": 1 } })).await));
 }
 
 #[test]

@@ -74,6 +74,12 @@ fn named(operations: &mut Value, id: &str) -> String {
     operations.as_object_mut().unwrap().remove("query").unwrap().as_str().unwrap().to_owned()
 }
 
+/// The data of an answer without errors.
+fn data(mut answer: Value) -> Value {
+    assert_eq!(answer.get("errors"), None, "{answer:#}");
+    answer["data"].take()
+}
+
 fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{answer:#}"))
 }
@@ -85,13 +91,13 @@ async fn a_named_document_answers_as_one_that_is_sent_however_it_comes(db: TestD
     let known = manifest(&[("profile-1", PROFILE), ("tickets-1", TICKETS), ("submit-1", &text)]);
     let server = Server::with(&world, |app| app.trusting(&known, false).unwrap()).await;
     let (ann, _) = register(&server, "ann").await;
-    let sent = post(&ann, json!({ "query": PROFILE })).await;
-    assert!(sent["data"]["profile"]["businessName"].is_string(), "{sent:#}");
+    let sent = data(post(&ann, json!({ "query": PROFILE })).await);
+    assert!(sent["profile"]["businessName"].is_string(), "{sent:#}");
 
-    assert_eq!(post(&ann, json!({ "documentId": "profile-1" })).await, sent);
-    assert_eq!(get(&ann, &[("documentId", "profile-1")]).await, sent);
-    assert_eq!(get(&ann, &[("documentId", &format!("sha256:{}", sha256(PROFILE)))]).await, sent);
-    assert_eq!(get(&ann, &[("extensions", &persisted(PROFILE).to_string())]).await, sent);
+    assert_eq!(data(post(&ann, json!({ "documentId": "profile-1" })).await), sent);
+    assert_eq!(data(get(&ann, &[("documentId", "profile-1")]).await), sent);
+    assert_eq!(data(get(&ann, &[("documentId", &format!("sha256:{}", sha256(PROFILE)))]).await), sent);
+    assert_eq!(data(get(&ann, &[("extensions", &persisted(PROFILE).to_string())]).await), sent);
     // Whoever may not is refused as ever.
     assert_eq!(code(&post(&server.client(), json!({ "documentId": "profile-1" })).await), "UNAUTHENTICATED");
     assert_eq!(code(&post(&ann, json!({ "documentId": "profile-2" })).await), "PERSISTED_QUERY_NOT_FOUND");
@@ -99,11 +105,11 @@ async fn a_named_document_answers_as_one_that_is_sent_however_it_comes(db: TestD
     let mut socket = Socket::of(&server, &ann).await;
     let ask = |id: &str, payload: Value| json!({ "type": "subscribe", "id": id, "payload": payload });
     socket.say(ask("1", json!({ "documentId": "profile-1" }))).await;
-    assert_eq!(socket.next_of("1").await, sent["data"]);
+    assert_eq!(socket.next_of("1").await, sent);
     assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "1" }));
     // As the recipes of graphql-ws have it.
     socket.say(ask("2", json!({ "query": "", "extensions": persisted(PROFILE) }))).await;
-    assert_eq!(socket.next_of("2").await, sent["data"]);
+    assert_eq!(socket.next_of("2").await, sent);
     assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "2" }));
     socket.say(ask("3", json!({ "extensions": persisted(OTHER) }))).await;
     assert_eq!(socket.error_of("3").await, "PERSISTED_QUERY_NOT_FOUND");
@@ -113,7 +119,7 @@ async fn a_named_document_answers_as_one_that_is_sent_however_it_comes(db: TestD
     assert_eq!(post(&ann, json!({ "extensions": persisted(OTHER) })).await["data"], other);
 
     let mut stream = events(&ann, json!({ "documentId": "profile-1" })).await;
-    assert_eq!(stream.next().await.unwrap().1, sent);
+    assert_eq!(data(stream.next().await.unwrap().1), sent);
     let submitted = submit(&ann, |operations| named(operations, "submit-1")).await;
     assert_eq!(submitted["data"]["submitVerification"]["userErrors"], json!([]), "{submitted:#}");
 }
@@ -135,8 +141,8 @@ async fn each_api_keeps_the_documents_of_its_own_clients(db: TestDatabase) {
     );
     assert_eq!(post(&customer, json!({ "extensions": persisted(text) })).await["data"]["__typename"], "Query");
     assert_eq!(code(&post(&staff, json!({ "extensions": persisted(text) })).await), "PERSISTED_QUERY_NOT_FOUND");
-    let answer = post(&staff, json!({ "query": text, "extensions": persisted(text) })).await;
-    assert_eq!(post(&staff, json!({ "extensions": persisted(text) })).await, answer);
+    let answer = data(post(&staff, json!({ "query": text, "extensions": persisted(text) })).await);
+    assert_eq!(data(post(&staff, json!({ "extensions": persisted(text) })).await), answer);
 }
 
 async fn a_server_of_trusted_documents_alone_refuses_any_other_however_it_comes(db: TestDatabase) {
