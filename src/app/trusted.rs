@@ -30,6 +30,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Manifest>, Cause> {
     paths.iter().map(|path| read_one(path).map_err(Cause::from)).collect()
 }
 
+/// Reads one of them.
 fn read_one(path: &Path) -> Result<Manifest, String> {
     let name = path.display().to_string();
     let mut text = String::new();

@@ -322,6 +322,7 @@ pub(in crate::http) struct Payload {
 }
 
 impl Payload {
+    /// The request, which says which document it is for.
     pub(in crate::http) fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
         let request = self.as_it_is();
         if request.has_document() { Ok(request) } else { Err(NOT_A_REQUEST) }
@@ -336,6 +337,7 @@ impl Payload {
         Ok(request)
     }
 
+    /// The request, with or without a document.
     fn as_it_is(self) -> GraphqlRequest {
         GraphqlRequest {
             query: self.query,

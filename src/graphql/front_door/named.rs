@@ -44,7 +44,9 @@ pub enum Untrusted {
 /// The text of a document, of the request or kept.
 #[derive(Debug)]
 pub(super) enum Text<'r> {
+    /// Of the request.
     Sent(&'r str),
+    /// Kept here.
     Known(Arc<str>),
 }
 
@@ -62,7 +64,9 @@ impl Deref for Text<'_> {
 /// The document that a request is for.
 #[derive(Debug)]
 pub(super) struct Found<'r> {
+    /// Its hash.
     pub(super) hash: Hash,
+    /// Its text.
     pub(super) text: Text<'r>,
     /// Whether the client asks to have it kept, once it has passed.
     pub(super) is_to_keep: bool,
@@ -81,7 +85,9 @@ enum Name<'r> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PersistedQuery<'r> {
+    /// Of the protocol; 1.
     version: u64,
+    /// The hash, or a trusted id.
     sha256_hash: &'r str,
 }
 
@@ -91,6 +97,7 @@ impl GraphqlRequest {
         self.query.is_some() || self.document_id.is_some() || self.persisted_query().is_some()
     }
 
+    /// What `extensions.persistedQuery` says.
     fn persisted_query(&self) -> Option<&Json> {
         self.extensions.get(PERSISTED_QUERY).filter(|named| !named.is_null())
     }
@@ -219,6 +226,7 @@ impl Named {
 }
 
 impl<'r> Found<'r> {
+    /// A document that the request brings.
     fn sent(text: &'r str, is_to_keep: bool) -> Self {
         Self { hash: digest(text), text: Text::Sent(text), is_to_keep }
     }
@@ -247,6 +255,7 @@ fn hash_of(digits: &str) -> Option<Hash> {
     Some(hash)
 }
 
+/// A name that is none.
 fn bad(message: &str) -> Refusal {
     Refusal::one(Code::BadUserInput, message)
 }
