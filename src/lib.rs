@@ -129,6 +129,9 @@
 //! 46. A change at one server reaches who listens at another, and one that nobody told of is found.
 //!     tests: `a_change_at_one_server_reaches_who_listens_at_another`,
 //!     `a_change_that_nobody_told_of_is_found_by_looking_back_and_told_once`, `a_connection_that_is_lost_loses_no_change`
+//! 47. A server that is to run trusted documents alone runs no other, however it comes; what is kept of documents for clients has passed, and is bounded.
+//!     tests: `a_server_of_trusted_documents_alone_refuses_any_other_however_it_comes`, `what_does_not_pass_is_not_kept`,
+//!     `what_is_kept_for_clients_is_bounded_in_bytes_and_in_number`
 //!
 //! # Global by design
 //!
@@ -192,6 +195,7 @@
 //! - **Standing**: a subscription with its plan and running period, as an operation holds it.
 //! - **Test clock**: a clock of a sandbox that stands still until it is advanced, and that a business's billing goes by.
 //! - **Tenant**: a business, and the capability to touch its rows.
+//! - **Trusted document**: one that the operator gave the server beforehand, which clients name by its id.
 //! - **Usage period**: the month in which what is metered is counted before it starts again at zero.
 #![forbid(unsafe_code)]
 
