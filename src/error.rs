@@ -72,24 +72,10 @@ macro_rules! codes {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
-            /// As it is sent.
-            pub const fn as_str(self) -> &'static str {
+            /// As it is sent, its status, and what it means.
+            const fn told(self) -> (&'static str, u16, &'static str) {
                 match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-
-            /// The HTTP status of a request that was refused as a whole.
-            pub const fn status(self) -> u16 {
-                match self {
-                    $(Self::$name => $status,)+
-                }
-            }
-
-            /// What it means, and what to do.
-            pub const fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$name => $meaning.trim_ascii(),)+
+                    $(Self::$name => ($text, $status, $meaning.trim_ascii()),)+
                 }
             }
         }
@@ -124,6 +110,21 @@ codes! {
 }
 
 impl Code {
+    /// As it is sent.
+    pub const fn as_str(self) -> &'static str {
+        self.told().0
+    }
+
+    /// The HTTP status of a request that was refused as a whole.
+    pub const fn status(self) -> u16 {
+        self.told().1
+    }
+
+    /// What it means, and what to do.
+    pub const fn meaning(self) -> &'static str {
+        self.told().2
+    }
+
     /// The code that is sent so.
     pub fn named(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)

@@ -250,7 +250,7 @@ fn hash_of(digits: &str) -> Option<Hash> {
     }
     for (byte, pair) in hash.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
+        *byte = (nibble(*high)? << 4) | nibble(*low)?;
     }
     Some(hash)
 }
