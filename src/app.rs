@@ -1,5 +1,7 @@
 //! The composition root: builds store, adapters, services and schema once. `serve`, `worker`, `seed` and the tests share it.
 
+pub mod trusted;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,7 @@ use crate::services::keys::KeySignIn;
 use crate::services::{Parts, Ports};
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Telemetry;
+use trusted::Manifest;
 
 /// Who the access tokens are for.
 const TOKEN_AUDIENCE: &str = "evolve-business";
@@ -167,6 +170,28 @@ impl App {
         Self { live: Connections::new(settings), ..self }
     }
 
+    /// The same house, whose business API lets requests name these documents, or runs them alone. The staff API, which the platform's own
+    /// people use, runs any.
+    ///
+    /// # Errors
+    /// A sentence for each document that cannot be trusted, for the first few of them.
+    pub fn trusting(self, manifests: &[Manifest], alone: bool) -> Result<Self, Cause> {
+        if manifests.is_empty() && !alone {
+            return Ok(self);
+        }
+        let mut door = front_door(&self.schema, business::SIGN_INS, *self.door.limits())?;
+        trusted::trust(&mut door, manifests)?;
+        if alone {
+            door.close();
+        }
+        Ok(Self { door: Arc::new(door), ..self })
+    }
+
+    /// How many documents the business API trusts; whether it runs those alone.
+    pub fn trusted(&self) -> (usize, bool) {
+        (self.door.trusted(), self.door.is_closed())
+    }
+
     /// The same house with an ear for the events that Stripe signs with one of these.
     #[must_use]
     pub fn hearing_stripe(self, secrets: Vec<SecretString>) -> Self {
@@ -209,7 +234,7 @@ impl App {
             staff_door: Arc::clone(&self.staff_door),
             live: Arc::clone(&self.live),
             limits,
-            graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo },
+            graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo, is_closed: self.door.is_closed() },
             cors_origins,
             stripe_secrets: self.stripe_secrets.clone(),
             hears_mpesa: self.ports.gateways.named(GatewayKind::Mpesa.as_str()).is_some(),
@@ -313,6 +338,8 @@ pub fn door_limits(settings: &Settings) -> Limits {
         introspection_depth: given.introspection_depth.into(),
         introspection_cost: given.introspection_cost.into(),
         default_page: Limits::default().default_page.min(given.page_rows.into()),
+        cache_bytes: given.document_cache_bytes.into(),
+        kept_bytes: given.persisted_query_bytes.into(),
         ..Limits::default()
     }
 }

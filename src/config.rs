@@ -134,6 +134,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// What a request may take.
     pub limits: Limits,
+    /// The documents that the operator trusts.
+    pub trusted: TrustedSettings,
     /// How often and how much one may ask.
     pub rates: RateSettings,
     /// Who may ask for the schema.
@@ -384,6 +386,15 @@ pub struct LiveLimits {
     pub operations: u32,
 }
 
+/// The documents that the operator trusts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedSettings {
+    /// The manifests that have them.
+    pub manifests: Vec<PathBuf>,
+    /// Whether the business API runs no others.
+    pub alone: bool,
+}
+
 /// What a request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -409,6 +420,10 @@ pub struct Limits {
     pub introspection_cost: u32,
     /// The most rows of a page.
     pub page_rows: u32,
+    /// What the cache of parsed documents may hold, in bytes.
+    pub document_cache_bytes: u32,
+    /// What is kept of documents for clients that ask for it by their hash, in bytes; 0 for nothing.
+    pub persisted_query_bytes: u32,
     /// How long a request takes at most, in seconds.
     pub request_seconds: u32,
     /// How many connections are open at once.

@@ -95,43 +95,75 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-/// The closed list of top-level `extensions.code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Code {
+/// Declares the codes once: what each means, its name here, as it is sent, and the HTTP status of a request that is refused with it.
+macro_rules! codes {
+    ($(#[doc = $meaning:literal] $name:ident = $text:literal, $status:literal;)+) => {
+        /// The closed list of top-level `extensions.code`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $meaning] $name,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// As it is sent, its status, and what it means.
+            const fn told(self) -> (&'static str, u16, &'static str) {
+                match self {
+                    $(Self::$name => ($text, $status, $meaning.trim_ascii()),)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
     /// The document is no GraphQL.
-    GraphqlParseFailed,
-    /// The document does not fit the schema.
-    GraphqlValidationFailed,
-    /// Variables or arguments are malformed.
-    BadUserInput,
-    /// No caller.
-    Unauthenticated,
-    /// Not allowed.
-    Forbidden,
-    /// Too many requests.
-    RateLimited,
-    /// Too deep, too broad or too costly.
-    CostExceeded,
-    /// Too slow.
-    Timeout,
-    /// A fault of ours.
-    Internal,
+    GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", 400;
+    /// It does not fit the schema. Nothing of it ran.
+    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", 400;
+    /// Variables or arguments are malformed (for what is no request at all, also 405, 406, 408, 413 and 415). Nothing of it ran, unless the error has a `path`: then it is that field alone.
+    BadUserInput = "BAD_USER_INPUT", 400;
+    /// Too deep, too broad or too costly: ask for less at once.
+    CostExceeded = "COST_EXCEEDED", 400;
+    /// The server has no document of that name: send it as `query`, with its hash.
+    PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND", 400;
+    /// This server keeps no documents for clients: send it as `query`, and no hash.
+    PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED", 400;
+    /// This server runs the documents of its operator's own applications alone, and this is none of them.
+    DocumentNotTrusted = "DOCUMENT_NOT_TRUSTED", 400;
+    /// The token is not good: renew it, or sign in.
+    Unauthenticated = "UNAUTHENTICATED", 401;
+    /// The role or key does not allow it.
+    Forbidden = "FORBIDDEN", 403;
+    /// Too many requests: `Retry-After` says in how many seconds to come again.
+    RateLimited = "RATE_LIMITED", 429;
+    /// A fault of ours, with nothing of its cause. With the same idempotency key it may be sent again.
+    Internal = "INTERNAL", 500;
+    /// It took too long. As `INTERNAL`.
+    Timeout = "TIMEOUT", 504;
 }
 
 impl Code {
     /// As it is sent.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::CostExceeded => "COST_EXCEEDED",
-            Self::Timeout => "TIMEOUT",
-            Self::Internal => "INTERNAL",
-        }
+        self.told().0
+    }
+
+    /// The HTTP status of a request that was refused as a whole.
+    pub const fn status(self) -> u16 {
+        self.told().1
+    }
+
+    /// What it means, and what to do.
+    pub const fn meaning(self) -> &'static str {
+        self.told().2
+    }
+
+    /// The code that is sent so.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 }
 
@@ -213,7 +245,6 @@ impl UserError {
 
 /// The closed list of `UserError.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-
 pub enum UserErrorCode {
     Invalid,
     Required,
@@ -269,3 +300,31 @@ impl From<UserError> for Failure {
 
 /// What a service answers.
 pub type Outcome<T> = Result<T, Failure>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn no_fault_of_ours_says_its_cause() {
+        let cause = || -> Cause { "secret".into() };
+        for fault in [
+            Error::Contention(cause()),
+            Error::UniqueViolation(cause()),
+            Error::Store(cause()),
+            Error::Adapter(cause()),
+            Error::Corrupt("secret".into()),
+            Error::LockTimeout(cause()),
+            Error::Shared(Arc::new(Error::Store(cause()))),
+            Error::Shared(Arc::new(Error::Corrupt("secret".into()))),
+            Error::Task(cause()),
+            Error::Io(std::io::Error::other("secret")),
+        ] {
+            let told = fault.public_message().into_owned();
+            assert!(!told.contains("secret") && !told.is_empty(), "{fault:?}: {told}");
+            assert!(format!("{fault:?}").contains("secret"), "the log has it: {fault:?}");
+        }
+    }
+}

@@ -132,6 +132,9 @@
 //! 47. What the process tells of itself holds nothing personal, and is bounded whatever clients call their operations.
 //!     tests: `what_is_told_holds_nothing_personal_and_every_figure_is_told_and_documented`,
 //!     `ten_thousand_names_of_operations_leave_lines_and_memory_bounded`
+//! 48. A server that is to run trusted documents alone runs no other, however it comes; what is kept of documents for clients has passed, and is bounded.
+//!     tests: `a_server_of_trusted_documents_alone_refuses_any_other_however_it_comes`, `what_does_not_pass_is_not_kept`,
+//!     `what_is_kept_for_clients_is_bounded_in_bytes_and_in_number`
 //!
 //! # Global by design
 //!
@@ -195,6 +198,7 @@
 //! - **Standing**: a subscription with its plan and running period, as an operation holds it.
 //! - **Test clock**: a clock of a sandbox that stands still until it is advanced, and that a business's billing goes by.
 //! - **Tenant**: a business, and the capability to touch its rows.
+//! - **Trusted document**: one that the operator gave the server beforehand, which clients name by its id.
 //! - **Usage period**: the month in which what is metered is counted before it starts again at zero.
 #![forbid(unsafe_code)]
 

@@ -13,9 +13,11 @@ mod postgres;
 #[path = "crash/server.rs"]
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::database::TestDatabase;
@@ -72,12 +74,36 @@ async fn hears_live_updates(db: TestDatabase) {
     ends_well(command.env("WITHIN_MS", within), "tests/audits/live.mjs", &other).await;
 }
 
-/// One after the other as the demo user, and the first again: each leaves things as it found them.
+/// One after the other as the demo user, and the first again: each leaves things as it found them. Relay's has no documents in it, so
+/// its server has the manifests of Relay and graphql-codegen, and runs nothing else.
 async fn runs_the_clients(db: TestDatabase) {
-    let server = Server::start(&db, &[]).await;
-    for client in ["urql", "relay", "apollo", "urql"] {
+    let mut server = Server::start(&db, &[]).await;
+    for client in ["urql", "apollo", "urql"] {
         npm_start(client, &server).await;
     }
+    server.stop(Duration::from_secs(30)).await;
+    let clients = root().join("examples/clients");
+    let manifests = ["relay/persisted.json", "apollo/src/gql/persisted-documents.json"].map(|name| clients.join(name));
+    let listed = manifests.each_ref().map(|path| path.to_str().unwrap()).join(",");
+    let server = Server::start(&db, &[("EVOLVE_TRUSTED_DOCUMENTS", &listed), ("EVOLVE_ONLY_TRUSTED_DOCUMENTS", "true")]).await;
+    npm_start("relay", &server).await;
+    let codes = |answer: &Value| answer["errors"][0]["extensions"]["code"].as_str().map(str::to_owned);
+    for manifest in &manifests {
+        let documents: BTreeMap<String, String> = serde_json::from_str(&std::fs::read_to_string(manifest).unwrap()).unwrap();
+        assert!(documents.len() >= 3, "{documents:?}");
+        for (id, text) in documents {
+            // Some need variables, which is another matter than not to be known.
+            let named = ask(&server, json!({ "documentId": id })).await;
+            assert!(codes(&named).is_none_or(|code| ["BAD_USER_INPUT", "UNAUTHENTICATED"].contains(&code.as_str())), "{named}: {text}");
+        }
+    }
+    let other = ask(&server, json!({ "query": "{ products { code } }" })).await;
+    assert_eq!(codes(&other).as_deref(), Some("DOCUMENT_NOT_TRUSTED"));
+}
+
+/// The answer to a request of nobody.
+async fn ask(server: &Server, body: Value) -> Value {
+    reqwest::Client::new().post(server.endpoint()).json(&body).send().await.unwrap().json().await.unwrap()
 }
 
 /// Runs a client of the examples to its end, as whoever copies it does.

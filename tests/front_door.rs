@@ -7,6 +7,8 @@ mod hostile;
 mod http_answers;
 #[path = "front_door/limits.rs"]
 mod limits;
+#[path = "front_door/named.rs"]
+mod named;
 #[path = "front_door/requests.rs"]
 mod requests;
 #[path = "front_door/server.rs"]

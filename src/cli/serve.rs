@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::worker::keeping;
 use super::{demo, figures, migrate, shutdown, terminal};
-use crate::app::{self, App};
+use crate::app::{self, App, trusted};
 use crate::config::{Mode, Settings};
 use crate::error::Cause;
+use crate::http::graphiql::DemoUser;
 use crate::http::server::{self, Stopped};
 use crate::worker::{Listener, ListenerSettings, Sweeper, Worker, WorkerSettings};
 
@@ -24,15 +25,17 @@ const SOCKETS_STOP: Duration = Duration::from_secs(5);
 /// Serves until a signal; requests in flight finish, and no job stays leased.
 pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     let stop = shutdown::signal()?;
+    // Before the database is touched, so that a fault in them is said at once.
+    let manifests = trusted::read(&settings.trusted.manifests)?;
     prepare(&settings).await?;
-    let app = App::build(&settings).await?;
+    let app = App::build(&settings).await?.trusting(&manifests, settings.trusted.alone)?;
     let demo = if settings.mode == Mode::Sandbox { demo::seed_if_empty(&app, &settings).await? } else { None };
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("Cannot listen on {}: {error}", settings.listen))?;
     let origins: Vec<HeaderValue> = settings.cors_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
     let router = app.router(app::request_limits(&settings), demo.clone(), origins);
     let (stopping, watched) = (CancellationToken::new(), CancellationToken::new());
     let figures = figures::serve(&settings, &app, &watched).await?;
-    greet(&listener, demo.as_ref())?;
+    greet(&listener, demo.as_ref(), app.trusted())?;
 
     tokio::spawn(Listener::new(app.ports.clone(), ListenerSettings::default(), stopping.clone()).run());
     let worker = settings.worker.then(|| {
@@ -82,11 +85,15 @@ pub(super) async fn prepare(settings: &Settings) -> Result<(), Cause> {
     }
 }
 
-/// Says where to look, and how to sign in.
-fn greet(listener: &TcpListener, demo: Option<&crate::http::graphiql::DemoUser>) -> Result<(), Cause> {
+/// Says where to look, what is run there, and how to sign in.
+fn greet(listener: &TcpListener, demo: Option<&DemoUser>, (documents, alone): (usize, bool)) -> Result<(), Cause> {
     let address = listener.local_addr()?;
     terminal::say(&format!("Evolve Business serves its GraphQL API at http://{address}/graphql"))?;
-    terminal::say(&format!("Explore it in GraphiQL at http://{address}/graphiql"))?;
+    if alone {
+        terminal::say(&format!("It runs the {documents} documents of EVOLVE_TRUSTED_DOCUMENTS, and no other"))?;
+    } else {
+        terminal::say(&format!("Explore it in GraphiQL at http://{address}/graphiql"))?;
+    }
     if let Some(demo) = demo {
         terminal::say(&format!("Sign in as {} with the password {}", demo.email, demo.password))?;
     }

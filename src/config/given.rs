@@ -81,6 +81,13 @@ given! {
     /// Origins whose pages may call the API, separated by commas [default: none]
     #[arg(long, global = true, env = "EVOLVE_CORS_ORIGINS", value_name = "ORIGINS", help_heading = SERVER)]
     cors_origins: Listed,
+    /// Manifests of documents that clients of the business API may name by their ids, separated by commas [default: none]
+    #[arg(long, global = true, env = "EVOLVE_TRUSTED_DOCUMENTS", value_name = "PATHS", help_heading = SERVER)]
+    trusted_documents: Listed,
+    /// Let the business API run those documents alone, and refuse any other
+    #[arg(long, global = true, env = "EVOLVE_ONLY_TRUSTED_DOCUMENTS", value_name = "BOOL", help_heading = SERVER,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    only_trusted_documents: bool,
     /// Proxies whose X-Forwarded-For is believed, as addresses or networks like 10.0.0.0/8, separated by commas [default: 127.0.0.0/8,::1]
     #[arg(long, global = true, env = "EVOLVE_TRUSTED_PROXIES", value_name = "NETWORKS", help_heading = SERVER)]
     trusted_proxies: Listed,
@@ -305,6 +312,12 @@ given! {
     /// What introspection may cost, beside the query [default: 10000]
     #[arg(long, global = true, env = "EVOLVE_INTROSPECTION_COST", value_name = "POINTS", help_heading = LIMITS)]
     introspection_cost: u32,
+    /// What the cache of parsed documents may hold, of each API [default: 33554432]
+    #[arg(long, global = true, env = "EVOLVE_DOCUMENT_CACHE_BYTES", value_name = "BYTES", help_heading = LIMITS)]
+    document_cache_bytes: u32,
+    /// How much of documents is kept for clients that then send their hash alone, for each API; 0 is none [default: 4194304]
+    #[arg(long, global = true, env = "EVOLVE_PERSISTED_QUERY_BYTES", value_name = "BYTES", help_heading = LIMITS)]
+    persisted_query_bytes: u32,
     /// How long a request may take [default: 10]
     #[arg(long, global = true, env = "EVOLVE_REQUEST_SECONDS", value_name = "SECONDS", help_heading = LIMITS)]
     request_seconds: u32,

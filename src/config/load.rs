@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     DatabaseSettings, FileSettings, Given, Introspection, KeyMaterial, KeySettings, Limits, Listed, LiveLimits, LogFormat, LogSettings,
     MailSettings, Mode, OidcSettings, PasswordSettings, PointSettings, RateSettings, S3Settings, SessionSettings, Settings, SettingsArgs,
-    SmtpSettings, SmtpTls, Statuses, StripeSettings, TelemetrySettings,
+    SmtpSettings, SmtpTls, Statuses, StripeSettings, TelemetrySettings, TrustedSettings,
 };
 
 /// The file that is read when none is named.
@@ -70,13 +70,14 @@ impl Settings {
         let mpesa = super::mpesa::of(&given, &mut problems);
         let oidc = oidc_of(&given, &mut problems);
         let otlp = super::telemetry::otlp_of(&given, &mut problems);
+        let trusted = trusted_of(&given, &mut problems);
         let settings = Self::with_defaults(given, keys, smtp, files);
         let mpesa = mpesa.map(|mpesa| match mpesa.callback_url.as_str() {
             "" => super::MpesaSettings { callback_url: settings.public_url.clone(), ..mpesa },
             _ => mpesa,
         });
         let telemetry = TelemetrySettings { otlp, ..settings.telemetry };
-        let settings = Self { stripe, mpesa, oidc, telemetry, ..settings };
+        let settings = Self { stripe, mpesa, oidc, trusted, telemetry, ..settings };
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
@@ -149,6 +150,7 @@ impl Settings {
                 operations: given.live_operations.unwrap_or(20),
             },
             limits,
+            trusted: TrustedSettings::default(),
             webhooks_to_loopback: given.webhooks_to_loopback.unwrap_or(false),
             sandbox_hold: given.sandbox_hold_seconds.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             cors_origins: given.cors_origins.unwrap_or_default().0,
@@ -187,6 +189,8 @@ fn limits_of(given: &Given) -> Limits {
         introspection_depth: given.introspection_depth.unwrap_or(20),
         introspection_cost: given.introspection_cost.unwrap_or(10_000),
         page_rows: given.page_rows.unwrap_or(100),
+        document_cache_bytes: given.document_cache_bytes.unwrap_or(32 << 20),
+        persisted_query_bytes: given.persisted_query_bytes.unwrap_or(4 << 20),
         request_seconds: given.request_seconds.unwrap_or(10),
         connections: given.connections.unwrap_or(1_024),
     }
@@ -346,6 +350,16 @@ fn oidc_of(given: &Given, problems: &mut Vec<String>) -> Option<OidcSettings> {
     let algorithms = given.oidc_algorithms.is_some().then(|| listed(&given.oidc_algorithms));
     let algorithms = algorithms.unwrap_or_else(|| OIDC_ALGORITHMS.map(str::to_owned).to_vec());
     Some(OidcSettings { issuer, audiences: listed(&given.oidc_audience), algorithms })
+}
+
+/// The documents that the operator trusts. To run those alone where there are none is to run nothing.
+fn trusted_of(given: &Given, problems: &mut Vec<String>) -> TrustedSettings {
+    let manifests: Vec<_> = given.trusted_documents.clone().unwrap_or_default().0.into_iter().map(PathBuf::from).collect();
+    let alone = given.only_trusted_documents.unwrap_or(false);
+    if alone && manifests.is_empty() {
+        problems.push("EVOLVE_TRUSTED_DOCUMENTS is missing: EVOLVE_ONLY_TRUSTED_DOCUMENTS needs it.".to_owned());
+    }
+    TrustedSettings { manifests, alone }
 }
 
 fn key_of(name: &str, text: Option<&SecretString>, file: Option<&Path>) -> Result<Option<KeyMaterial>, String> {

@@ -221,6 +221,8 @@ fn each_number_out_of_its_range_is_one_sentence() {
         ("body_bytes = 1023", "EVOLVE_BODY_BYTES is 1023 and must be between 1024 and 67108864."),
         ("query_depth = 2", "EVOLVE_QUERY_DEPTH is 2 and must be between 3 and 64."),
         ("query_cost = 99", "EVOLVE_QUERY_COST is 99 and must be between 100 and 10000000."),
+        ("document_cache_bytes = 1000", "EVOLVE_DOCUMENT_CACHE_BYTES is 1000 and must be between 1048576 and 1073741824."),
+        ("only_trusted_documents = true", "EVOLVE_TRUSTED_DOCUMENTS is missing: EVOLVE_ONLY_TRUSTED_DOCUMENTS needs it."),
         ("request_seconds = 0", "EVOLVE_REQUEST_SECONDS is 0 and must be between 1 and 600."),
         ("lease_seconds = 1", "EVOLVE_LEASE_SECONDS is 1 and must be between 2 and 3600."),
         ("usage_event_days = 39", "EVOLVE_USAGE_EVENT_DAYS is 39 and must be between 40 and 3650."),

@@ -78,6 +78,8 @@ impl Settings {
             ("EVOLVE_PAGE_ROWS", limits.page_rows, 1..=100),
             ("EVOLVE_INTROSPECTION_DEPTH", limits.introspection_depth, 3..=64),
             ("EVOLVE_INTROSPECTION_COST", limits.introspection_cost, 100..=10_000_000),
+            ("EVOLVE_DOCUMENT_CACHE_BYTES", limits.document_cache_bytes, 1 << 20..=1 << 30),
+            ("EVOLVE_PERSISTED_QUERY_BYTES", limits.persisted_query_bytes, 0..=1 << 30),
             ("EVOLVE_REQUEST_SECONDS", limits.request_seconds, 1..=600),
             ("EVOLVE_CONNECTIONS", limits.connections, 1..=1_000_000),
             ("EVOLVE_REQUESTS_PER_CALLER", rates.per_caller, 0..=1_000_000),

@@ -31,6 +31,18 @@ static ASSETS: &[Asset] = include!("../../web/graphiql/dist/assets.rs");
 /// The page, with [`SETTINGS_PLACE`] where the settings go.
 static PAGE: &str = include_str!("../../web/graphiql/dist/index.html");
 
+/// What stands in its place where an editor would have everything refused.
+const CLOSED: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Evolve Business API</title>
+<h1>Evolve Business API</h1>
+<p>GraphiQL is not offered here: this server runs the documents that its operator trusts (<code>EVOLVE_ONLY_TRUSTED_DOCUMENTS</code>) and refuses any other.</p>
+<p>Explore the API in a sandbox (<code>evolve-business serve</code>), or read <code>schema.graphql</code>.</p>
+</html>
+"#;
+
 /// Stands in [`PAGE`] for the settings.
 const SETTINGS_PLACE: &str = "%SETTINGS%";
 
@@ -48,6 +60,8 @@ pub struct GraphiqlSettings {
     pub endpoint: String,
     /// Who to offer for signing in, where the server has demo data.
     pub demo: Option<DemoUser>,
+    /// Whether the endpoint runs the documents alone that its operator trusts: then there is nothing to edit.
+    pub is_closed: bool,
 }
 
 /// A user anybody may sign in as.
@@ -64,7 +78,7 @@ pub fn router<S>(settings: &GraphiqlSettings) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let page = Bytes::from(page(settings));
+    let page = if settings.is_closed { Bytes::from_static(CLOSED.as_bytes()) } else { Bytes::from(page(settings)) };
     Router::new()
         .route(PAGE_PATH, get(move || std::future::ready(page_response(page.clone()))))
         .route("/graphiql/assets/{file}", get(asset))
@@ -140,7 +154,7 @@ mod tests {
 
     fn settings(password: &str) -> GraphiqlSettings {
         let demo = DemoUser { email: "demo@evolve.test".to_owned(), password: password.to_owned() };
-        GraphiqlSettings { endpoint: "/graphql".to_owned(), demo: Some(demo) }
+        GraphiqlSettings { endpoint: "/graphql".to_owned(), demo: Some(demo), is_closed: false }
     }
 
     async fn fetch(path: &str, accept_encoding: Option<&str>) -> (http::response::Parts, Bytes) {
@@ -175,8 +189,18 @@ mod tests {
 
     #[test]
     fn without_demo_data_the_page_offers_nobody() {
-        let page = page(&GraphiqlSettings { endpoint: "/graphql".to_owned(), demo: None });
+        let page = page(&GraphiqlSettings { demo: None, ..settings("") });
         assert_eq!(settings_in(&page), serde_json::json!({ "endpoint": "/graphql", "demo": null }));
+    }
+
+    #[tokio::test]
+    async fn where_trusted_documents_alone_are_run_the_page_says_so_and_offers_no_editor() {
+        let router = router::<()>(&GraphiqlSettings { is_closed: true, ..settings("secret") });
+        let (parts, body) = router.oneshot(Request::get(PAGE_PATH).body(Body::empty()).unwrap()).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let page = std::str::from_utf8(&body).unwrap();
+        assert_eq!((parts.status, header(&parts, CONTENT_TYPE)), (StatusCode::OK, "text/html; charset=utf-8"));
+        assert!(page.contains("EVOLVE_ONLY_TRUSTED_DOCUMENTS") && !page.contains("<script") && !page.contains("secret"), "{page}");
     }
 
     #[test]

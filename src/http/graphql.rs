@@ -4,6 +4,7 @@
 //! |--------------------------------------------------------------|--------------------------|--------------------|
 //! | executed, with or without errors of fields                   | 200                      | 200                |
 //! | document does not parse or validate; variables; cost         | 400                      | 200                |
+//! | document of that name unknown; document not trusted          | 400                      | 200                |
 //! | body or query string is no request; a batch                  | 400                      | 400                |
 //! | no caller, or the caller's token is bad (`WWW-Authenticate`) | 401                      | 401                |
 //! | the caller may not                                           | 403                      | 403                |
@@ -162,7 +163,7 @@ struct Shared<E> {
 pub async fn reads_form(content_type: &str, body: Bytes) -> bool {
     let Ok(content_type) = HeaderValue::from_str(content_type) else { return false };
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, content_type)]);
-    let opened = upload::Form::open(&headers, Body::from(body), Settings::default().max_body_bytes, None).await;
+    let opened = upload::Form::open(&headers, Body::from(body), Settings::default().max_body_bytes, false).await;
     let Ok((_, form)) = opened else { return false };
     form.files().await.is_ok()
 }
@@ -233,7 +234,7 @@ const fn too_large(limit: usize) -> Unreadable {
 
 const NOT_A_REQUEST: Unreadable = unreadable(
     StatusCode::UNPROCESSABLE_ENTITY,
-    "A request has a string `query`, and may have a string `operationName` and objects `variables` and `extensions`, each once.",
+    "A request has a string `query` or `documentId`, and may have a string `operationName` and objects `variables` and `extensions`, each once.",
 );
 
 impl<E: Executor> Shared<E> {
@@ -290,11 +291,15 @@ impl<E: Executor> Shared<E> {
         if announced(&parts.headers).is_some_and(|length| length > limit) {
             return asked.unreadable(&too_large(limit));
         }
-        let (request, form) = match upload::Form::open(&parts.headers, body, self.settings.max_body_bytes, stored).await {
+        let (request, form) = match upload::Form::open(&parts.headers, body, self.settings.max_body_bytes, stored.is_some()).await {
             Ok(opened) => opened,
             Err(failed) => return asked.unreadable(&failed),
         };
-        let admitted = match self.door.admit(request, Method::Post) {
+        let admitted = match stored {
+            Some(document) => self.door.admit_own(document, request, Method::Post),
+            None => self.door.admit(request, Method::Post),
+        };
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return asked.refused(&refusal),
         };
@@ -409,38 +414,48 @@ fn caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 's
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Payload {
     query: Option<String>,
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Option<Map<String, Json>>,
     extensions: Option<Map<String, Json>>,
 }
 
 impl Payload {
-    /// The same for a `stored` document, where there is one: then it must send none.
-    fn asking(self, stored: Option<&'static str>) -> Result<Self, Unreadable> {
-        match stored {
-            Some(_) if self.query.is_some() => Err(unreadable(StatusCode::BAD_REQUEST, "This path has its own document: send no `query`.")),
-            Some(document) => Ok(Self { query: Some(document.to_owned()), ..self }),
-            None => Ok(self),
-        }
+    /// The request, which says which document it is for.
+    pub(in crate::http) fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
+        let request = self.as_it_is();
+        if request.has_document() { Ok(request) } else { Err(NOT_A_REQUEST) }
     }
 
-    pub(in crate::http) fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
-        Ok(GraphqlRequest {
-            query: self.query.ok_or(NOT_A_REQUEST)?,
+    /// The request for a document of ours, which must come without any.
+    fn for_stored(self) -> Result<GraphqlRequest, Unreadable> {
+        let request = self.as_it_is();
+        if request.has_document() {
+            return Err(unreadable(StatusCode::BAD_REQUEST, "This path has its own document: send no `query`, and name no other."));
+        }
+        Ok(request)
+    }
+
+    /// The request, with or without a document.
+    fn as_it_is(self) -> GraphqlRequest {
+        GraphqlRequest {
+            query: self.query,
+            document_id: self.document_id,
             operation_name: self.operation_name,
             variables: self.variables.unwrap_or_default(),
             extensions: self.extensions.unwrap_or_default(),
-        })
+        }
     }
 }
 
 /// A request from a query string, `variables` and `extensions` being JSON in it.
 fn from_query(uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| NOT_A_REQUEST)?;
-    let mut payload = Payload { query: None, operation_name: None, variables: None, extensions: None };
+    let mut payload = Payload { query: None, document_id: None, operation_name: None, variables: None, extensions: None };
     for (key, value) in pairs {
         let taken = match key.as_str() {
             "query" => payload.query.replace(value).is_some(),
+            "documentId" => payload.document_id.replace(value).is_some(),
             "operationName" => payload.operation_name.replace(value).is_some(),
             "variables" => std::mem::replace(&mut payload.variables, object(&value)?).is_some(),
             "extensions" => std::mem::replace(&mut payload.extensions, object(&value)?).is_some(),
@@ -450,6 +465,8 @@ fn from_query(uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
             return Err(NOT_A_REQUEST);
         }
     }
+    // By GET an empty name is none.
+    payload.operation_name = payload.operation_name.filter(|name| !name.is_empty());
     payload.into_request()
 }
 

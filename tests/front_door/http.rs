@@ -1,5 +1,7 @@
 //! What GraphQL over HTTP answers: each status, each media type.
 
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -134,6 +136,8 @@ async fn get_asks_queries_alone() {
     let query = "query q($n: [Int!]!) { numbers(numbers: $n) }";
     let answer = get(RESPONSE, &[("query", query), ("variables", r#"{"n":[1]}"#), ("operationName", "q"), ("extensions", "{}")]).await;
     assert_eq!(answer.json(), json!({ "data": { "numbers": [1] }, "extensions": { "cost": { "requested": 1, "limit": 20_000 } } }));
+    let unnamed = get(RESPONSE, &[("query", "query q { node { id } }"), ("operationName", "")]).await;
+    assert_eq!(unnamed.json()["data"], json!({ "node": { "id": "0" } }));
     for pairs in [
         &[][..],
         &[("query", "{ node { id } }"), ("query", "{ node { id } }")],
@@ -253,6 +257,44 @@ async fn errors_of_fields_are_200_and_masked() {
     assert_eq!(told["coded"], ("BAD_USER_INPUT", "Say less."));
     assert_eq!(told["maybe"], ("INTERNAL", ours));
     assert!(body["errors"].as_array().unwrap().iter().all(|error| error["locations"][0]["line"] == 1));
+}
+
+/// Lines of the log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_cause_is_logged_with_the_request_s_id_and_never_sent() {
+    let log = Log::default();
+    let written = log.clone();
+    let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || written.clone()).finish();
+    // This test has one thread, on which the server runs too.
+    let _listening = tracing::subscriber::set_default(lines);
+    for (id, token, query, cause) in [
+        ("stopped-1", "Bearer broken", "{ node { id } }", "password=hunter2"),
+        ("failed-1", "", "{ broken }", "hunter2"),
+        ("uncoded-1", "", "{ maybe { fragile } }", "secret cause"),
+    ] {
+        let mut request = post(RESPONSE, json!({ "query": query }).to_string());
+        request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        request.headers_mut().insert(header::AUTHORIZATION, token.parse().unwrap());
+        let answer = send(request).await;
+        assert_eq!((answer.code().as_str(), &answer.json()["errors"][0]["extensions"]["requestId"]), ("INTERNAL", &json!(id)));
+        assert!(!answer.text.contains(cause), "{}", answer.text);
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let told: Vec<&str> = logged.lines().filter(|line| line.contains(id)).collect();
+        assert!(told.iter().any(|line| line.contains("ERROR") && line.contains(cause)), "{id}: {logged}");
+    }
 }
 
 #[tokio::test]

@@ -212,7 +212,8 @@ async fn the_named_operation_runs_with_its_fragments() {
     let query = "query a { node { ...f } } query b { list(first: 1) { ...g } }
         fragment f on Node { id } fragment g on Node { child { ...f } ... on Node @include(if: true) { tags } }";
     let ask = |name: Option<&str>| {
-        let request = GraphqlRequest { query: query.to_owned(), operation_name: name.map(str::to_owned), ..GraphqlRequest::default() };
+        let request =
+            GraphqlRequest { query: Some(query.to_owned()), operation_name: name.map(str::to_owned), ..GraphqlRequest::default() };
         world.door.admit(request, Method::Post)
     };
     let admitted = ask(Some("b")).unwrap();
@@ -228,7 +229,7 @@ async fn the_named_operation_runs_with_its_fragments() {
 #[test]
 fn only_queries_come_by_get_and_subscriptions_by_a_socket_alone() {
     let world = World::new();
-    let ask = |query: &str, method| world.door.admit(GraphqlRequest { query: query.to_owned(), ..GraphqlRequest::default() }, method);
+    let ask = |query: &str, method| world.door.admit(GraphqlRequest { query: Some(query.to_owned()), ..GraphqlRequest::default() }, method);
     assert!(ask("{ node { id } }", Method::Get).is_ok());
     assert_eq!(ask("mutation { f(n: 1) }", Method::Get).unwrap_err().kind, Kind::Method);
     assert_eq!(ask("mutation { f(n: 1) }", Method::Post).unwrap().kind, OperationKind::Mutation);
@@ -236,7 +237,7 @@ fn only_queries_come_by_get_and_subscriptions_by_a_socket_alone() {
     let sdl = "type Query { a: Int } type Subscription { b: Int }";
     let door = FrontDoor::new(sdl, Limits::default()).unwrap();
     let ask = |method| {
-        let request = GraphqlRequest { query: "subscription { b }".to_owned(), ..GraphqlRequest::default() };
+        let request = GraphqlRequest { query: Some("subscription { b }".to_owned()), ..GraphqlRequest::default() };
         door.admit(request, method)
     };
     for method in [Method::Get, Method::Post] {

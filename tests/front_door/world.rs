@@ -239,12 +239,29 @@ impl World {
         Self { schema, door: Arc::new(door), ran }
     }
 
+    /// With documents that are trusted, and no others where the door is closed.
+    pub(crate) fn trusting(documents: &[(&str, &str)], is_closed: bool) -> Self {
+        let mut world = Self::new();
+        for (id, text) in documents {
+            world.door_mut().trust(id, text).unwrap();
+        }
+        if is_closed {
+            world.door_mut().close();
+        }
+        world
+    }
+
+    /// The door, before anybody else has it.
+    pub(crate) fn door_mut(&mut self) -> &mut FrontDoor {
+        Arc::get_mut(&mut self.door).unwrap()
+    }
+
     pub(crate) fn admit(&self, query: &str, variables: Json) -> Result<Admitted, Refusal> {
         let variables = match variables {
             Json::Object(variables) => variables,
             _ => Map::new(),
         };
-        self.door.admit(GraphqlRequest { query: query.to_owned(), variables, ..GraphqlRequest::default() }, Method::Post)
+        self.door.admit(GraphqlRequest { query: Some(query.to_owned()), variables, ..GraphqlRequest::default() }, Method::Post)
     }
 
     /// Why it was not let in.

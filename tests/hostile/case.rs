@@ -34,6 +34,7 @@ pub(crate) const JSON: &str = "content-type: application/json\r\n";
 pub(crate) const BAD: &str = "BAD_USER_INPUT";
 pub(crate) const COST: &str = "COST_EXCEEDED";
 pub(crate) const PARSE: &str = "GRAPHQL_PARSE_FAILED";
+pub(crate) const NOT_FOUND: &str = "PERSISTED_QUERY_NOT_FOUND";
 pub(crate) const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 pub(crate) const VIEWER: &str = r#"{"query":"{ viewer { role } }"}"#;
 

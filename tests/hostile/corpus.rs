@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{ACCEPT, BAD, COST, Caller, Case, INVALID, JSON, PARSE, VIEWER};
+use crate::case::{ACCEPT, BAD, COST, Caller, Case, INVALID, JSON, NOT_FOUND, PARSE, VIEWER};
 
 /// What `part` gives for each number below `count`.
 fn many(count: usize, part: impl Fn(usize) -> String) -> String {
@@ -11,7 +11,7 @@ fn many(count: usize, part: impl Fn(usize) -> String) -> String {
 
 /// The whole corpus.
 pub(crate) fn cases() -> Vec<Case> {
-    [depths(), breadths(), fragments(), texts(), values(), pages_and_ids(), bodies(), heads(), callers(), forms(), slow()].concat()
+    [depths(), breadths(), fragments(), texts(), values(), pages_and_ids(), bodies(), names(), heads(), callers(), forms(), slow()].concat()
 }
 
 /// Nested without end.
@@ -276,11 +276,33 @@ fn bodies() -> Vec<Case> {
         Case::body("50,000 lists in each other", lists, BAD),
         Case::body("an operation that is not there", r#"{"query":"{ viewer { role } }","operationName":"__proto__"}"#, BAD),
         Case::body("two operations and no name", r#"{"query":"query a { viewer { role } } query b { viewer { role } }"}"#, BAD),
-        Case::body("a hash in the place of a document", r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}"#, BAD),
         Case { status: 413, ..Case::body("a body over a mebibyte", large, BAD) },
         chunked("a chunk whose size overflows", "fffffffffffffffff\r\n{}"),
         chunked("a chunk whose size is no number", "zz\r\n{}"),
         Case { is_measured: false, ..Case::headers("ten thousand million bytes announced", "content-length: 9999999999\r\n", 413, BAD) },
+    ]
+}
+
+/// Names of documents in the place of documents.
+fn names() -> Vec<Case> {
+    let by_hash = |name, hash: Value, code| {
+        Case::body(name, json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": hash } } }).to_string(), code)
+    };
+    let by_id = |name, id: &str| Case::body(name, json!({ "documentId": id }).to_string(), NOT_FOUND);
+    let beside = |name, extensions: &str| {
+        Case::body(name, format!(r#"{{"query":"{{ viewer {{ role }} }}","extensions":{{"persistedQuery":{extensions}}}}}"#), BAD)
+    };
+    vec![
+        by_hash("a hash in the place of a document", json!("x"), NOT_FOUND),
+        by_hash("a hash of 900,000 letters", json!("a".repeat(900_000)), NOT_FOUND),
+        by_hash("a list of 100,000 hashes", json!(vec!["a"; 100_000]), BAD),
+        by_id("an id of 900,000 letters", &"a".repeat(900_000)),
+        by_id("an id that is a path", "../../../../etc/passwd"),
+        by_id("an id that is SQL", "sha256:'; drop table users; --"),
+        beside("a document with another's hash", &json!({ "version": 1, "sha256Hash": "0".repeat(64) }).to_string()),
+        beside("a version beyond all bounds", r#"{"version":18446744073709551617,"sha256Hash":"x"}"#),
+        beside("50,000 lists in the place of a name", &format!("{}{}", "[".repeat(50_000), "]".repeat(50_000))),
+        Case::body("a document and an id", r#"{"query":"{ viewer { role } }","documentId":"x"}"#, BAD),
     ]
 }
 

@@ -1,10 +1,12 @@
-//! One answer of each code of the closed list, as a client reads it.
+//! The closed list of codes, and one answer of each as a client reads it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evolve_business::app::App;
+use evolve_business::error::Code;
 use evolve_business::graphql::front_door::Limits;
 use evolve_business::http::graphql;
 use evolve_business::http::server::{self, ServerLimits};
@@ -27,8 +29,16 @@ both!(each_code_is_answered_as_it_always_was);
 
 /// A server of these ports; answers its URL. It ends with the test's runtime.
 async fn serve(world: &World, ports: Ports, settings: graphql::Settings) -> String {
+    serve_app(house(world, ports, Limits::default()), settings).await
+}
+
+/// The house on these ports.
+fn house(world: &World, ports: Ports, limits: Limits) -> App {
     let keys = Keys::load_or_create(world.database.dir.path(), &SystemRng).unwrap();
-    let app = App::of(ports, keys.cursor, Some(world.gateway.clone()), Limits::default()).unwrap();
+    App::of(ports, keys.cursor, Some(world.gateway.clone()), limits).unwrap()
+}
+
+async fn serve_app(app: App, settings: graphql::Settings) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/graphql", listener.local_addr().unwrap());
     let router = app.router(settings, None, Vec::new());
@@ -95,6 +105,10 @@ async fn each_code_is_answered_as_it_always_was(db: TestDatabase) {
     let url = serve(&world, world.ports.clone(), graphql::Settings::default()).await;
     let hasty = serve(&world, world.ports.clone(), graphql::Settings { time_limit: Duration::ZERO, ..graphql::Settings::default() }).await;
     let busy = serve(&world, too_busy(&world.ports), graphql::Settings::default()).await;
+    let forgetful = house(&world, world.ports.clone(), Limits { kept_bytes: 0, ..Limits::default() });
+    let forgetful = serve_app(forgetful, graphql::Settings::default()).await;
+    let closed = house(&world, world.ports.clone(), Limits::default()).trusting(&[], true).unwrap();
+    let closed = serve_app(closed, graphql::Settings::default()).await;
 
     let query = |text: &str| json!({ "query": text });
     let typed = json!({ "query": "query($first: Int) { invoices(first: $first) { nodes { id } } }", "variables": { "first": "ten" } });
@@ -103,10 +117,11 @@ async fn each_code_is_answered_as_it_always_was(db: TestDatabase) {
         "query": "mutation($input: SignInInput!) { signIn(input: $input) { userErrors { code } } }",
         "variables": { "input": { "email": "ann@example.com", "password": PASSWORD } },
     });
+    let hash = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } } });
     // So many readings, one after the other, that none is through within a tick of the timer.
     let long = (1..=20).map(|first| format!("a{first}: invoices(first: {first}) {{ nodes {{ id }} }}")).collect::<Vec<_>>().join(" ");
     let mut all = String::new();
-    for (code, url, token, body) in [
+    let asked = [
         ("GRAPHQL_PARSE_FAILED", &url, Some(&owner), query("{ profile { id }")),
         ("GRAPHQL_VALIDATION_FAILED", &url, Some(&owner), query("{ profile { secret } }")),
         ("BAD_USER_INPUT", &url, Some(&owner), typed),
@@ -114,8 +129,15 @@ async fn each_code_is_answered_as_it_always_was(db: TestDatabase) {
         ("FORBIDDEN", &url, Some(&member), query("{ invoices { nodes { id } } profile { businessName } }")),
         ("RATE_LIMITED", &busy, None, sign_in),
         ("COST_EXCEEDED", &url, Some(&owner), query(&deep)),
+        ("PERSISTED_QUERY_NOT_FOUND", &url, Some(&owner), hash.clone()),
+        ("PERSISTED_QUERY_NOT_SUPPORTED", &forgetful, Some(&owner), hash),
+        ("DOCUMENT_NOT_TRUSTED", &closed, Some(&owner), query("{ profile { id } }")),
         ("TIMEOUT", &hasty, Some(&owner), query(&format!("{{ {long} }}"))),
-    ] {
+    ];
+    // A fault of ours comes below.
+    let all_codes: BTreeSet<&str> = asked.iter().map(|(code, ..)| *code).chain(["INTERNAL"]).collect();
+    assert_eq!(all_codes, Code::ALL.iter().map(|code| code.as_str()).collect());
+    for (code, url, token, body) in asked {
         let shown = answer(url, token.map(String::as_str), body).await;
         assert!(shown.contains(&format!("\"code\": \"{code}\"")), "{code}: {shown}");
         write!(all, "== {code}\n{shown}\n\n").unwrap();
@@ -125,6 +147,16 @@ async fn each_code_is_answered_as_it_always_was(db: TestDatabase) {
     let shown = answer(&url, Some(&owner), query("{ paymentMethods { id } }")).await;
     write!(all, "== INTERNAL\n{shown}\n").unwrap();
     insta::assert_snapshot!("each_code", all);
+}
+
+#[test]
+fn the_closed_list_of_codes_is_as_it_was_agreed() {
+    let line = |code: &Code| format!("{} {} {}", code.as_str(), code.status(), code.meaning());
+    insta::assert_snapshot!("codes", Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n"));
+    for code in Code::ALL {
+        assert_eq!(Code::named(code.as_str()), Some(*code));
+    }
+    assert_eq!(Code::named("internal"), None);
 }
 
 /// A token of a colleague's.

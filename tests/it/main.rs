@@ -96,6 +96,7 @@ mod staff_plans;
 mod staff_reading;
 mod staff_suspension;
 mod statements;
+mod stored_documents;
 mod stripe_adapter;
 mod stripe_payments;
 mod stripe_simulator;

@@ -179,7 +179,12 @@ impl Stream {
     /// Asks for one, as whoever `client` is; a refusal is the answer.
     pub(crate) async fn ask(client: &Client, query: &str, variables: Value) -> Result<Self, (u16, Value)> {
         let request = client.posting().header("accept", "text/event-stream");
-        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await.unwrap();
+        Self::of(request.json(&json!({ "query": query, "variables": variables }))).await
+    }
+
+    /// The answer to a request for one; a refusal is the answer.
+    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Result<Self, (u16, Value)> {
+        let answer = request.send().await.unwrap();
         if answer.headers()["content-type"] != "text/event-stream; charset=utf-8" {
             return Err((answer.status().as_u16(), answer.json().await.unwrap()));
         }

@@ -8,7 +8,8 @@ const config: CodegenConfig = {
   generates: {
     'src/gql/': {
       preset: 'client',
-      presetConfig: { fragmentMasking: false },
+      // Writes persisted-documents.json too: a server that has it as one of EVOLVE_TRUSTED_DOCUMENTS runs each by its id (`documentId`).
+      presetConfig: { fragmentMasking: false, persistedDocuments: true },
       config: {
         useTypeImports: true,
         enumsAsTypes: true,

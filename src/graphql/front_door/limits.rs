@@ -120,6 +120,10 @@ pub struct Limits {
     pub bounds: Bounds,
     /// Bytes that the cache of parsed documents may hold, by estimate.
     pub cache_bytes: u64,
+    /// Bytes of the documents that are kept because clients asked for it; 0 where none are.
+    pub kept_bytes: u64,
+    /// How many those may be.
+    pub kept_documents: u64,
 }
 
 impl Default for Limits {
@@ -143,6 +147,8 @@ impl Default for Limits {
             plain_list: 10,
             bounds: Bounds { errors: 20, message_chars: 300 },
             cache_bytes: 32 * 1024 * 1024,
+            kept_bytes: 4 * 1024 * 1024,
+            kept_documents: 10_000,
         }
     }
 }

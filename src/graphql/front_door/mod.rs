@@ -1,6 +1,6 @@
 //! The front door: what a request must pass before anything of it runs.
 //!
-//! The document is parsed within limits, its shape measured, then validated in full against our own SDL by
+//! A request sends its document, or names one that is here already (`named.rs`). The document is parsed within limits, its shape measured, then validated in full against our own SDL by
 //! `apollo-compiler`; the operation is chosen, its variables coerced, its cost counted. What passed is cached by the
 //! hash of its text and handed to async-graphql already parsed, so that its own parser never sees a request.
 //!
@@ -14,6 +14,8 @@ mod cost;
 mod document;
 mod limits;
 mod literals;
+pub mod manifest;
+mod named;
 mod refusal;
 mod shape;
 
@@ -25,15 +27,16 @@ use apollo_compiler::ast::OperationType;
 use apollo_compiler::validation::Valid;
 use moka::sync::Cache;
 use serde_json::{Map, Value as Json};
-use sha2::{Digest, Sha256};
 
 pub use cost::Cost;
 pub use limits::{Limit, Limits};
+pub use named::Untrusted;
 pub use refusal::{Bounds, Kind, Location, Problem, Refusal, shorten};
 
 use crate::error::Code;
 use coerce::Coercer;
 use document::Document;
+use named::{Hash, Named};
 
 /// Whether a JSON value is one of a scalar, else why not: a clause without a full stop that does not echo the value.
 pub type ScalarCheck = fn(&Json) -> Result<(), String>;
@@ -43,13 +46,15 @@ type Scalars = HashMap<String, ScalarCheck>;
 /// A request as a client sends it.
 #[derive(Debug, Clone, Default)]
 pub struct GraphqlRequest {
-    /// The document.
-    pub query: String,
+    /// The document, where it is sent.
+    pub query: Option<String>,
+    /// The id of one that the server has.
+    pub document_id: Option<String>,
     /// Which of its operations.
     pub operation_name: Option<String>,
     /// Values of its variables.
     pub variables: Map<String, Json>,
-    /// What the protocol leaves to servers; nothing is read from it.
+    /// What the protocol leaves to servers: `persistedQuery` names a document too, and nothing else is read from it.
     pub extensions: Map<String, Json>,
 }
 
@@ -125,7 +130,8 @@ pub struct FrontDoor {
     /// Mutations that sign somebody in or try a secret.
     sign_ins: &'static [&'static str],
     limits: Limits,
-    passed: Cache<[u8; 32], Arc<Document>>,
+    named: Named,
+    passed: Cache<Hash, Arc<Document>>,
 }
 
 impl FrontDoor {
@@ -136,7 +142,7 @@ impl FrontDoor {
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, BuildError> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql").map_err(|failed| BuildError::Schema(failed.errors.to_string()))?;
         let passed = Cache::builder().max_capacity(limits.cache_bytes).weigher(|_, document: &Arc<Document>| document.weight).build();
-        Ok(Self { schema, scalars: Scalars::new(), sign_ins: &[], limits, passed })
+        Ok(Self { schema, scalars: Scalars::new(), sign_ins: &[], limits, named: Named::new(&limits), passed })
     }
 
     /// Lets one of these mutations into an operation, and no second one, whichever of them.
@@ -163,6 +169,36 @@ impl FrontDoor {
         Ok(self)
     }
 
+    /// Lets requests name the document `id`. What is checked of it is what any other must pass, so scalars come before.
+    ///
+    /// # Errors
+    /// Why it cannot be trusted.
+    pub fn trust(&mut self, id: &str, text: &str) -> Result<(), Untrusted> {
+        let hash = named::digest(text);
+        self.document(hash, text).map_err(Untrusted::Refused)?;
+        self.named.trust(id, hash, text)
+    }
+
+    /// From now on lets in the documents that are trusted, and no other.
+    pub const fn close(&mut self) {
+        self.named.is_closed = true;
+    }
+
+    /// Whether only trusted documents are let in.
+    pub const fn is_closed(&self) -> bool {
+        self.named.is_closed
+    }
+
+    /// How many documents are trusted.
+    pub fn trusted(&self) -> usize {
+        self.named.trusted()
+    }
+
+    /// How many documents are kept because clients asked for it, and the bytes that they count as.
+    pub fn kept(&self) -> (u64, u64) {
+        self.named.kept()
+    }
+
     /// The schema's own scalars that have no check, sorted: any JSON passes for them.
     pub fn unchecked_scalars(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.custom_scalars().filter(|name| !self.scalars.contains_key(*name)).collect();
@@ -184,7 +220,7 @@ impl FrontDoor {
         &self.limits
     }
 
-    /// How many documents are kept, and their estimated bytes.
+    /// How many parsed documents are kept, and their estimated bytes.
     pub fn cached(&self) -> (u64, u64) {
         self.passed.run_pending_tasks();
         (self.passed.entry_count(), self.passed.weighted_size())
@@ -193,11 +229,28 @@ impl FrontDoor {
     /// Lets a request in, or says why not. Nothing of it has run when it is refused.
     ///
     /// # Errors
-    /// The document does not parse or validate, passes a limit, has no such operation; a variable does not fit; the
-    /// method may not carry the operation.
+    /// There is no document of that name, or it is not trusted; it does not parse or validate, passes a limit, has no such operation;
+    /// a variable does not fit; the method may not carry the operation.
     pub fn admit(&self, request: GraphqlRequest, method: Method) -> Result<Admitted, Refusal> {
-        let hash: [u8; 32] = Sha256::digest(request.query.as_bytes()).into();
-        let document = self.document(hash, &request.query)?;
+        let found = self.named.find(&request)?;
+        let document = self.document(found.hash, &found.text)?;
+        if found.is_to_keep {
+            self.named.keep(&found);
+        }
+        self.admit_with(&document, found.hash, request, method)
+    }
+
+    /// The same for a document of our own, which needs nobody's trust.
+    ///
+    /// # Errors
+    /// As for any other.
+    pub fn admit_own(&self, document: &str, request: GraphqlRequest, method: Method) -> Result<Admitted, Refusal> {
+        let hash = named::digest(document);
+        let document = self.document(hash, document)?;
+        self.admit_with(&document, hash, request, method)
+    }
+
+    fn admit_with(&self, document: &Document, hash: Hash, request: GraphqlRequest, method: Method) -> Result<Admitted, Refusal> {
         let (index, ready) = document.choose(request.operation_name.as_deref())?;
         match (ready.kind, method) {
             (OperationKind::Mutation, Method::Get) => return Err(Refusal::method("A mutation is sent by POST.")),
@@ -226,13 +279,13 @@ impl FrontDoor {
         Ok(Admitted { request: admitted, kind: ready.kind, cost, operation_name, document: hash, introspects })
     }
 
-    /// The document of `text`, whose hash is `key`, from the cache or read anew. A document that did not pass is not kept.
-    fn document(&self, key: [u8; 32], text: &str) -> Result<Arc<Document>, Refusal> {
-        if let Some(known) = self.passed.get(&key) {
+    /// The document of `text`, whose hash that is, from the cache or read anew. A document that did not pass is not kept.
+    fn document(&self, hash: Hash, text: &str) -> Result<Arc<Document>, Refusal> {
+        if let Some(known) = self.passed.get(&hash) {
             return Ok(known);
         }
         let document = Arc::new(Document::new(text, &self.schema, &self.scalars, self.sign_ins, &self.limits)?);
-        self.passed.insert(key, Arc::clone(&document));
+        self.passed.insert(hash, Arc::clone(&document));
         Ok(document)
     }
 }

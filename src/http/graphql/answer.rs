@@ -282,7 +282,7 @@ impl Asked<'_> {
 
     /// Why nothing was answered.
     fn nothing_but(&self, errors: Vec<WireError>) -> Response {
-        let code = errors.first().and_then(|error| code_named(error.extensions.code)).unwrap_or(Code::Internal);
+        let code = errors.first().and_then(|error| Code::named(error.extensions.code)).unwrap_or(Code::Internal);
         let mut response = self.write(request_status(code, self.media), &self.errors_alone(errors));
         if code == Code::Unauthenticated {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -355,17 +355,10 @@ fn partial_success() -> StatusCode {
 }
 
 /// The status of a request error by its code.
-const fn request_status(code: Code, media: Media) -> StatusCode {
-    match code {
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden => StatusCode::FORBIDDEN,
-        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::GraphqlParseFailed | Code::GraphqlValidationFailed | Code::BadUserInput | Code::CostExceeded => match media {
-            Media::Response | Media::Plain => StatusCode::BAD_REQUEST,
-            Media::Json => StatusCode::OK,
-        },
+fn request_status(code: Code, media: Media) -> StatusCode {
+    match (StatusCode::from_u16(code.status()), media) {
+        (Ok(StatusCode::BAD_REQUEST), Media::Json) => StatusCode::OK,
+        (status, _) => status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -383,25 +376,8 @@ pub(in crate::http) fn first_code(response: &async_graphql::Response) -> Option<
 /// The code that an error carries by itself, if it is one of the closed list.
 fn code_of(error: &async_graphql::ServerError) -> Option<Code> {
     let async_graphql::Value::String(text) = error.extensions.as_ref()?.get("code")? else { return None };
-    code_named(text)
+    Code::named(text)
 }
-
-/// The code of the closed list that is called so.
-fn code_named(text: &str) -> Option<Code> {
-    ALL_CODES.into_iter().find(|code| code.as_str() == text)
-}
-
-const ALL_CODES: [Code; 9] = [
-    Code::GraphqlParseFailed,
-    Code::GraphqlValidationFailed,
-    Code::BadUserInput,
-    Code::Unauthenticated,
-    Code::Forbidden,
-    Code::RateLimited,
-    Code::CostExceeded,
-    Code::Timeout,
-    Code::Internal,
-];
 
 /// What a client reads of any fault of ours.
 pub(super) fn internal_message() -> String {

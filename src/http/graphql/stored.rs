@@ -101,11 +101,7 @@ impl Stored {
                 return Err(unknown);
             }
         }
-        Ok(self.with(variables))
-    }
-
-    fn with(&self, variables: Map<String, Json>) -> GraphqlRequest {
-        GraphqlRequest { query: self.document.to_owned(), operation_name: None, variables, extensions: Map::new() }
+        Ok(with(variables))
     }
 
     /// Puts a key into the input that has none: the header's, or one that the same input has within a minute. Keys are each caller's own,
@@ -169,7 +165,7 @@ impl<E: Executor> Shared<E> {
             Err(failed) => return asked.unreadable(&failed),
         };
         let method = if is_read { Method::Get } else { Method::Post };
-        let mut answer = match self.door.admit(request, method) {
+        let mut answer = match self.door.admit_own(stored.document, request, method) {
             Ok(admitted) => self.run(asked, &parts, admitted, self.settings.time_limit).await,
             Err(refusal) => asked.refused(&refusal),
         };
@@ -195,10 +191,15 @@ impl<E: Executor> Shared<E> {
             Takes::Input { is_keyed, .. } => {
                 let mut input = read_input(parts, body, self.settings.max_body_bytes).await?;
                 let key = if is_keyed { stored.key(&mut input, parts, clock)? } else { None };
-                Ok((stored.with(Map::from_iter([("input".to_owned(), Json::Object(input))])), key))
+                Ok((with(Map::from_iter([("input".to_owned(), Json::Object(input))])), key))
             }
         }
     }
+}
+
+/// A request for a document of ours.
+fn with(variables: Map<String, Json>) -> GraphqlRequest {
+    GraphqlRequest { variables, ..GraphqlRequest::default() }
 }
 
 /// The body: a mutation's input.

@@ -50,7 +50,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Reads the request of a form, for the `stored` document where there is one.
+    /// Reads the request of a form, without a document where it is for one of ours.
     ///
     /// # Errors
     /// How it is none.
@@ -58,7 +58,7 @@ impl Form {
         headers: &HeaderMap,
         body: Body,
         max_operations: usize,
-        stored: Option<&'static str>,
+        is_stored: bool,
     ) -> Result<(GraphqlRequest, Self), Unreadable> {
         let boundary = headers.get(CONTENT_TYPE).and_then(|value| multer::parse_boundary(value.to_str().ok()?).ok()).ok_or(NOT_A_FORM)?;
         let limit = SizeLimit::new().whole_stream(u64::try_from(body_limit(max_operations)).unwrap_or(u64::MAX));
@@ -74,7 +74,7 @@ impl Form {
         if map.len() > MAX_FILES || map.values().map(Vec::len).sum::<usize>() > MAX_FILES {
             return Err(TOO_MANY);
         }
-        let mut request = payload.asking(stored)?.into_request()?;
+        let mut request = if is_stored { payload.for_stored()? } else { payload.into_request()? };
         let mut variables = Json::Object(std::mem::take(&mut request.variables));
         for (key, places) in &map {
             put(&mut variables, key, places).ok_or(NOT_A_MAP)?;

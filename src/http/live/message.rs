@@ -104,7 +104,11 @@ mod tests {
         assert!(matches!(Heard::read(r#"{"type":"pong"}"#), Some(Heard::Pong)));
         assert!(matches!(Heard::read(r#"{"type":"complete","id":"1"}"#), Some(Heard::Complete(id)) if id == "1"));
         let subscribe = Heard::read(r#"{"id":"1","type":"subscribe","payload":{"query":"{__typename}","variables":null}}"#);
-        assert!(matches!(subscribe, Some(Heard::Subscribe(id, request)) if id == "1" && request.query == "{__typename}"));
+        assert!(matches!(subscribe, Some(Heard::Subscribe(id, request)) if id == "1" && request.query.as_deref() == Some("{__typename}")));
+        let named = Heard::read(r#"{"id":"1","type":"subscribe","payload":{"documentId":"0a"}}"#);
+        assert!(
+            matches!(named, Some(Heard::Subscribe(_, request)) if request.query.is_none() && request.document_id.as_deref() == Some("0a"))
+        );
         let long = format!(r#"{{"type":"complete","id":"{}"}}"#, "x".repeat(129));
         for text in [
             "",
@@ -120,6 +124,7 @@ mod tests {
             r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
             r#"{"type":"subscribe","id":"1"}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"variables":{}}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":[]}}"#,
             r#"{"type":"next","id":"1","payload":{}}"#,
             &long,

@@ -1,9 +1,11 @@
 // npm start -- http://127.0.0.1:8080
 //
-// Registers a business and sends the documents for its verification in one request, by the multipart request specification. It
-// stops with exit code 1 at the first thing that is not as it should be.
-import { ApolloClient, InMemoryCache } from '@apollo/client';
+// Registers a business and sends the documents for its verification in one request, by the multipart request specification. Queries are
+// sent by GET with the hash of their document alone ("automatic persisted queries"). It stops with exit code 1 at the first thing that is
+// not as it should be.
+import { ApolloClient, ApolloLink, InMemoryCache } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import UploadHttpLink from 'apollo-upload-client/UploadHttpLink.mjs';
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
@@ -41,15 +43,27 @@ const ReadDocument = graphql(`
 const [url = 'http://127.0.0.1:8080'] = process.argv.slice(2);
 let token: string | null = null;
 
+/** What was sent: each request's method, and whether a document was in it. */
+const sent: string[] = [];
+const http = new UploadHttpLink({
+  uri: `${url}/graphql`,
+  // No form of another site sends it, so that a page cannot upload in somebody's name. Without it the answer is 400.
+  headers: { 'GraphQL-Require-Preflight': '1' },
+  fetch: (input, init) => {
+    const body = typeof init?.body === 'string' ? init.body : '';
+    sent.push(`${init?.method} ${body.includes('"query"') || `${input}`.includes('query=') ? 'a document' : 'a hash'}`);
+    return fetch(input, init);
+  },
+});
+const persisted = new PersistedQueryLink({
+  sha256: (document: string) => createHash('sha256').update(document).digest('hex'),
+  useGETForHashedQueries: true,
+});
 const client = new ApolloClient({
   cache: new InMemoryCache({ possibleTypes: { Node: ['VerificationDocument'] } }),
-  link: new SetContextLink((context) => (token ? { headers: { ...context.headers, authorization: `Bearer ${token}` } } : {})).concat(
-    new UploadHttpLink({
-      uri: `${url}/graphql`,
-      // No form of another site sends it, so that a page cannot upload in somebody's name. Without it the answer is 400.
-      headers: { 'GraphQL-Require-Preflight': '1' },
-    }),
-  ),
+  link: new SetContextLink((context) => (token ? { headers: { ...context.headers, authorization: `Bearer ${token}` } } : {}))
+    // Mutations bring their documents: a form with files is not sent twice.
+    .concat(ApolloLink.split((operation) => operation.operationType === 'query', persisted.concat(http), http)),
 });
 
 const name = randomUUID();
@@ -97,13 +111,20 @@ const payload = submitted.data?.submitVerification;
 assert.deepEqual(payload?.userErrors, []);
 const documents = payload?.verification?.documents ?? [];
 for (const { kind, fileName, byteSize, status } of documents) console.log(`${kind}: ${fileName}, ${byteSize} bytes, ${status}`);
-const sent = documents.find((document) => document.kind === 'DIRECTOR_ID');
-assert(documents.length === 3 && sent, 'all have arrived');
-assert.equal(sent.sha256, createHash('sha256').update(png).digest('hex'), 'and are what was sent');
+const first = documents.find((document) => document.kind === 'DIRECTOR_ID');
+assert(documents.length === 3 && first, 'all have arrived');
+assert.equal(first.sha256, createHash('sha256').update(png).digest('hex'), 'and are what was sent');
 
-// A document is read again by its id.
-const again = await client.query({ query: ReadDocument, variables: { id: sent.id }, fetchPolicy: 'network-only' });
-assert(again.data?.node?.__typename === 'VerificationDocument' && again.data.node.fileName === 'director.png');
+// A document is read again by its id: by its hash, which the server does not know until it has come with the document once.
+const again = () => client.query({ query: ReadDocument, variables: { id: first.id }, fetchPolicy: 'network-only' });
+for (const expected of [null, ['GET a hash']]) {
+  sent.length = 0;
+  const { data } = await again();
+  assert(data?.node?.__typename === 'VerificationDocument' && data.node.fileName === 'director.png');
+  console.log(`asked by ${sent.join(', then ')}`);
+  // The server may know it from another run.
+  assert.deepEqual(sent, expected ?? (sent.length === 1 ? ['GET a hash'] : ['GET a hash', 'POST a document']));
+}
 
 // What is no document is refused with the place it stands at, and nothing is taken.
 const text = new File(['only words'], 'words.pdf', { type: 'application/pdf' });

@@ -13,7 +13,7 @@ export class RequestError extends Error {
 
 /** An environment for the server at `url`, as whoever `token` names at the time. */
 export function environmentOf(url: string, token: () => string | null): Environment {
-  const fetchFunction: FetchFunction = async ({ text, name }, variables) => {
+  const fetchFunction: FetchFunction = async ({ id, name }, variables) => {
     const bearer = token();
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
@@ -22,7 +22,8 @@ export function environmentOf(url: string, token: () => string | null): Environm
         accept: 'application/graphql-response+json',
         ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
       },
-      body: JSON.stringify({ query: text, operationName: name, variables }),
+      // The program has no documents in it: relay-compiler wrote them to persisted.json, by their hashes, and the server has that file.
+      body: JSON.stringify({ documentId: `sha256:${id}`, operationName: name, variables }),
     });
     const answer = await response.json();
     // A field that failed is null, and the others stand: Relay shows them. Without any data the request as a whole was refused.

@@ -1,4 +1,7 @@
-// npm run build && npm start -- http://127.0.0.1:8080 demo@evolve.test demo-evolve-2027
+// npm run check && npm run build && npm start -- http://127.0.0.1:8080 demo@evolve.test demo-evolve-2027
+//
+// Against a server that was started with EVOLVE_TRUSTED_DOCUMENTS=examples/clients/relay/persisted.json, and may refuse any other document
+// (EVOLVE_ONLY_TRUSTED_DOCUMENTS=true).
 //
 // Signs in, shows the page of App.tsx in a document without a browser, and uses it as a person would: reads all pages of a list, orders
 // a change of plan, has it refused, takes it back, and reads the subscription again by its id. It stops with exit code 1 at the
