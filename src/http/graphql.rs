@@ -423,13 +423,13 @@ pub(in crate::http) struct Payload {
 impl Payload {
     /// The request, which says which document it is for.
     pub(in crate::http) fn into_request(self) -> Result<GraphqlRequest, Unreadable> {
-        let request = self.as_it_is();
+        let request = self.bare();
         if request.has_document() { Ok(request) } else { Err(NOT_A_REQUEST) }
     }
 
     /// The request for a document of ours, which must come without any.
     fn for_stored(self) -> Result<GraphqlRequest, Unreadable> {
-        let request = self.as_it_is();
+        let request = self.bare();
         if request.has_document() {
             return Err(unreadable(StatusCode::BAD_REQUEST, "This path has its own document: send no `query`, and name no other."));
         }
@@ -437,7 +437,7 @@ impl Payload {
     }
 
     /// The request, with or without a document.
-    fn as_it_is(self) -> GraphqlRequest {
+    fn bare(self) -> GraphqlRequest {
         GraphqlRequest {
             query: self.query,
             document_id: self.document_id,

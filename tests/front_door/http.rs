@@ -1,6 +1,5 @@
 //! What GraphQL over HTTP answers: each status, each media type.
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

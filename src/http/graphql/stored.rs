@@ -86,7 +86,7 @@ struct Key {
 
 impl Stored {
     /// The request that the query string asks.
-    fn by_parameters(&self, taken: &[(&str, Kind)], uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
+    fn by_parameters(taken: &[(&str, Kind)], uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
         let unknown = unreadable(StatusCode::BAD_REQUEST, "The query string has a parameter that this path does not take, or takes once.");
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| unknown)?;
         let mut variables = Map::new();
@@ -187,7 +187,7 @@ impl<E: Executor> Shared<E> {
         body: Body,
     ) -> Result<(GraphqlRequest, Option<Key>), Unreadable> {
         match stored.takes {
-            Takes::Parameters(taken) => Ok((stored.by_parameters(taken, &parts.uri)?, None)),
+            Takes::Parameters(taken) => Ok((Stored::by_parameters(taken, &parts.uri)?, None)),
             Takes::Input { is_keyed, .. } => {
                 let mut input = read_input(parts, body, self.settings.max_body_bytes).await?;
                 let key = if is_keyed { stored.key(&mut input, parts, clock)? } else { None };
