@@ -88,12 +88,11 @@ impl Customer {
         let (access, refresh_token) = tokens(&registered)?;
         api.bearer = Some(access);
         api.done("addPaymentMethod", ADD_METHOD, &json!({ "input": { "source": { "sandbox": "SUCCEEDS" } } })).await?;
-        let product = match service_key {
-            Some(key) => api.with(key.to_owned(), Some(text(&registered, "/business/id")?)),
-            None => {
-                let input = json!({ "input": { "name": "Load", "scopes": ["USAGE_WRITE"] } });
-                api.with(text(&api.done("createApiKey", CREATE_KEY, &input).await?, "/secret")?, None)
-            }
+        let product = if let Some(key) = service_key {
+            api.with(key.to_owned(), Some(text(&registered, "/business/id")?))
+        } else {
+            let input = json!({ "input": { "name": "Load", "scopes": ["USAGE_WRITE"] } });
+            api.with(text(&api.done("createApiKey", CREATE_KEY, &input).await?, "/secret")?, None)
         };
         let sold = api.data(PLANS, &json!({})).await.map_err(|failure| format!("{failure:?}"))?;
         let (plans, second_plan) = choose(&sold)?;
@@ -186,7 +185,8 @@ impl Customer {
             Ok(payload) => {
                 self.figures.answered(Operation::RecordUsage, asked.elapsed());
                 let told = (payload["accepted"].as_u64(), payload["duplicates"].as_u64());
-                if told != if again { (Some(0), Some(BATCH)) } else { (Some(BATCH), Some(0)) } {
+                let expected = if again { (Some(0), Some(BATCH)) } else { (Some(BATCH), Some(0)) };
+                if told != expected {
                     self.complain(Operation::RecordUsage, &format!("of {BATCH} events, told again: {again}, it says {payload}"));
                 }
                 if !again {
