@@ -34,7 +34,7 @@ use crate::http::business::BusinessExecutor;
 use crate::http::graphiql::{DemoUser, GraphiqlSettings};
 use crate::http::live::{Connections, LiveSettings};
 use crate::http::rates::Rates;
-use crate::http::router::{BUSINESS_PATH, Routes, router};
+use crate::http::router::{BUSINESS_PATH, Routes, STAFF_PATH, router};
 use crate::http::staff::StaffExecutor;
 use crate::http::{graphql, server::ServerLimits};
 use crate::ids::{SharedIdGen, SystemIds};
@@ -234,7 +234,12 @@ impl App {
             staff_door: Arc::clone(&self.staff_door),
             live: Arc::clone(&self.live),
             limits,
-            graphiql: GraphiqlSettings { endpoint: BUSINESS_PATH.to_owned(), demo, is_closed: self.door.is_closed() },
+            graphiql: GraphiqlSettings {
+                endpoint: BUSINESS_PATH.to_owned(),
+                staff_endpoint: STAFF_PATH.to_owned(),
+                demo,
+                is_closed: self.door.is_closed(),
+            },
             cors_origins,
             stripe_secrets: self.stripe_secrets.clone(),
             hears_mpesa: self.ports.gateways.named(GatewayKind::Mpesa.as_str()).is_some(),

@@ -1,7 +1,8 @@
-//! The GraphiQL page: an editor for the API, with an example for each step of a customer's way.
+//! The GraphiQL pages: an editor for each API, with an example for each step of a customer's way, and for a day of the
+//! platform's own people.
 //!
 //! Owns what `web/graphiql/build.sh` built, embedded in the binary, and the headers that keep the page to this host: it
-//! asks no other, runs no script but its own and stands in nobody's frame. It knows nothing of the schema, and never
+//! asks no other, runs no script but its own and stands in nobody's frame. It knows nothing of the schemas, and never
 //! sees a token.
 
 use axum::Router;
@@ -12,8 +13,11 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, VARY};
 use http::{HeaderValue, StatusCode};
 
-/// Where the page is.
+/// Where the business API's page is.
 pub const PAGE_PATH: &str = "/graphiql";
+
+/// Where the staff API's page is: below the path that is kept to one's own network.
+pub const STAFF_PAGE_PATH: &str = "/staff/graphiql";
 
 /// A file of the page. Its name holds a hash of what is in it.
 struct Asset {
@@ -53,11 +57,13 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      font-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
-/// What the page is told about the server.
+/// What the business API's page is told about the server.
 #[derive(Debug, Clone)]
 pub struct GraphiqlSettings {
     /// Path of the GraphQL endpoint on this host, e.g. `/graphql`. Live updates are at `{endpoint}/ws`.
     pub endpoint: String,
+    /// Path of the staff API's endpoint, for the page of that.
+    pub staff_endpoint: String,
     /// Who to offer for signing in, where the server has demo data.
     pub demo: Option<DemoUser>,
     /// Whether the endpoint runs the documents alone that its operator trusts: then there is nothing to edit.
@@ -73,22 +79,28 @@ pub struct DemoUser {
     pub password: String,
 }
 
-/// The page at [`PAGE_PATH`] and its files below. It needs no state and no caller.
+/// The pages at [`PAGE_PATH`] and [`STAFF_PAGE_PATH`], and the files of both. They need no state and no caller.
 pub fn router<S>(settings: &GraphiqlSettings) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let page = if settings.is_closed { Bytes::from_static(CLOSED.as_bytes()) } else { Bytes::from(page(settings)) };
+    let business = if settings.is_closed {
+        Bytes::from_static(CLOSED.as_bytes())
+    } else {
+        Bytes::from(page("business", &settings.endpoint, settings.demo.as_ref()))
+    };
+    let staff = Bytes::from(page("staff", &settings.staff_endpoint, None));
     Router::new()
-        .route(PAGE_PATH, get(move || std::future::ready(page_response(page.clone()))))
+        .route(PAGE_PATH, get(move || std::future::ready(page_response(business.clone()))))
+        .route(STAFF_PAGE_PATH, get(move || std::future::ready(page_response(staff.clone()))))
         .route("/graphiql/assets/{file}", get(asset))
 }
 
 /// The page's text with the settings in it. They stand in a `script` element, which `<` could end: it is written as the
 /// escape that JSON has for it.
-fn page(settings: &GraphiqlSettings) -> String {
-    let demo = settings.demo.as_ref().map(|demo| serde_json::json!({ "email": demo.email, "password": demo.password }));
-    let json = serde_json::json!({ "endpoint": settings.endpoint, "demo": demo }).to_string();
+fn page(api: &str, endpoint: &str, demo: Option<&DemoUser>) -> String {
+    let demo = demo.map(|demo| serde_json::json!({ "email": demo.email, "password": demo.password }));
+    let json = serde_json::json!({ "api": api, "endpoint": endpoint, "demo": demo }).to_string();
     PAGE.replace(SETTINGS_PLACE, &json.replace('<', "\\u003c"))
 }
 
@@ -154,7 +166,8 @@ mod tests {
 
     fn settings(password: &str) -> GraphiqlSettings {
         let demo = DemoUser { email: "demo@evolve.test".to_owned(), password: password.to_owned() };
-        GraphiqlSettings { endpoint: "/graphql".to_owned(), demo: Some(demo), is_closed: false }
+        let (endpoint, staff_endpoint) = ("/graphql".to_owned(), "/staff/graphql".to_owned());
+        GraphiqlSettings { endpoint, staff_endpoint, demo: Some(demo), is_closed: false }
     }
 
     async fn fetch(path: &str, accept_encoding: Option<&str>) -> (http::response::Parts, Bytes) {
@@ -183,14 +196,24 @@ mod tests {
         let (parts, body) = fetch("/graphiql", None).await;
         assert_eq!(parts.status, StatusCode::OK);
         assert_eq!(header(&parts, CONTENT_TYPE), "text/html; charset=utf-8");
-        let wanted = serde_json::json!({ "endpoint": "/graphql", "demo": { "email": "demo@evolve.test", "password": "secret" } });
+        let wanted =
+            serde_json::json!({ "api": "business", "endpoint": "/graphql", "demo": { "email": "demo@evolve.test", "password": "secret" } });
         assert_eq!(settings_in(std::str::from_utf8(&body).unwrap()), wanted);
     }
 
     #[test]
     fn without_demo_data_the_page_offers_nobody() {
-        let page = page(&GraphiqlSettings { demo: None, ..settings("") });
-        assert_eq!(settings_in(&page), serde_json::json!({ "endpoint": "/graphql", "demo": null }));
+        let page = page("business", "/graphql", None);
+        assert_eq!(settings_in(&page), serde_json::json!({ "api": "business", "endpoint": "/graphql", "demo": null }));
+    }
+
+    #[tokio::test]
+    async fn the_staff_apis_page_is_at_an_address_of_its_own_and_offers_nobody() {
+        let (parts, body) = fetch("/staff/graphiql", None).await;
+        assert_eq!(parts.status, StatusCode::OK);
+        assert_eq!(header(&parts, http::header::CONTENT_SECURITY_POLICY), CONTENT_SECURITY_POLICY.to_str().unwrap());
+        let wanted = serde_json::json!({ "api": "staff", "endpoint": "/staff/graphql", "demo": null });
+        assert_eq!(settings_in(std::str::from_utf8(&body).unwrap()), wanted);
     }
 
     #[tokio::test]
@@ -206,7 +229,7 @@ mod tests {
     #[test]
     fn a_setting_cannot_end_the_element_it_stands_in() {
         let hostile = "</script><script>alert(\"1\")</script><!--";
-        let page = page(&settings(hostile));
+        let page = page("business", "/graphql", settings(hostile).demo.as_ref());
         assert_eq!(settings_in(&page)["demo"]["password"], hostile);
         let scripts = |page: &str| page.matches("<script").count();
         assert_eq!(scripts(&page), scripts(PAGE));
@@ -228,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_file_the_page_names_is_served_compressed_and_kept_for_good() {
-        let named: Vec<&str> = PAGE.split("graphiql/assets/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let named: Vec<&str> = PAGE.split("\"/graphiql/assets/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(named.len(), 3, "a style sheet, a script and the licences: {named:?}");
         for file in named {
             let (parts, body) = fetch(&format!("/graphiql/assets/{file}"), Some("gzip, deflate, br, zstd")).await;

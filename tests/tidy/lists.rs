@@ -52,6 +52,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
     ("src/store/tenant.rs", "a tenant's statements are made here"),
     ("src/store/system.rs", "the system's statements are made here"),
     ("migration/src/lib.rs", "migrations are raw SQL"),
+    ("examples/load/customer.rs", "a client has no port of time or randomness"),
     ("examples/main_job/api.rs", "a client has no port of randomness"),
     ("examples/usage_reporter.rs", "a client has no port of time or randomness"),
     ("tests/front_door.rs", "a test waits in real time"),

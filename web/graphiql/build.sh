@@ -1,14 +1,12 @@
 #!/bin/sh
 # Builds the GraphiQL page that the server embeds, from the lock file.
 #   build.sh          writes dist/
-#   build.sh --check [SCHEMA]
-#                     builds in a temporary folder and fails when dist/ differs, or when an
-#                     example does not fit the schema (default: ../../schema.graphql), or
-#                     when the page's own tests fail
+#   build.sh --check  builds in a temporary folder and fails when dist/ differs, or when an
+#                     example does not fit its schema, or when the page's own tests fail
 # Needs Node 20 or newer, npm and GNU gzip. `cargo build` needs none of them: dist/ is committed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-schema=$(realpath "${2:-$here/../../schema.graphql}")
+root=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
@@ -21,8 +19,8 @@ case "${1:-}" in
   --check)
     diff -r "$work/dist" "$here/dist" || { echo "web/graphiql/dist is not what the sources build: run web/graphiql/build.sh" >&2; exit 1; }
     echo "web/graphiql/dist is what the sources build"
-    node check.mjs "$schema"
-    node --test --test-reporter=dot test/session.test.mjs
+    node check.mjs "$root/schema.graphql" "$root/schema.staff.graphql"
+    node --test --test-reporter=dot test/*.test.mjs
     ;;
   "")
     rm -rf "$here/dist"

@@ -1,12 +1,10 @@
 // The page: a bar to sign in with, above GraphiQL with the examples in its tabs.
 
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
-import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
-import { useEffect, useId, useRef, useState, useSyncExternalStore } from "react";
-import { EXAMPLES, variablesText, withFreshKey } from "./examples.js";
-
-const TABS = EXAMPLES.map(({ query }) => ({ query }));
-const PLUGINS = [HISTORY_PLUGIN];
+import { formatShortcutForOS, KEY_MAP, pick, useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { useEffect, useId, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { ThemeSwitch } from "./theme.jsx";
+import { variablesText, withFreshKey } from "./variables.js";
 
 function Field({ label, ...input }) {
   const id = useId();
@@ -62,14 +60,14 @@ function SignedIn({ session, viewer, setProblem }) {
   );
 }
 
-function SessionBar({ session, signedIn, facts, demo, problem, setProblem }) {
+function SessionBar({ api, session, signedIn, facts, demo, problem, setProblem, setThemePlace }) {
   const { viewer } = facts;
   const greeting = viewer?.user ? `Signed in as ${viewer.user.email}` : "Signed in";
-  const hint = demo ? "Sign in as the demo user, then run the tabs from left to right." : "Sign in, then run the tabs from left to right.";
   return (
     <header className="session-bar" aria-label="Session">
-      <h1>Evolve Business <span>API</span></h1>
-      <p role="status" className={problem ? "problem" : undefined}>{problem || (signedIn ? greeting : hint)}</p>
+      <h1>Evolve Business <span>{api.title}</span></h1>
+      <p role="status" className={problem ? "problem" : undefined}>{problem || (signedIn ? greeting : api.hint(demo))}</p>
+      <div className="theme" role="group" aria-label="Theme" ref={setThemePlace} />
       {signedIn ? (
         <SignedIn session={session} viewer={viewer} setProblem={setProblem} />
       ) : (
@@ -79,8 +77,36 @@ function SessionBar({ session, signedIn, facts, demo, problem, setProblem }) {
   );
 }
 
+/** Reads the schema anew for whoever has signed in, where it was refused to nobody; renders nothing. */
+function SchemaReader({ signedIn }) {
+  const refused = useGraphiQL(({ schema, isIntrospecting }) => !schema && !isIntrospecting);
+  const { introspect } = useGraphiQLActions();
+  useEffect(() => {
+    if (signedIn && refused) introspect();
+    // Once for each sign-in: a refusal is not asked again and again.
+  }, [signedIn]);
+  return null;
+}
+
+/** As much in view as can be read well: GraphiQL's letters are larger. Renders nothing. */
+const LETTERS = { fontSize: 13, lineHeight: 20 };
+function EditorLooks() {
+  const { queryEditor, variableEditor, headerEditor, responseEditor } = useGraphiQL(pick("queryEditor", "variableEditor", "headerEditor", "responseEditor"));
+  useEffect(() => {
+    for (const editor of [queryEditor, variableEditor, headerEditor, responseEditor]) editor?.updateOptions(LETTERS);
+  }, [queryEditor, variableEditor, headerEditor, responseEditor]);
+  return null;
+}
+
+/** Says what to do, where nothing was run in the tab in view. */
+function ResultHint() {
+  const empty = useGraphiQL(({ tabs, activeTabIndex, isFetching }) => !isFetching && !tabs[activeTabIndex]?.response);
+  const key = formatShortcutForOS(KEY_MAP.runQuery.key);
+  return empty && <p className="result-hint">Run the tab with <kbd>{key}</kbd> or the button beside it: the answer shows here.</p>;
+}
+
 /** Fills the variables of the tab in view, unless somebody has edited them; renders nothing. */
-function Filler({ facts, demo, answers }) {
+function Filler({ examples: all, facts, demo, answers }) {
   const { tabs, activeTabIndex, variableEditor } = useGraphiQL(({ tabs, activeTabIndex, variableEditor }) => ({
     tabs,
     activeTabIndex,
@@ -89,7 +115,7 @@ function Filler({ facts, demo, answers }) {
   const { updateActiveTabValues } = useGraphiQLActions();
   // For each example's tab: the text put there last, and the tab whose last run is shown (its variables stay as they were sent).
   const examples = useRef(null);
-  examples.current ??= new Map(tabs.map((tab, index) => [tab.id, { example: EXAMPLES[index], text: "" }]));
+  examples.current ??= new Map(tabs.map((tab, index) => [tab.id, { example: all[index], text: "" }]));
   const ran = useRef(null);
   const tabId = tabs[activeTabIndex]?.id;
 
@@ -124,11 +150,15 @@ function Filler({ facts, demo, answers }) {
   return null;
 }
 
-export function App({ session, facts: store, fetcher, settings, storage }) {
+export function App({ api, session, facts: store, fetcher, live, demo, storage }) {
   const [problem, setProblem] = useState("");
+  const [themePlace, setThemePlace] = useState(null);
+  const tabs = useMemo(() => api.examples.map(({ query }) => ({ query })), [api]);
+  const plugins = useMemo(() => (live ? [live, HISTORY_PLUGIN] : [HISTORY_PLUGIN]), [live]);
   const token = useSyncExternalStore(session.subscribe, session.token);
   const { facts, answers, problem: factsProblem } = useSyncExternalStore(store.subscribe, store.state);
-  const bar = { session, facts, problem: problem || factsProblem, setProblem, demo: settings.demo, signedIn: token !== null };
+  const signedIn = token !== null;
+  const bar = { api, session, facts, problem: problem || factsProblem, setProblem, demo, signedIn, setThemePlace };
   return (
     <>
       <SessionBar {...bar} />
@@ -136,8 +166,8 @@ export function App({ session, facts: store, fetcher, settings, storage }) {
         <GraphiQL
           fetcher={fetcher}
           storage={storage}
-          plugins={PLUGINS}
-          defaultTabs={TABS}
+          plugins={plugins}
+          defaultTabs={tabs}
           defaultEditorToolsVisibility="variables"
           showPersistHeadersSettings={false}
         >
@@ -148,10 +178,16 @@ export function App({ session, facts: store, fetcher, settings, storage }) {
                 {prettify}
                 {merge}
                 {copy}
-                <Filler facts={facts} demo={settings.demo} answers={answers} />
+                <Filler examples={api.examples} facts={facts} demo={demo} answers={answers} />
+                <EditorLooks />
+                <SchemaReader signedIn={signedIn} />
+                <ThemeSwitch place={themePlace} />
               </>
             )}
           </GraphiQL.Toolbar>
+          <GraphiQL.Footer>
+            <ResultHint />
+          </GraphiQL.Footer>
         </GraphiQL>
       </main>
     </>

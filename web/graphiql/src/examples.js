@@ -1,7 +1,9 @@
 // The tabs the page opens with: one operation for each step of the main job, in its order.
 // `variables` fills them from what is known; `note` says in words what was filled in. `check.mjs` validates both against the schema.
+// A field that is not null is filled even where it has a default: the editor marks it as missing otherwise.
 
-import { planToChangeTo, planToSubscribe, subscriptionToChange, subscriptionToReactivate } from "./facts.js";
+import { meteredFeature, planToChangeTo, planToSubscribe, subscriptionToChange, subscriptionToReactivate } from "./facts.js";
+import { uuid } from "./uuid.js";
 
 const USER_ERRORS = "userErrors { code message field }";
 
@@ -19,13 +21,22 @@ const INVOICE = `invoice {
       total { amount currency }
       amountPaid { amount }
       amountDue { amount }
-      lines { kind description quantity amount { amount } }
+      lines {
+        kind
+        description
+        amount { amount }
+      }
     }`;
 
-const PAYMENT = `payment { id status methodLabel failureMessage }`;
+const PAYMENT = `payment {
+      id
+      status
+      methodLabel
+      failureMessage
+    }`;
 
 const PREVIEW = `preview {
-      lines { kind description amount { amount } tax { amount } }
+      lines { kind description amount { amount } }
       subtotal { amount currency }
       discount { amount }
       tax { amount }
@@ -36,15 +47,6 @@ const PREVIEW = `preview {
     }`;
 
 const money = ({ amount, currency }) => `${currency} ${amount}`;
-
-/** A random (version 4) UUID. `crypto.randomUUID` is there on https and localhost alone. */
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
 
 function subscribeInput(facts) {
   const offer = planToSubscribe(facts);
@@ -62,7 +64,12 @@ function changeInput(facts) {
   return {
     subscription,
     target,
-    input: { subscriptionId: subscription?.id ?? "", planId: target?.plan.id ?? "", timing: target?.upgrade ? "NOW" : "DEFAULT" },
+    input: {
+      subscriptionId: subscription?.id ?? "",
+      planId: target?.plan.id ?? "",
+      timing: target?.upgrade ? "NOW" : "DEFAULT",
+      proration: "PRORATE_NOW",
+    },
   };
 }
 
@@ -70,6 +77,11 @@ function changeNote({ subscription, target }) {
   if (!subscription) return "Subscribe first.";
   const { product, plan } = subscription;
   return target ? `${product.name}, from plan ${plan.name} to ${target.plan.name}` : `${product.name} has no other plan.`;
+}
+
+function meteredNote(facts) {
+  const metered = meteredFeature(facts);
+  return metered ? `${metered.product.name}, ${metered.feature.name}` : "No plan of yours counts anything.";
 }
 
 const nameOf = (subscription) => (subscription ? `${subscription.product.name}, plan ${subscription.plan.name}` : "Subscribe first.");
@@ -199,7 +211,7 @@ mutation Subscribe($input: SubscribeInput!) {
     ${USER_ERRORS}
   }
 }`,
-    variables: (facts) => ({ input: { ...subscribeInput(facts).input, idempotencyKey: uuid() } }),
+    variables: (facts) => ({ input: { ...subscribeInput(facts).input, autoRenewal: true, idempotencyKey: uuid() } }),
     note: (facts) => subscribeNote(subscribeInput(facts)),
   },
   {
@@ -217,7 +229,11 @@ query Dashboard {
       id
       status
       product { code name }
-      plan { id name maxUsers features { key kind enabled included unit } }
+      plan {
+        name
+        maxUsers
+        features { key kind enabled included unit }
+      }
       interval
       price { amount currency }
       currentPeriod { start end }
@@ -233,7 +249,7 @@ query Dashboard {
       issuedAt
       total { amount currency }
       amountDue { amount }
-      lines { kind description quantity amount { amount } tax { amount } }
+      lines { kind description amount { amount } }
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -253,8 +269,9 @@ query PreviewChangePlan($input: ChangePlanPreviewInput!) {
     note: (facts) => changeNote(changeInput(facts)),
   },
   {
-    query: `# 10. Change the plan now: unused time is credited,
-#     the rest of the period charged, the difference paid.
+    query: `# 10. Change the plan now: unused time is
+#     credited, the rest of the period is
+#     charged, the difference is paid.
 mutation ChangePlan($input: ChangePlanInput!) {
   changePlan(input: $input) {
     subscription {
@@ -263,11 +280,11 @@ mutation ChangePlan($input: ChangePlanInput!) {
       product { code }
       plan { name }
       price { amount currency }
-      pendingChange { plan { name } effectiveAt }
+      pendingChange { effectiveAt }
     }
     ${INVOICE}
     ${PAYMENT}
-    creditNotes { number amount { amount currency } }
+    creditNotes { number amount { amount } }
     ${USER_ERRORS}
   }
 }`,
@@ -275,7 +292,71 @@ mutation ChangePlan($input: ChangePlanInput!) {
     note: (facts) => changeNote(changeInput(facts)),
   },
   {
-    query: `# 11. Pay an invoice that is open (after a payment that failed, say).
+    query: `# 11. A program tells what was used. Each event counts once,
+#     however often its "eventId" is sent.
+mutation RecordUsage($input: RecordUsageInput!) {
+  recordUsage(input: $input) {
+    accepted
+    duplicates
+    rejected { index error { code message } }
+    ${USER_ERRORS}
+  }
+}`,
+    variables: (facts) => {
+      const metered = meteredFeature(facts);
+      const [product, feature] = [metered?.product.code ?? "", metered?.feature.key ?? ""];
+      const event = { eventId: uuid(), product, feature, quantity: "25", action: "ADD" };
+      return { input: { events: [event], enforceLimits: true } };
+    },
+    note: (facts) => meteredNote(facts),
+  },
+  {
+    query: `# 12. What was used in this period, day by day, what the plan
+#     includes, and what the rest will cost.
+query Usage($product: String) {
+  usage(product: $product) {
+    period { start end }
+    metrics {
+      feature { key name unit }
+      included
+      used
+      remaining
+      overage
+      overageCost { amount currency }
+      resetsAt
+      history(bucket: DAY, last: 7) { start quantity }
+    }
+  }
+}`,
+    variables: (facts) => ({ product: meteredFeature(facts)?.product.code ?? null }),
+    note: (facts) => meteredNote(facts),
+  },
+  {
+    query: `# 13. Invoices with their taxes, what paid them, and the credit
+#     notes that took something back.
+query Invoices {
+  invoices(first: 5) {
+    nodes {
+      id
+      number
+      status
+      issuedAt
+      lines { kind description amount { amount } }
+      subtotal { amount currency }
+      taxes { name rate amount { amount } }
+      total { amount }
+      amountDue { amount }
+      payments { status methodLabel settledAt }
+      creditNotes { number reason amount { amount } }
+      documentUrl
+    }
+    totalCount
+    pageInfo { hasNextPage endCursor }
+  }
+}`,
+  },
+  {
+    query: `# 14. Pay an invoice that is open (after a payment that failed, say).
 mutation PayInvoice($input: PayInvoiceInput!) {
   payInvoice(input: $input) {
     ${INVOICE}
@@ -290,13 +371,21 @@ mutation PayInvoice($input: PayInvoiceInput!) {
     },
   },
   {
-    query: `# 12. Cancel. At the period's end access goes on until then;
+    query: `# 15. Cancel. At the period's end access goes on until then;
 #     "timing": "NOW" ends it at once.
 mutation Cancel($input: CancelInput!) {
   cancel(input: $input) {
-    subscription { id status product { code } plan { name } cancelAt canceledAt endDate }
+    subscription {
+      id
+      status
+      product { code }
+      plan { name }
+      cancelAt
+      canceledAt
+      endDate
+    }
     ${INVOICE}
-    creditNotes { number amount { amount currency } }
+    creditNotes { number amount { amount } }
     ${USER_ERRORS}
   }
 }`,
@@ -304,6 +393,7 @@ mutation Cancel($input: CancelInput!) {
       input: {
         subscriptionId: subscriptionToChange(facts)?.id ?? "",
         timing: "PERIOD_END",
+        unusedTime: "NONE",
         reason: "Trying it out",
         idempotencyKey: uuid(),
       },
@@ -311,25 +401,35 @@ mutation Cancel($input: CancelInput!) {
     note: (facts) => nameOf(subscriptionToChange(facts)),
   },
   {
-    query: `# 13. Think better of it: take a scheduled cancellation back.
+    query: `# 16. Think better of it: take a scheduled cancellation back.
 mutation Reactivate($input: ReactivateInput!) {
   reactivate(input: $input) {
-    subscription { id status product { code } plan { name } cancelAt autoRenewal }
+    subscription {
+      id
+      status
+      product { code }
+      plan { name }
+      cancelAt
+      autoRenewal
+    }
     ${USER_ERRORS}
   }
 }`,
     variables: (facts) => ({ input: { subscriptionId: subscriptionToReactivate(facts)?.id ?? "" } }),
     note: (facts) => nameOf(subscriptionToReactivate(facts)),
   },
+  {
+    query: `# 17. Live: run this, then change something in another window.
+#     "Live updates" at the left listens while you run other tabs.
+subscription LiveUpdates {
+  subscriptionChanged {
+    id
+    status
+    product { code }
+    plan { name }
+    price { amount currency }
+    cancelAt
+  }
+}`,
+  },
 ];
-
-/** The text for the variables editor: JSON, with a comment that says what was filled in. */
-export function variablesText(example, facts, demo) {
-  if (!example.variables) return "";
-  return `// ${example.note(facts, demo).replace(/\s+/g, " ")}\n${JSON.stringify(example.variables(facts, demo), null, 2)}\n`;
-}
-
-/** The same text with a new idempotency key: the next run is a new order, not a repetition. */
-export function withFreshKey(text) {
-  return text.replace(/("idempotencyKey"\s*:\s*)"[^"]*"/, (_match, head) => `${head}"${uuid()}"`);
-}

@@ -1,9 +1,6 @@
 // What the examples need to know of the catalogue and of the business that is signed in, so that each runs without editing.
 // Pure: everything comes from the answer to `FACTS` or `PUBLIC_FACTS`.
 
-/** The facts before anything is known. */
-export const NO_FACTS = { products: [], viewer: null, subscriptions: [], invoice: null };
-
 /** Reads an answer's `data`; a field that failed (a role may not read everything) is as if it held nothing. */
 export function readFacts(data) {
   const openInvoice = data?.openInvoices?.nodes?.[0];
@@ -55,4 +52,10 @@ export function planToChangeTo({ products }, subscription) {
   if (dearer.length > 0) return { plan: dearer[0], upgrade: true };
   const cheaper = others.sort(byPrice(interval)).at(-1);
   return cheaper ? { plan: cheaper, upgrade: false } : null;
+}
+
+/** The first feature that is counted by events, of a live subscription's plan. */
+export function meteredFeature({ subscriptions }) {
+  const metered = subscriptions.map(({ product, plan }) => ({ product, feature: plan.features.find(({ kind, enabled }) => kind === "METERED" && enabled) }));
+  return metered.find(({ feature }) => feature) ?? null;
 }

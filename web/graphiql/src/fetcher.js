@@ -1,7 +1,6 @@
 // How GraphiQL reaches the API: over HTTP as whoever is signed in, live updates over a WebSocket.
 
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
-import { createClient } from "graphql-ws";
 import { readOperation } from "./document.js";
 
 /** The session in a payload that gives one (`signIn`, `register`, `switchBusiness`…), else undefined. */
@@ -9,30 +8,17 @@ function sessionIn(data) {
   return Object.values(data ?? {}).find((payload) => payload?.session?.refreshToken)?.session;
 }
 
-/** Whether a `signOut` in this operation went well. */
-function signedOut(operation, data) {
-  const fields = operation.selectionSet.selections.filter((selection) => selection.name?.value === "signOut");
-  return fields.some((field) => data?.[field.alias?.value ?? field.name.value]?.userErrors?.length === 0);
-}
-
-function webSocket(endpoint, session) {
-  const url = new URL(`${endpoint}/ws`, window.location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  return createClient({
-    url: url.href,
-    lazy: true,
-    async connectionParams() {
-      const token = await session.bearer();
-      return token ? { authorization: `Bearer ${token}` } : {};
-    },
-  });
+/** Whether a `signOut` (the API's `field`) in this operation went well. */
+function signedOut(operation, data, field) {
+  const fields = operation.selectionSet.selections.filter((selection) => selection.name?.value === field);
+  return fields.some(({ alias, name }) => data?.[alias?.value ?? name.value]?.userErrors?.length === 0);
 }
 
 /**
- * The fetcher. `onAnswer(operation)` runs (and is waited for) after each operation that was answered, before the answer is shown: what the
- * tabs are filled with is then as new as what the reader sees.
+ * The fetcher. `socket` is none where the API has nothing to listen for. `onAnswer(operation)` runs (and is waited for) after each operation
+ * that was answered, before the answer is shown: what the tabs are filled with is then as new as what the reader sees.
  */
-export function createFetcher({ endpoint, session, onAnswer }) {
+export function createFetcher({ endpoint, session, socket, signOutField, onAnswer }) {
   const post = async (_url, { body, headers }) => {
     const { "content-type": _type, accept: _accept, ...own } = headers;
     const result = await session.send(JSON.parse(body), own);
@@ -41,7 +27,7 @@ export function createFetcher({ endpoint, session, onAnswer }) {
   const fetcher = createGraphiQLFetcher({
     url: endpoint,
     fetch: post,
-    wsClient: webSocket(endpoint, session),
+    wsClient: socket,
     enableIncrementalDelivery: false,
   });
 
@@ -54,7 +40,7 @@ export function createFetcher({ endpoint, session, onAnswer }) {
     if (operation.operation === "subscription") return result;
     const tokens = sessionIn(result.data);
     if (tokens) session.adopt(tokens);
-    else if (operation.operation === "mutation" && signedOut(operation, result.data)) session.adopt(null);
+    else if (operation.operation === "mutation" && signedOut(operation, result.data, signOutField)) session.adopt(null);
     await onAnswer(operation.operation);
     return result;
   };

@@ -47,7 +47,7 @@ export const FACTS = `query PageFacts {
       interval
       cancelAt
       product { code name }
-      plan { id name }
+      plan { id name features { key name kind enabled } }
     }
   }
   openInvoices: invoices(filter: { status: [OPEN] }, first: 1) { nodes { id number } }

@@ -3,6 +3,13 @@
 import { readOperation } from "./document.js";
 import { REFRESH, SIGN_IN, SIGN_OUT } from "./operations.js";
 
+/** How the business API signs in, renews and signs out. */
+const BUSINESS = {
+  signIn: { field: "signIn", query: SIGN_IN },
+  refresh: { field: "refreshSession", query: REFRESH },
+  signOut: { field: "signOut", query: SIGN_OUT },
+};
+
 /** A token this close to its end is renewed before it is used. */
 const RENEW_BEFORE_MS = 30_000;
 
@@ -15,12 +22,15 @@ function refusedAsAnonymous(params, result) {
 
 export class Session {
   #endpoint;
+  #operations;
   #tokens = null;
   #renewal = null;
   #listeners = new Set();
+  #turn = 0;
 
-  constructor(endpoint) {
+  constructor(endpoint, operations = BUSINESS) {
     this.#endpoint = endpoint;
+    this.#operations = operations;
   }
 
   get signedIn() {
@@ -36,15 +46,25 @@ export class Session {
   /** The access token that stands for this sign-in: changes with each, for `useSyncExternalStore`. */
   token = () => this.#tokens?.accessToken ?? null;
 
+  /** A number that grows with each sign-in and sign-out, and with no renewal: whose turn it is on this page. */
+  get turn() {
+    return this.#turn;
+  }
+
   /** Goes on as the holder of these tokens; `null` signs out here (the server is not told). */
   adopt(tokens) {
+    this.#turn += 1;
+    this.#hold(tokens);
+  }
+
+  #hold(tokens) {
     this.#tokens = tokens;
     for (const listener of this.#listeners) listener();
   }
 
   /** Signs in; answers the `userErrors`, none when it went well. */
   async signIn(input) {
-    const payload = await this.#ask("signIn", SIGN_IN, { input });
+    const payload = await this.#ask(this.#operations.signIn, { input });
     if (payload.session) this.adopt(payload.session);
     return payload.userErrors;
   }
@@ -52,7 +72,7 @@ export class Session {
   /** Ends the session on the server, and here whatever the server says. */
   async signOut() {
     const token = await this.bearer().finally(() => this.adopt(null));
-    if (token) await this.#ask("signOut", SIGN_OUT, {}, { authorization: `Bearer ${token}` });
+    if (token) await this.#ask(this.#operations.signOut, {}, { authorization: `Bearer ${token}` });
   }
 
   /** An access token that is good for a while yet, or null. */
@@ -82,11 +102,13 @@ export class Session {
   }
 
   async #exchange(tokens) {
-    const payload = await this.#ask("refreshSession", REFRESH, { input: { refreshToken: tokens.refreshToken } });
-    if (this.#tokens === tokens) this.adopt(payload.session ?? null);
+    const payload = await this.#ask(this.#operations.refresh, { input: { refreshToken: tokens.refreshToken } });
+    if (this.#tokens !== tokens) return;
+    if (payload.session) this.#hold(payload.session);
+    else this.adopt(null);
   }
 
-  async #ask(field, query, variables, headers = {}) {
+  async #ask({ field, query }, variables, headers = {}) {
     const result = await this.#post({ query, variables }, headers);
     const payload = result.data?.[field];
     if (!payload) throw new Error(result.errors?.[0]?.message ?? "The server did not answer.");

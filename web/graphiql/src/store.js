@@ -1,16 +1,16 @@
 // What the page knows of the catalogue and of the business that is signed in, kept as new as the last answer.
 
-import { NO_FACTS, readFacts } from "./facts.js";
-import { FACTS, PUBLIC_FACTS } from "./operations.js";
-
 export class FactsStore {
   #session;
-  #state = { facts: NO_FACTS, answers: 0, problem: "" };
+  #api;
+  #state;
   #listeners = new Set();
   #reading = null;
 
-  constructor(session) {
+  constructor(session, api) {
     this.#session = session;
+    this.#api = api;
+    this.#state = { facts: api.readFacts(null), answers: 0, problem: "" };
   }
 
   subscribe = (listener) => {
@@ -36,11 +36,12 @@ export class FactsStore {
 
   /** What has changed; nothing where a later reading has overtaken this one. */
   async #news() {
-    const reading = this.#session.send({ query: this.#session.signedIn ? FACTS : PUBLIC_FACTS });
+    const query = this.#session.signedIn ? this.#api.facts : this.#api.publicFacts;
+    const reading = query ? this.#session.send({ query }) : Promise.resolve({ data: {} });
     this.#reading = reading;
     try {
       const { data, errors } = await reading;
-      const news = { facts: readFacts(data), problem: data ? "" : (errors?.[0]?.message ?? "") };
+      const news = { facts: this.#api.readFacts(data), problem: data ? "" : (errors?.[0]?.message ?? "") };
       return this.#reading === reading ? news : {};
     } catch (error) {
       return this.#reading === reading ? { problem: error.message } : {};

@@ -131,3 +131,20 @@ test("an answer that is no JSON is reported with its status", async () => {
   globalThis.fetch = async () => new Response("<h1>Bad gateway</h1>", { status: 502 });
   await assert.rejects(new Session("/graphql").send(QUERY), /answered 502.*Bad gateway/);
 });
+
+test("a renewal is nobody else's turn; a sign-in, a sign-out and an end are", async () => {
+  const session = await signedIn();
+  const turns = [session.turn];
+  const note = async (work) => {
+    await work();
+    turns.push(session.turn);
+  };
+  answers = [{ errors: [UNAUTHENTICATED] }, { data: { signOut: { userErrors: [] } } }];
+  await note(() => session.send(QUERY));
+  await note(() => session.signOut());
+  await note(() => session.signIn({ email: "b@example.com", password: "c" }));
+  issued = 9;
+  answers = [{ errors: [UNAUTHENTICATED] }];
+  await note(() => session.send(QUERY));
+  assert.deepEqual(turns, [1, 1, 2, 3, 4]);
+});
