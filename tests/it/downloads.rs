@@ -96,7 +96,7 @@ async fn many_rows(world: &World, count: usize) {
         Kind::Postgres => (
             "with n(i) as (select generate_series(1, {count})) ",
             "gen_random_uuid()",
-            "(select string_agg(md5(i::text || random()::text), '') from generate_series(1, 13))",
+            "repeat(md5(i::text || random()::text), 1) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text) || md5(i::text || random()::text)",
         ),
     };
     let sql = format!(

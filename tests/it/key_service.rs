@@ -49,7 +49,7 @@ impl Service {
                         None => continue,
                     },
                 };
-                drop(answer.send(said));
+                assert!(answer.send(said).is_ok(), "whoever asks waits");
             }
         });
         Arc::new(Self { asks: Mutex::new(asks), down: AtomicBool::new(false), asked: AtomicUsize::new(0) })
