@@ -33,7 +33,9 @@ const PIECE_BYTES: usize = 64 * 1_024;
 /// The places of files that are sent.
 #[derive(Clone)]
 pub(super) struct Places {
+    /// Those that are free.
     all: Arc<Semaphore>,
+    /// How many each business has.
     taken: Arc<Mutex<HashMap<BusinessId, usize>>>,
 }
 
@@ -63,8 +65,11 @@ impl Places {
 
 /// The place of a file of a business, until it is dropped.
 pub(super) struct Place {
+    /// Whose file it is.
     business: BusinessId,
+    /// Where that is counted.
     taken: Arc<Mutex<HashMap<BusinessId, usize>>>,
+    /// One of all.
     _place: OwnedSemaphorePermit,
 }
 
@@ -82,9 +87,11 @@ impl Drop for Place {
 
 /// What a file has that is being sent.
 struct Held {
+    /// What is still to be read of it.
     content: BoxStream<'static, Result<Bytes, Error>>,
     /// What was read of it, and not handed over yet.
     left: Bytes,
+    /// Its place.
     _place: Place,
     /// Keeps the connection from being taken for idle.
     _in_flight: Option<InFlight>,

@@ -15,7 +15,9 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// Width and height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
+    /// In pixels.
     width: u32,
+    /// In pixels.
     height: u32,
 }
 
