@@ -14,6 +14,7 @@ use evolve_business::http::live::reads_message;
 use evolve_business::ids::{BusinessId, InvoiceId, SessionId, UserId};
 use evolve_business::security::access_key::AccessKey;
 use evolve_business::security::cursor::CursorKey;
+use evolve_business::security::oidc::{Expected, KeySet, algorithm_named};
 use evolve_business::security::otp::Proof;
 use evolve_business::security::random::SeededRng;
 use evolve_business::security::token::{AccessClaims, LinkToken, RefreshToken, TokenIssuer, TokenKey, TokenSettings};
@@ -40,6 +41,26 @@ pub(crate) fn issuer() -> &'static (TokenIssuer, String) {
     })
 }
 
+/// What a provider publishes: the key of RFC 8037's example.
+pub(crate) const PUBLISHED: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+/// A token that says what a good one would, with a signature of zeros.
+pub(crate) const EXTERNAL: &str = concat!(
+    "eyJhbGciOiJFZERTQSIsImtpZCI6Im9uZSJ9",
+    ".eyJpc3MiOiJldm9sdmUiLCJhdWQiOiJldm9sdmUiLCJzdWIiOiJhbm4iLCJpYXQiOjE3OTk5OTk5OTAsImV4cCI6MTgwMDAwMDYwMH0",
+    ".AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+);
+
+/// The keys of a provider, and what its tokens must say.
+fn provider() -> &'static (KeySet, Expected) {
+    static PROVIDER: OnceLock<(KeySet, Expected)> = OnceLock::new();
+    PROVIDER.get_or_init(|| {
+        let algorithms = algorithm_named("EdDSA").into_iter().collect();
+        let expected = Expected { issuer: "evolve".into(), audiences: vec!["evolve".into()], algorithms };
+        (KeySet::parse(PUBLISHED.as_bytes()).expect("keys"), expected)
+    })
+}
+
 /// The key of cursors, and a cursor of a list.
 pub(crate) fn cursor() -> (CursorKey, String) {
     let key = CursorKey::new(KeyMaterial::from_bytes([8; 32]));
@@ -47,12 +68,18 @@ pub(crate) fn cursor() -> (CursorKey, String) {
     (key, cursor)
 }
 
-/// Access tokens, refresh tokens, tokens of links, keys, codes: none but the issuer's own is good.
+/// Access tokens, refresh tokens, tokens of links, keys, codes: none but the issuer's own is good. Tokens of an identity provider, and the
+/// keys that it publishes: no token is good by keys whose other halves nobody has.
 pub(crate) fn tokens(data: &[u8]) {
+    let (published, expected) = provider();
+    if let Ok(keys) = KeySet::parse(data) {
+        assert!(keys.verify(EXTERNAL, expected, NOW).is_err());
+    }
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (issuer, good) = issuer();
     assert!(issuer.verify(text, NOW).is_err() || text == good, "a token was forged: {text}");
     assert!(issuer.verify_staff(text, NOW).is_err(), "a token of staff was forged: {text}");
+    assert!(published.verify(text, expected, NOW).is_err(), "a token of the provider was forged: {text}");
     let _ = RefreshToken::parse(text);
     let _ = LinkToken::parse(text);
     let _ = Proof::parse(text);

@@ -2,6 +2,7 @@
 
 pub mod trusted;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +102,7 @@ impl App {
             store,
             passwords: Passwords::new(settings.passwords.into(), settings.passwords.into(), Arc::clone(&rng))?,
             tokens: Arc::new(TokenIssuer::new(tokens, keys.token, keys.token_previous.into_iter().collect(), Arc::clone(&rng))),
-            oidc: settings.oidc.as_ref().map(|oidc| OidcProvider::new(oidc, Arc::clone(&clock))).transpose()?,
+            oidc: oidc(settings, &clock)?,
             previews: keys.cursor.clone(),
             master: masters,
             gateways,
@@ -303,7 +304,29 @@ fn gateways(settings: &Settings, clock: &SharedClock, sandbox: Option<&SandboxGa
 
 /// Files: in the bucket that the settings name, or in the data directory.
 fn documents(settings: &Settings) -> Result<Documents, Cause> {
-    settings.files.s3.as_ref().map_or_else(|| Documents::in_folder(&settings.data_dir), Documents::in_bucket)
+    let Some(bucket) = &settings.files.s3 else { return Documents::in_folder(&settings.data_dir) };
+    let authority = certificates("EVOLVE_S3_CA_FILE", bucket.ca_file.as_deref())?;
+    Documents::in_bucket(bucket, authority.as_deref()).map_err(|cause| naming("EVOLVE_S3_CA_FILE", authority.is_some(), cause))
+}
+
+/// The identity provider that the settings name.
+fn oidc(settings: &Settings, clock: &SharedClock) -> Result<Option<OidcProvider>, Cause> {
+    let Some(oidc) = &settings.oidc else { return Ok(None) };
+    let authority = certificates("EVOLVE_OIDC_CA_FILE", oidc.ca_file.as_deref())?;
+    let provider = OidcProvider::new(oidc, authority.as_deref(), Arc::clone(clock));
+    provider.map(Some).map_err(|cause| naming("EVOLVE_OIDC_CA_FILE", authority.is_some(), cause))
+}
+
+/// The certificates in the file that a setting names.
+fn certificates(setting: &str, path: Option<&Path>) -> Result<Option<Vec<u8>>, Cause> {
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|error| format!("{setting} names {}, which cannot be read: {error}.", path.display()));
+    Ok(path.map(read).transpose()?)
+}
+
+/// What went wrong with what a setting's certificates are for.
+fn naming(setting: &str, is_given: bool, cause: Cause) -> Cause {
+    if is_given { format!("The certificates of {setting} cannot be used: {cause}.").into() } else { cause }
 }
 
 /// How far webhooks go.
@@ -320,10 +343,7 @@ fn mailer(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Mailer>, C
     let Some(smtp) = settings.mail.smtp.clone() else {
         return Ok(Arc::new(FileMailer::open(&settings.data_dir, from, Arc::clone(clock))?));
     };
-    let read = |path: std::path::PathBuf| {
-        std::fs::read(&path).map_err(|error| format!("EVOLVE_SMTP_CA_FILE names {}, which cannot be read: {error}.", path.display()))
-    };
-    let authority = smtp.ca_file.map(read).transpose()?;
+    let authority = certificates("EVOLVE_SMTP_CA_FILE", smtp.ca_file.as_deref())?;
     let server = SmtpServer { host: smtp.host, port: smtp.port, tls: smtp.tls, login: smtp.login, authority };
     Ok(Arc::new(SmtpMailer::new(&server, &from, Arc::clone(clock))?))
 }

@@ -213,6 +213,8 @@ pub struct S3Settings {
     pub region: String,
     /// The service's address; without one Amazon's.
     pub endpoint: Option<String>,
+    /// A file of certificates to trust beside the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Who signs.
     pub access_key_id: String,
     /// With what.
@@ -262,6 +264,8 @@ pub struct OidcSettings {
     pub audiences: Vec<String>,
     /// The algorithms that sign them, by their names in a token's header.
     pub algorithms: Vec<String>,
+    /// A file of certificates to trust beside the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Logs.

@@ -159,7 +159,7 @@
 //! - `gateway_events`: which events of gateways were heard before, whose payment they name, if any, is found by the system alone.
 //! - `usage_retention`: since when all events of usage are kept, which one sweep decides for everybody; for the system alone.
 //! - `test_clocks`: clocks of a sandbox, for the system alone; a tenant sees the one that it is on.
-//! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `platform_audit_heads`, `platform_audit_events`: the platform's
+//! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `staff_mails`, `platform_audit_heads`, `platform_audit_events`: the platform's
 //!   own people and what they did that concerns no business; for the system alone.
 //! - `invoice_counters`: numbers of documents are gapless across the whole seller, not within a business.
 //! - `invoice_register`: which document took which number. A tenant sees its own entries.

@@ -43,6 +43,7 @@ mod m0035_manual_payments;
 mod m0036_key_rotation;
 mod m0037_oidc;
 mod m0041_pushed_payments;
+mod m0044_staff_mails;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0036_key_rotation::Migration),
             Box::new(m0037_oidc::Migration),
             Box::new(m0041_pushed_payments::Migration),
+            Box::new(m0044_staff_mails::Migration),
         ]
     }
 }

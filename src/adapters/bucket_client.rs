@@ -1,4 +1,4 @@
-//! How a bucket is reached: HTTP/1.1 by hyper, TLS by rustls with the authorities that browsers trust, each request within its time.
+//! How a bucket is reached: HTTP/1.1 by hyper, TLS by rustls with the authorities that browsers trust and one of the operator's, each request within its time.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody, HttpService,
 };
 
+use super::authorities::trusting;
 use crate::error::Cause;
 
 /// How long a connection may take.
@@ -27,17 +28,16 @@ pub(super) struct BucketClient {
 }
 
 impl BucketClient {
-    /// A client that is not connected yet.
+    /// A client that is not connected yet. `authority` (PEM) is trusted beside the authorities that browsers trust.
     ///
     /// # Errors
     /// Where TLS cannot be set up.
-    pub(super) fn new() -> Result<Self, Cause> {
+    pub(super) fn new(authority: Option<&[u8]>) -> Result<Self, Cause> {
         let mut tcp = TcpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT_LIMIT));
         tcp.set_nodelay(true);
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider)?.https_or_http().enable_http1().wrap_connector(tcp);
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trusting(authority)?).https_or_http().enable_http1().wrap_connector(tcp);
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(tls) })
     }
 }

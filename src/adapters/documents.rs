@@ -43,11 +43,11 @@ impl Documents {
         Ok(Self { store: Arc::new(store.with_fsync(true)) })
     }
 
-    /// A bucket, which is not asked yet.
+    /// A bucket, which is not asked yet. `authority` (PEM) is trusted beside the authorities that browsers trust.
     ///
     /// # Errors
-    /// Where the settings make no address.
-    pub fn in_bucket(settings: &S3Settings) -> Result<Self, Cause> {
+    /// Where the settings make no address, or `authority` is no certificate.
+    pub fn in_bucket(settings: &S3Settings, authority: Option<&[u8]>) -> Result<Self, Cause> {
         let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: RETRIES, retry_timeout: RETRY_LIMIT };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&settings.bucket)
@@ -56,7 +56,7 @@ impl Documents {
             .with_secret_access_key(settings.secret_access_key.expose_secret())
             .with_retry(retry)
             .with_allow_http(settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")))
-            .with_http_connector(BucketClient::new()?);
+            .with_http_connector(BucketClient::new(authority)?);
         if let Some(endpoint) = &settings.endpoint {
             builder = builder.with_endpoint(endpoint);
         }

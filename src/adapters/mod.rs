@@ -3,6 +3,7 @@
 //! An adapter speaks to one peer, bounds every call in time, and answers in the closed words of its port. It knows
 //! nothing of our rows and must never be called inside a database transaction.
 
+mod authorities;
 mod bucket_client;
 pub mod documents;
 pub mod mail;

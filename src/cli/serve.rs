@@ -14,7 +14,7 @@ use crate::config::{Mode, Settings};
 use crate::error::Cause;
 use crate::http::graphiql::DemoUser;
 use crate::http::server::{self, Stopped};
-use crate::worker::{Listener, ListenerSettings, Sweeper, Worker, WorkerSettings};
+use crate::worker::{Listener, ListenerSettings, Postman, Sweeper, Worker, WorkerSettings};
 
 /// How long the worker may take to finish what it is doing, and to give back what it could not: longer than it gives its jobs.
 const WORKER_STOP: Duration = Duration::from_secs(30);
@@ -42,6 +42,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
         let worker =
             Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
         tokio::spawn(Sweeper::new(app.ports.clone(), keeping(&settings), stopping.clone()).run());
+        tokio::spawn(Postman::new(app.ports.clone(), stopping.clone()).run());
         tokio::spawn(worker.run())
     });
     let (told, live) = (stopping.clone(), Arc::clone(&app.live));

@@ -6,7 +6,7 @@ use super::{figures, serve, shutdown};
 use crate::app::App;
 use crate::config::Settings;
 use crate::error::Cause;
-use crate::worker::{Keeping, Sweeper, Worker, WorkerSettings};
+use crate::worker::{Keeping, Postman, Sweeper, Worker, WorkerSettings};
 
 /// How long what is over is kept, as the settings give it.
 pub(super) const fn keeping(settings: &Settings) -> Keeping {
@@ -24,6 +24,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Cause> {
     app.ports.store.announce_changes(app.ports.ids.next_uuid());
     let worker = Worker::new(app.ports.clone(), WorkerSettings { lease: settings.lease(), ..WorkerSettings::default() }, stopping.clone());
     tokio::spawn(Sweeper::new(app.ports.clone(), keeping(&settings), stopping.clone()).run());
+    tokio::spawn(Postman::new(app.ports.clone(), stopping.clone()).run());
     tokio::spawn(async move {
         let signal = stop.await;
         tracing::info!(signal, "stopping: running jobs finish");

@@ -156,6 +156,9 @@ given! {
     /// The algorithms that may sign them, separated by commas [default: RS256,ES256,EdDSA]
     #[arg(long, global = true, env = "EVOLVE_OIDC_ALGORITHMS", value_name = "NAMES", help_heading = KEYS)]
     oidc_algorithms: Listed,
+    /// A file of certificates (PEM) to trust at the issuer beside the public ones
+    #[arg(long, global = true, env = "EVOLVE_OIDC_CA_FILE", value_name = "PATH", help_heading = KEYS)]
+    oidc_ca_file: PathBuf,
     /// Memory of one password's hash [default: 19456]
     #[arg(long, global = true, env = "EVOLVE_ARGON2_MEMORY_KIB", value_name = "KIB", help_heading = KEYS)]
     argon2_memory_kib: u32,
@@ -211,6 +214,9 @@ given! {
     /// Where a service other than Amazon's is reached [default: Amazon's address for the region]
     #[arg(long, global = true, env = "EVOLVE_S3_ENDPOINT", value_name = "URL", help_heading = FILES)]
     s3_endpoint: String,
+    /// A file of certificates (PEM) to trust there beside the public ones
+    #[arg(long, global = true, env = "EVOLVE_S3_CA_FILE", value_name = "PATH", help_heading = FILES)]
+    s3_ca_file: PathBuf,
     /// Who signs requests to the bucket
     #[arg(long, global = true, env = "EVOLVE_S3_ACCESS_KEY_ID", value_name = "ID", help_heading = FILES)]
     s3_access_key_id: String,

@@ -290,7 +290,7 @@ fn s3_of(given: &Given, problems: &mut Vec<String>) -> Option<S3Settings> {
     let secret = secret_of(SECRET, given.s3_secret_access_key.as_ref(), given.s3_secret_access_key_file.as_deref(), problems);
     let Some(bucket) = given.s3_bucket.clone() else {
         let others = [&given.s3_region, &given.s3_endpoint, &given.s3_access_key_id];
-        if secret.is_some() || others.into_iter().any(Option::is_some) {
+        if secret.is_some() || given.s3_ca_file.is_some() || others.into_iter().any(Option::is_some) {
             problems.push("EVOLVE_S3_BUCKET is missing: the other settings of S3 are for nothing.".to_owned());
         }
         return None;
@@ -305,6 +305,7 @@ fn s3_of(given: &Given, problems: &mut Vec<String>) -> Option<S3Settings> {
         bucket,
         region: given.s3_region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
         endpoint: given.s3_endpoint.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+        ca_file: given.s3_ca_file.clone(),
         access_key_id: given.s3_access_key_id.clone()?,
         secret_access_key: secret?,
     })
@@ -342,14 +343,14 @@ fn stripe_of(given: &Given, problems: &mut Vec<String>) -> Option<StripeSettings
 fn oidc_of(given: &Given, problems: &mut Vec<String>) -> Option<OidcSettings> {
     let listed = |list: &Option<Listed>| list.clone().unwrap_or_default().0;
     let Some(issuer) = given.oidc_issuer.clone() else {
-        if given.oidc_audience.is_some() || given.oidc_algorithms.is_some() {
+        if given.oidc_audience.is_some() || given.oidc_algorithms.is_some() || given.oidc_ca_file.is_some() {
             problems.push("EVOLVE_OIDC_ISSUER is missing: the other settings of the identity provider are for nothing.".to_owned());
         }
         return None;
     };
     let algorithms = given.oidc_algorithms.is_some().then(|| listed(&given.oidc_algorithms));
     let algorithms = algorithms.unwrap_or_else(|| OIDC_ALGORITHMS.map(str::to_owned).to_vec());
-    Some(OidcSettings { issuer, audiences: listed(&given.oidc_audience), algorithms })
+    Some(OidcSettings { issuer, audiences: listed(&given.oidc_audience), algorithms, ca_file: given.oidc_ca_file.clone() })
 }
 
 /// The documents that the operator trusts. To run those alone where there are none is to run nothing.

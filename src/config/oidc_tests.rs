@@ -11,7 +11,9 @@ fn an_identity_provider_is_named_by_https_with_an_audience_and_no_shared_secret(
     let issuer = "oidc_issuer = 'https://id.example.com'\noidc_audience = ['billing']";
     let oidc = Settings::resolve(parse_file(issuer).unwrap()).unwrap().oidc.unwrap();
     assert_eq!((oidc.issuer.as_str(), oidc.audiences), ("https://id.example.com", vec!["billing".to_owned()]));
-    assert_eq!(oidc.algorithms, ["RS256", "ES256", "EdDSA"]);
+    assert_eq!((oidc.algorithms, oidc.ca_file), (["RS256", "ES256", "EdDSA"].map(str::to_owned).to_vec(), None));
+    let own = Settings::resolve(parse_file(&format!("{issuer}\noidc_ca_file = 'ca.pem'")).unwrap()).unwrap().oidc.unwrap();
+    assert_eq!(own.ca_file, Some("ca.pem".into()));
     for good in [
         "https://id.example.com/",
         "https://id.example.com/realms/a",
@@ -32,6 +34,8 @@ fn an_identity_provider_is_named_by_https_with_an_audience_and_no_shared_secret(
         ("oidc_issuer = 'https://id.example.com'", no_audience),
         ("oidc_issuer = 'https://id.example.com'\noidc_audience = []", no_audience),
         ("oidc_audience = ['billing']", "EVOLVE_OIDC_ISSUER is missing: the other settings of the identity provider are for nothing."),
+        ("oidc_ca_file = 'ca.pem'", "EVOLVE_OIDC_ISSUER is missing: the other settings of the identity provider are for nothing."),
+        ("s3_ca_file = 'ca.pem'", "EVOLVE_S3_BUCKET is missing: the other settings of S3 are for nothing."),
         (&format!("{issuer}\noidc_algorithms = ['HS256']"), algorithms),
         (&format!("{issuer}\noidc_algorithms = ['RS256', 'none']"), algorithms),
         (&format!("{issuer}\noidc_algorithms = []"), algorithms),

@@ -2,44 +2,48 @@
 //! an attachment, which nothing shows or runs here. What is printed of an invoice is a page, on which nothing can run.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tokio::sync::Semaphore;
+use futures::StreamExt as _;
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::sending::{self, Places};
+use super::server::InFlight;
 
 use crate::error::Error;
 use crate::services::Ports;
 use crate::services::printing::{POLICY, Printed, print};
 use crate::services::privacy;
-use crate::services::verification::{self, Download};
+use crate::services::verification;
 
 /// Where files are, below the root.
 const PATH: &str = "/files/{token}";
-/// How many files are opened at once: each is held in memory, sealed and opened.
-const AT_ONCE: usize = 8;
+/// After so many seconds whoever was refused may come again.
+const COME_AGAIN: HeaderValue = HeaderValue::from_static("10");
 
 /// What the route needs.
 #[derive(Clone)]
 struct Files {
     ports: Ports,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 /// The route of files.
 pub fn router(ports: Ports) -> Router {
-    Router::new().route(PATH, get(show)).with_state(Files { ports, places: Arc::new(Semaphore::new(AT_ONCE)) })
+    Router::new().route(PATH, get(show)).with_state(Files { ports, places: Places::new() })
 }
 
 /// Hands out the file of a link. One that is over, forged or of nobody's answers as one that never was.
-async fn show(State(Files { ports, places }): State<Files>, Path(token): Path<String>) -> Response {
-    let Ok(_place) = places.acquire().await else { return answer(StatusCode::SERVICE_UNAVAILABLE, "Try again.\n") };
-    match open(&ports, &token).await {
+async fn show(State(files): State<Files>, Path(token): Path<String>, extensions: Extensions) -> Response {
+    match open(&files, &token, extensions.get::<InFlight>().cloned()).await {
         Ok(Some(response)) => response,
         Ok(None) => answer(StatusCode::NOT_FOUND, "There is no such file, or the link is over.\n"),
         Err(error) => {
@@ -50,14 +54,26 @@ async fn show(State(Files { ports, places }): State<Files>, Path(token): Path<St
 }
 
 /// What a token opens: each kind of link is signed for a purpose of its own, so that none opens the other's.
-async fn open(ports: &Ports, token: &str) -> Result<Option<Response>, Error> {
-    if let Some(file) = verification::download(ports, token).await? {
-        return Ok(Some(attachment(file)));
-    }
-    if let Some(file) = privacy::download(ports, token).await? {
-        return Ok(Some(attachment(file)));
-    }
-    Ok(print(ports, token).await?.map(page))
+async fn open(Files { ports, places }: &Files, token: &str, in_flight: Option<InFlight>) -> Result<Option<Response>, Error> {
+    let Some(place) = places.take().await else { return Ok(Some(too_many(StatusCode::SERVICE_UNAVAILABLE))) };
+    let file = match verification::download(ports, token).await? {
+        Some(file) => Some(file),
+        None => privacy::download(ports, token).await?,
+    };
+    let Some(mut file) = file else { return Ok(print(ports, token).await?.map(page)) };
+    let Some(place) = places.of(file.business, place) else { return Ok(Some(too_many(StatusCode::TOO_MANY_REQUESTS))) };
+    // What cannot be opened is told as a fault, as long as nothing of it was sent.
+    let first = file.content.next().await.transpose()?;
+    let content = futures::stream::iter(first.map(Ok)).chain(file.content).boxed();
+    let body = sending::body(content, file.byte_size, place, in_flight);
+    Ok(Some(attachment(body, (&file.content_type, &file.file_name), file.byte_size)))
+}
+
+/// Others are sent at the time.
+fn too_many(status: StatusCode) -> Response {
+    let mut response = answer(status, "Too many files are on their way: try again in a moment.\n");
+    response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);
+    response
 }
 
 /// A printed document as a page, in the one style that it may have.
@@ -74,13 +90,14 @@ fn page(printed: Printed) -> Response {
 }
 
 /// A file as an attachment.
-fn attachment(file: Download) -> Response {
-    let mut response = Response::new(Body::from(file.content));
+fn attachment(body: Body, (content_type, file_name): (&str, &str), byte_size: u64) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     dress(headers);
     let of = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    headers.insert(CONTENT_TYPE, of(&file.content_type));
-    headers.insert(CONTENT_DISPOSITION, disposition("attachment", &file.file_name));
+    headers.insert(CONTENT_TYPE, of(content_type));
+    headers.insert(CONTENT_LENGTH, byte_size.into());
+    headers.insert(CONTENT_DISPOSITION, disposition("attachment", file_name));
     response
 }
 

@@ -16,6 +16,7 @@ pub mod request_id;
 pub mod rest;
 pub mod router;
 pub mod sandbox_action;
+mod sending;
 pub mod server;
 pub mod staff;
 pub mod stripe_events;

@@ -46,13 +46,21 @@ impl KeyId {
         rest.first_chunk().copied().map(Self)
     }
 
+    /// The key that a service calls so, which never gives it away: of its name instead of itself.
+    pub fn of_name(name: &str) -> Self {
+        Self::first_bytes(Sha256::new().chain_update(b"evolve-business key of a service\0").chain_update(name).finalize().into())
+    }
+
     /// What everything that was sealed under it begins with.
     pub fn head(self) -> Vec<u8> {
         head(self).to_vec()
     }
 
     fn of_key(purpose: &[u8], key: &KeyMaterial) -> Self {
-        let digest = Sha256::new().chain_update(purpose).chain_update(key.expose()).finalize();
+        Self::first_bytes(Sha256::new().chain_update(purpose).chain_update(key.expose()).finalize().into())
+    }
+
+    fn first_bytes(digest: [u8; 32]) -> Self {
         let mut id = [0; KEY_ID_BYTES];
         id.copy_from_slice(&digest[..KEY_ID_BYTES]);
         Self(id)
@@ -91,6 +99,29 @@ impl Place<'_> {
     }
 }
 
+/// What wraps the keys of businesses and people: the master key in this process's memory, or a service (a KMS) that keeps its key to
+/// itself.
+///
+/// It is asked whenever something sealed is read or written, inside a transaction too, and by a thread that others wait for. A service that
+/// is reached over a network therefore answers within a bounded time, remembers for a while what it has unwrapped, and calls out by
+/// `tokio::task::block_in_place`. Whatever it cannot answer is [`SealError`], and nothing is read or written then.
+pub trait KeyWrapper: Send + Sync + fmt::Debug + 'static {
+    /// Which key wraps: what it wraps begins with its [`KeyId::head`], by which it is found again.
+    fn id(&self) -> KeyId;
+
+    /// Wraps the key of `holder` (a business or a person) for storage.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    fn wrap(&self, rng: &dyn Rng, holder: Uuid, key: &KeyMaterial) -> Result<Vec<u8>, SealError>;
+
+    /// Unwraps the key of `holder`.
+    ///
+    /// # Errors
+    /// Where another key wrapped it, it is another holder's, or it was changed; where the service does not answer.
+    fn unwrap_key(&self, holder: Uuid, wrapped: &[u8]) -> Result<KeyMaterial, SealError>;
+}
+
 /// The key over all keys. There is one; it wraps the keys of businesses and people and seals nothing else.
 #[derive(Clone, Debug)]
 pub struct MasterKey {
@@ -109,23 +140,21 @@ impl MasterKey {
     pub const fn id(&self) -> KeyId {
         self.id
     }
+}
 
-    /// Wraps the key of `business` for storage.
-    ///
-    /// # Errors
-    /// Only where the cipher itself fails.
-    pub fn wrap(&self, rng: &dyn Rng, business: Uuid, key: &BusinessKey) -> Result<Vec<u8>, SealError> {
-        seal(rng, &self.material, self.id, &wrap_data(business), key.material.expose())
+impl KeyWrapper for MasterKey {
+    fn id(&self) -> KeyId {
+        self.id
     }
 
-    /// Unwraps the key of `business`.
-    ///
-    /// # Errors
-    /// Where it was wrapped by another master key, for another business, or was changed.
-    pub fn unwrap_key(&self, business: Uuid, wrapped: &[u8]) -> Result<BusinessKey, SealError> {
-        let bytes = open(&self.material, self.id, &wrap_data(business), wrapped)?;
+    fn wrap(&self, rng: &dyn Rng, holder: Uuid, key: &KeyMaterial) -> Result<Vec<u8>, SealError> {
+        seal(rng, &self.material, self.id, &wrap_data(holder), key.expose())
+    }
+
+    fn unwrap_key(&self, holder: Uuid, wrapped: &[u8]) -> Result<KeyMaterial, SealError> {
+        let bytes = open(&self.material, self.id, &wrap_data(holder), wrapped)?;
         let bytes: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| SealError)?;
-        Ok(BusinessKey::from_material(KeyMaterial::from_bytes(bytes)))
+        Ok(KeyMaterial::from_bytes(bytes))
     }
 }
 
@@ -142,7 +171,13 @@ impl BusinessKey {
         Self::from_material(KeyMaterial::from_bytes(rng.bytes()))
     }
 
-    fn from_material(material: KeyMaterial) -> Self {
+    /// The key itself, to be wrapped.
+    pub(super) const fn material(&self) -> &KeyMaterial {
+        &self.material
+    }
+
+    /// The key of these bytes, as they were unwrapped.
+    pub(super) fn from_material(material: KeyMaterial) -> Self {
         let id = KeyId::of_key(b"evolve-business business key\0", &material);
         Self { material, id }
     }
@@ -298,15 +333,15 @@ mod tests {
         let rng = SeededRng::new(1);
         let key = BusinessKey::generate(&rng);
         let sealed = key.seal(&rng, &PLACE, b"P051234567X").unwrap();
-        let wrapped = master(7).wrap(&rng, BUSINESS, &key).unwrap();
-        let unwrapped = master(7).unwrap_key(BUSINESS, &wrapped).unwrap();
+        let wrapped = master(7).wrap(&rng, BUSINESS, key.material()).unwrap();
+        let unwrapped = BusinessKey::from_material(master(7).unwrap_key(BUSINESS, &wrapped).unwrap());
         assert_eq!(unwrapped.open(&PLACE, &sealed).unwrap().as_slice(), b"P051234567X");
     }
 
     #[test]
     fn a_wrapped_key_does_not_open_for_another_business_or_under_another_master_key() {
         let rng = SeededRng::new(1);
-        let wrapped = master(7).wrap(&rng, BUSINESS, &BusinessKey::generate(&rng)).unwrap();
+        let wrapped = master(7).wrap(&rng, BUSINESS, BusinessKey::generate(&rng).material()).unwrap();
         assert!(master(7).unwrap_key(ROW, &wrapped).is_err());
         assert!(master(8).unwrap_key(BUSINESS, &wrapped).is_err());
         assert!(master(7).unwrap_key(BUSINESS, &[]).is_err());
@@ -316,7 +351,7 @@ mod tests {
     fn a_sealed_thing_names_its_key() {
         let rng = SeededRng::new(1);
         let key = BusinessKey::generate(&rng);
-        let wrapped = master(7).wrap(&rng, BUSINESS, &key).unwrap();
+        let wrapped = master(7).wrap(&rng, BUSINESS, key.material()).unwrap();
         assert_eq!(KeyId::of_sealed(&wrapped), Some(master(7).id()));
         assert_eq!(KeyId::of_sealed(&key.seal(&rng, &PLACE, b"").unwrap()), Some(key.id()));
         assert_ne!(master(7).id(), master(8).id());

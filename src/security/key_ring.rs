@@ -1,36 +1,45 @@
 //! A key that takes another's place while both are in use: what is sealed from now on is sealed under the present one, and
 //! what was sealed under the one before it still opens, told apart by the key's id in front.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::envelope::{BusinessKey, KeyId, MasterKey, Place, SealError};
+use super::envelope::{BusinessKey, KeyId, KeyWrapper, MasterKey, Place, SealError};
 use super::random::Rng;
 
-/// The master key, and the one that was in use before it.
+/// The master key, and the one that was in use before it. Each is in this process's memory, or is kept by a service.
 #[derive(Clone, Debug)]
 pub struct MasterKeys {
-    present: MasterKey,
-    previous: Option<MasterKey>,
+    present: Arc<dyn KeyWrapper>,
+    previous: Option<Arc<dyn KeyWrapper>>,
 }
 
 impl MasterKeys {
-    /// These keys.
-    pub const fn new(present: MasterKey, previous: Option<MasterKey>) -> Self {
+    /// These keys, in memory.
+    pub fn new(present: MasterKey, previous: Option<MasterKey>) -> Self {
+        Self::of(Arc::new(present), previous.map(|previous| Arc::new(previous) as Arc<dyn KeyWrapper>))
+    }
+
+    /// These keys, wherever they are kept. One may take the place of another of a different kind, by `keys rotate` as always.
+    pub fn of(present: Arc<dyn KeyWrapper>, previous: Option<Arc<dyn KeyWrapper>>) -> Self {
         Self { present, previous }
     }
 
     /// Which key wraps from now on.
-    pub const fn present(&self) -> KeyId {
+    pub fn present(&self) -> KeyId {
         self.present.id()
     }
 
     /// Wraps the key of `holder` (a business or a person) for storage, under the present master key.
     ///
     /// # Errors
-    /// Only where the cipher itself fails.
+    /// Where the cipher itself fails, or the service that keeps the master key does not answer.
     pub fn wrap(&self, rng: &dyn Rng, holder: Uuid, key: &BusinessKey) -> Result<Vec<u8>, SealError> {
-        self.present.wrap(rng, holder, key)
+        let wrapped = self.present.wrap(rng, holder, key.material())?;
+        // By its head it is found again: stored without, it would never open.
+        if KeyId::of_sealed(&wrapped) == Some(self.present.id()) { Ok(wrapped) } else { Err(SealError) }
     }
 
     /// Unwraps the key of `holder`, by the master key that wrapped it.
@@ -40,7 +49,7 @@ impl MasterKeys {
     pub fn unwrap_key(&self, holder: Uuid, wrapped: &[u8]) -> Result<BusinessKey, SealError> {
         let id = KeyId::of_sealed(wrapped).ok_or(SealError)?;
         let mut keys = std::iter::once(&self.present).chain(&self.previous);
-        keys.find(|key| key.id() == id).ok_or(SealError)?.unwrap_key(holder, wrapped)
+        keys.find(|key| key.id() == id).ok_or(SealError)?.unwrap_key(holder, wrapped).map(BusinessKey::from_material)
     }
 
     /// The same key of `holder`, wrapped under the present master key.

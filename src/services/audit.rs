@@ -90,20 +90,22 @@ fn digest_of_event(event: &AuditEvent) -> Option<Vec<u8>> {
 const ERASED: &str = "{}";
 /// The act after which details may be gone, and without which they may not.
 pub const BUSINESS_ERASED: &str = "business.erased";
-/// The details of how many events one statement erases.
-const ERASED_AT_ONCE: usize = 100;
+/// The details of how many events are in memory at once, and are erased by one statement.
+const ERASED_AT_ONCE: u64 = 100;
 
 /// Erases the details of each event of a business, but for those that say nothing. Their chain holds as before.
 ///
 /// # Errors
 /// The database's fault.
 pub async fn erase_details(tenant: &Tenant) -> Result<(), Error> {
-    let events = rows::with_details(tenant).await?;
-    let digests: Vec<_> = events.iter().filter_map(|event| Some((event.id, digest_of_event(event)?))).collect();
-    for part in digests.chunks(ERASED_AT_ONCE) {
-        work::erase_details(tenant, part).await?;
+    let mut after = 0;
+    loop {
+        let events = rows::with_details(tenant, after, ERASED_AT_ONCE).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        after = last.sequence;
+        let digests: Vec<_> = events.iter().filter_map(|event| Some((event.id, digest_of_event(event)?))).collect();
+        work::erase_details(tenant, &digests).await?;
     }
-    Ok(())
 }
 
 /// What stands before the first event of a chain.

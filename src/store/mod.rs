@@ -41,6 +41,7 @@ pub mod sessions;
 pub mod sign_in_tries;
 pub mod spent;
 pub mod staff;
+pub mod staff_mails;
 pub mod staff_sessions;
 pub mod subscriptions;
 pub mod support;

@@ -26,13 +26,15 @@ pub enum Spent {
     StaffRefreshTokens,
     /// Staff's sessions that are over.
     StaffSessions,
+    /// Mails to staff that were sent or given up.
+    StaffMails,
     /// Links in mails that ran out.
     AccountTokens,
 }
 
 impl Spent {
     /// All, in the order in which they go: what refers to others before them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::IdempotencyKeys,
         Self::Jobs,
         Self::Mails,
@@ -42,6 +44,7 @@ impl Spent {
         Self::Sessions,
         Self::StaffRefreshTokens,
         Self::StaffSessions,
+        Self::StaffMails,
         Self::AccountTokens,
     ];
 
@@ -95,6 +98,9 @@ impl Spent {
                    select s.id from staff_sessions s where s.expires_at < $1 and (s.revoked_at is null or s.revoked_at < $1)
                      and not exists (select 1 from staff_refresh_tokens r where r.session_id = s.id)
                    limit $2)"
+            }
+            Self::StaffMails => {
+                "delete from staff_mails where id in (select id from staff_mails where status <> 'QUEUED' and updated_at < $1 limit $2)"
             }
             Self::AccountTokens => {
                 "delete from account_tokens where hash in (select hash from account_tokens where expires_at < $1 limit $2)"

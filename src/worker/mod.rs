@@ -5,9 +5,11 @@
 
 mod dispatch;
 mod listener;
+mod postman;
 mod run;
 mod sweeper;
 
 pub use listener::{Listener, ListenerSettings};
+pub use postman::Postman;
 pub use run::{Worker, WorkerSettings};
 pub use sweeper::{Keeping, Sweeper};

@@ -39,7 +39,7 @@ both!(
     a_registration_number_lies_sealed_and_one_in_plain_is_sealed,
 );
 
-fn master(byte: u8) -> MasterKey {
+pub(crate) fn master(byte: u8) -> MasterKey {
     MasterKey::new(KeyMaterial::from_bytes([byte; 32]))
 }
 
@@ -64,7 +64,7 @@ impl World {
 }
 
 /// A business that has something sealed in every place, but for webhooks.
-async fn started(db: TestDatabase) -> (World, Server, Client) {
+pub(crate) async fn started(db: TestDatabase) -> (World, Server, Client) {
     let mut world = World::at(db, NOW).await;
     world.master_keys(MasterKeys::new(master(1), None));
     world.seed_catalogue().await;
@@ -77,7 +77,7 @@ async fn started(db: TestDatabase) -> (World, Server, Client) {
 }
 
 /// That everything of ann's business opens, on a server of this world.
-async fn opens(world: &World, ann: &Client) {
+pub(crate) async fn opens(world: &World, ann: &Client) {
     let server = Server::start(world).await;
     let again = server.holder(&json!(ann.token.clone().unwrap()));
     let mut shown = again.data(SEALED, json!({})).await;
@@ -92,7 +92,7 @@ async fn opens(world: &World, ann: &Client) {
 }
 
 /// That nothing of it does.
-async fn is_shut(world: &World, ann: &Client) {
+pub(crate) async fn is_shut(world: &World, ann: &Client) {
     let server = Server::start(world).await;
     let again = server.holder(&json!(ann.token.clone().unwrap()));
     let answer = again.ask("{ profile { taxId } }", json!({})).await;

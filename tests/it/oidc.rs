@@ -106,9 +106,10 @@ async fn believing(db: TestDatabase, provider: &Provider) -> (World, Server) {
         issuer: provider.issuer.clone(),
         audiences: vec!["billing".to_owned()],
         algorithms: ["RS256", "ES256", "EdDSA"].map(str::to_owned).to_vec(),
+        ca_file: None,
     };
     let mut parts = world.parts(Arc::new(world.gateway.clone()));
-    parts.oidc = Some(OidcProvider::new(&settings, world.clock.clone()).unwrap());
+    parts.oidc = Some(OidcProvider::new(&settings, None, world.clock.clone()).unwrap());
     world.ports = Ports::new(parts);
     world.seed_catalogue().await;
     let server = Server::start(&world).await;

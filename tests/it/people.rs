@@ -9,7 +9,7 @@ use crate::client::{Client, Server};
 use crate::database::TestDatabase;
 use crate::world::World;
 use crate::world_accounts::PASSWORD;
-use crate::world_lives::register;
+use crate::world_lives::{PASSWORD as PASSWORD_OF_LIVES, register};
 use crate::world_staff::text;
 
 both!(
@@ -21,6 +21,8 @@ both!(
     a_person_goes_from_one_business_to_another,
     a_further_business_is_founded_by_somebody_who_is_signed_in,
     a_person_says_what_they_are_called_and_in_which_language_they_read,
+    of_many_businesses_that_are_founded_at_once_a_hundred_is_the_most,
+    no_session_that_comes_of_another_outlives_the_end_of_all,
 );
 
 const NOW: &str = "2027-01-31T09:00:00Z";
@@ -41,7 +43,8 @@ pub(crate) fn address(name: &str) -> String {
 /// Signs somebody in to a business.
 async fn sign_in(server: &Server, name: &str, business: &str) -> Client {
     let mut client = server.client();
-    let input = json!({ "email": address(name), "password": PASSWORD, "businessId": business });
+    let password = if name == "ann" { PASSWORD_OF_LIVES } else { PASSWORD };
+    let input = json!({ "email": address(name), "password": password, "businessId": business });
     let came = client.mutate("signIn", input, "session { accessToken }").await;
     client.token = Some(text(&came["session"]["accessToken"]));
     client
@@ -258,4 +261,57 @@ async fn a_person_says_what_they_are_called_and_in_which_language_they_read(db: 
         wrong["data"]["updateUser"]["userErrors"].as_array().unwrap().iter().map(|e| (text(&e["field"][1]), text(&e["code"]))).collect();
     assert_eq!(codes, [("fullName".into(), "INVALID".into()), ("locale".into(), "INVALID".into())]);
     assert_eq!(world.read_texts("select full_name || ' ' || locale from users").await, ["Ann Wanjiru en"]);
+}
+
+async fn of_many_businesses_that_are_founded_at_once_a_hundred_is_the_most(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let team = Team::of(&world, &[]).await;
+    let found = async |number: usize| {
+        let input = json!({
+            "businessName": format!("Number {number}"), "businessEmail": "office@many.example", "industry": "Retail",
+            "companySize": "SIZE_1", "country": "KE", "postalCode": "00100",
+        });
+        let payload = team.owner.payload("createBusiness", input, "business { id }").await;
+        payload["userErrors"][0]["code"].as_str().map(str::to_owned)
+    };
+    for number in 2..=98 {
+        assert_eq!(found(number).await, None);
+    }
+    let at_once = futures::future::join_all((99..107).map(&found)).await;
+    assert_eq!(at_once.iter().filter(|refusal| refusal.is_none()).count(), 2, "{at_once:?}");
+    assert!(at_once.iter().flatten().all(|code| code == "LIMIT_EXCEEDED"), "{at_once:?}");
+    assert_eq!(world.count("members", "true").await, 100);
+    // An invitation is no way around it, and stays good for when there is room.
+    let (ben, _) = register(&team.server, "ben").await;
+    world.run_due_jobs().await;
+    world.advance(jiff::SignedDuration::from_secs(1));
+    ask(&ben, "inviteMember", json!({ "email": address("ann"), "role": "MEMBER" }), "invitation { id }").await;
+    world.run_due_jobs().await;
+    let token = world.mailed_token();
+    let accept = async || {
+        let input = json!({ "token": token, "password": PASSWORD_OF_LIVES });
+        team.server.client().payload("acceptInvitation", input, "member { role }").await
+    };
+    assert_eq!(accept().await["userErrors"][0]["code"], "LIMIT_EXCEEDED");
+    assert_eq!(world.count("invitations", "accepted_at is null").await, 1);
+    world.run_sql("delete from members where business_id = (select business_id from businesses where business_name = 'Number 50')").await;
+    assert_eq!(accept().await["member"]["role"], "MEMBER");
+}
+
+async fn no_session_that_comes_of_another_outlives_the_end_of_all(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let team = Team::of(&world, &[]).await;
+    let (_, elsewhere) = register(&team.server, "ben").await;
+    world.join(TenantScope::proved(BusinessId::parse(&elsewhere).unwrap()), Role::Member, &address("ann")).await;
+    let live =
+        "select count(*) from sessions s join users u on u.id = s.user_id where u.email = 'ann@example.com' and s.revoked_at is null";
+    for round in 0..12 {
+        let client = sign_in(&team.server, "ann", &team.business).await;
+        // Many go over to the other business while everything is ended.
+        let goes = |_| ask(&client, "switchBusiness", json!({ "businessId": elsewhere }), "session { accessToken }");
+        let ends = client.payload("signOut", json!({ "everywhere": true }), "__typename");
+        let (_, ended) = tokio::join!(futures::future::join_all((0..6).map(goes)), ends);
+        assert_eq!(ended["userErrors"], json!([]), "{round}: {ended}");
+        assert_eq!(world.number(live).await, 0, "{round}: whoever had the one would have another");
+    }
 }

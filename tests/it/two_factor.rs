@@ -364,6 +364,7 @@ async fn staff_are_asked_for_a_second_factor_that_the_operator_turned_on(db: Tes
     assert_eq!(enter(Some(&digits)).await["userErrors"][0]["code"], "INVALID_CREDENTIALS", "once");
     assert_eq!(enter(Some(&code)).await["userErrors"], json!([]));
     assert_eq!(enter(Some(&code)).await["userErrors"][0]["code"], "INVALID_CREDENTIALS", "once");
+    assert_eq!(world.number("select count(*) from staff_mails").await, 1, "of the code that let in, and of nothing else");
     // Anew: the device and the codes before it are worth nothing.
     let (url, _) = service.enable_two_factor(STAFF).await.unwrap();
     world.advance(STEP);

@@ -53,6 +53,7 @@ impl Moto {
     /// How to reach a bucket of it.
     fn bucket(&self, name: &str) -> S3Settings {
         S3Settings {
+            ca_file: None,
             bucket: name.to_owned(),
             region: "us-east-1".to_owned(),
             endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
@@ -71,7 +72,7 @@ impl Drop for Moto {
 
 async fn documents_lie_sealed_in_a_bucket_and_come_back_from_it(db: TestDatabase) {
     let Some(moto) = Moto::start() else { return };
-    let bucket = Documents::in_bucket(&moto.bucket("papers")).unwrap();
+    let bucket = Documents::in_bucket(&moto.bucket("papers"), None).unwrap();
     bucket.put("biz_x/doc_x", b"sealed".to_vec()).await.unwrap();
     assert_eq!(bucket.get("biz_x/doc_x").await.unwrap(), "sealed");
     bucket.delete("biz_x/doc_x").await.unwrap();
@@ -80,7 +81,7 @@ async fn documents_lie_sealed_in_a_bucket_and_come_back_from_it(db: TestDatabase
     let large = vec![7; 10 * 1024 * 1024 + 49];
     bucket.put("biz_x/large", large.clone()).await.unwrap();
     assert!(bucket.get("biz_x/large").await.unwrap() == large);
-    let absent = Documents::in_bucket(&moto.bucket("none")).unwrap();
+    let absent = Documents::in_bucket(&moto.bucket("none"), None).unwrap();
     assert!(matches!(absent.put("biz_x/doc_x", b"sealed".to_vec()).await, Err(Error::Adapter(_))));
 
     // The whole way, with the bucket in place of the folder.
@@ -113,7 +114,7 @@ async fn an_erasure_leaves_nothing_of_a_business_in_the_bucket(db: TestDatabase)
     let Some(moto) = Moto::start() else { return };
     let mut world = World::at(db, "2027-01-31T09:00:00Z").await;
     let mut parts = world.parts(std::sync::Arc::new(world.gateway.clone()));
-    parts.documents = Documents::in_bucket(&moto.bucket("papers")).unwrap();
+    parts.documents = Documents::in_bucket(&moto.bucket("papers"), None).unwrap();
     world.ports = Ports::new(parts);
     world.seed_catalogue().await;
     let server = Server::start(&world).await;
@@ -132,7 +133,7 @@ async fn an_erasure_leaves_nothing_of_a_business_in_the_bucket(db: TestDatabase)
     let names = moto.names("papers").await;
     assert_eq!((below(&names, &business), below(&names, &other), names.len()), (0, 3, 3), "{names:?}");
     // What was being uploaded meanwhile goes by the second time that is looked.
-    let late = Documents::in_bucket(&moto.bucket("papers")).unwrap();
+    let late = Documents::in_bucket(&moto.bucket("papers"), None).unwrap();
     late.put(&format!("{business}/doc_late"), b"sealed".to_vec()).await.unwrap();
     world.advance(jiff::SignedDuration::from_hours(2));
     world.run_due_jobs().await;

@@ -34,6 +34,20 @@ async fn started(db: TestDatabase) -> (World, Server, Client) {
     (world, server, ann)
 }
 
+/// A chunk of a PNG.
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let named = [kind.as_slice(), data].concat();
+    let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&named);
+    [u32::try_from(data.len()).unwrap().to_be_bytes().as_slice(), &named, &sum.to_be_bytes()].concat()
+}
+
+/// A PNG that says that it is a square of so many pixels each way.
+fn png_of(side: u32) -> Vec<u8> {
+    let side = side.to_be_bytes();
+    let head = chunk(b"IHDR", &[side.as_slice(), &side, &[8, 6, 0, 0, 0]].concat());
+    [b"\x89PNG\r\n\x1a\n".as_slice(), &head, &chunk(b"IDAT", b"\x78\x9c\x03\0\0\0\0\x01"), &chunk(b"IEND", b"")].concat()
+}
+
 /// Nothing was stored, noted or changed.
 async fn untouched(world: &World) {
     assert_eq!(world.stored_files(), Vec::<PathBuf>::new());
@@ -62,6 +76,10 @@ async fn a_file_that_is_not_what_it_says_is_refused_and_nothing_is_stored(db: Te
         ("a.png", "application/pdf", good.clone(), "UNSUPPORTED_FILE"),
         ("a.pdf", "image/png", good.clone(), "UNSUPPORTED_FILE"),
         ("a.pdf", "", good.clone(), "UNSUPPORTED_FILE"),
+        ("huge.png", "image/png", png_of(2_147_483_647), "TOO_LARGE"),
+        ("broken.png", "image/png", [&png_of(640)[..30], b"!".as_slice(), &png_of(640)[31..]].concat(), "UNSUPPORTED_FILE"),
+        ("page.png", "image/png", [&png_of(640)[..8], page.as_slice(), b"\0\0\0\0IEND\xaeB`\x82"].concat(), "UNSUPPORTED_FILE"),
+        ("page.jpg", "image/jpeg", [b"\xff\xd8\xff\xe0", page.as_slice(), b"\xff\xd9"].concat(), "UNSUPPORTED_FILE"),
         ("..", "application/pdf", good.clone(), "UNSUPPORTED_FILE"),
         ("", "application/pdf", good.clone(), "UNSUPPORTED_FILE"),
     ] {
@@ -77,7 +95,7 @@ async fn a_file_that_is_not_what_it_says_is_refused_and_nothing_is_stored(db: Te
         );
     }
     // Everything that is wrong is told at once.
-    let mut parts = submission(&[("DIRECTOR_ID", "a.pdf", "application/pdf", page)]);
+    let mut parts = submission(&[("DIRECTOR_ID", "a.pdf", "application/pdf", page.clone())]);
     let operations = String::from_utf8(parts[0].content.clone()).unwrap().replace("PVT-7Y8X9Z", "two\\nlines");
     parts[0].content = operations.into_bytes();
     let (_, answer) = ann.form(&parts).await;
@@ -85,16 +103,29 @@ async fn a_file_that_is_not_what_it_says_is_refused_and_nothing_is_stored(db: Te
     assert_eq!(errors.iter().map(|error| error["field"][1].as_str().unwrap()).collect::<Vec<_>>(), ["registrationNumber", "documents"]);
     untouched(&world).await;
 
-    // A name that leads elsewhere is the name at its end; a picture is not drawn, however large it says it is.
+    // A name that leads elsewhere is the name at its end. What is a page or a program besides, where no reader of pictures looks, is
+    // taken for the picture that it is, and handed out as one: as an attachment, which nothing shows or runs.
     let mut sent = documents(&KENYAN);
-    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x06\0\0\0\0\0\0\0\0\0\0\0IEND\xaeB`\x82".to_vec();
+    let image = [&png_of(640)[..33], &chunk(b"teXt", &page), &png_of(640)[33..]].concat();
     sent[0] = ("CERTIFICATE_OF_INCORPORATION", "../../../../tmp/evil.pdf", "application/pdf", good);
-    sent[2] = ("DIRECTOR_ID", "huge.png", "image/png", png);
+    sent[2] = ("DIRECTOR_ID", "both.png", "image/png", image.clone());
     let taken = ann.submit(&sent).await;
     assert_eq!(taken["userErrors"], json!([]));
     let mut names = world.read_texts("select file_name from verification_documents").await;
     names.sort();
-    assert_eq!(names, ["evil.pdf", "huge.png", "scan.pdf"]);
+    assert_eq!(names, ["both.png", "evil.pdf", "scan.pdf"]);
+    let shown = ann.data("{ verification { documents { fileName downloadUrl } } }", json!({})).await;
+    let both = shown["verification"]["documents"].as_array().unwrap().iter().find(|one| one["fileName"] == "both.png").unwrap();
+    let (status, headers, content) = ann.fetch(&both["downloadUrl"]).await;
+    assert_eq!((status, content), (200, image));
+    for (name, value) in [
+        ("content-type", "image/png"),
+        ("content-disposition", "attachment; filename=\"both.png\"; filename*=UTF-8''both.png"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+    ] {
+        assert_eq!(headers[name], value);
+    }
     // What is stored is called by ids of ours alone.
     let ids = world.read_texts("select job_key from jobs where kind = 'scan_document'").await;
     let mut stored: Vec<String> =

@@ -68,7 +68,7 @@ type Sound = (fn(&[u8]), Vec<Vec<u8>>);
 fn sound() -> [Sound; 7] {
     let keys = ["sk_live_0123456789abcdefghjkmnpqrstvwxyz", "0123-4567-89ab-cdef", "123456"];
     [
-        (targets::tokens, [of(&[&targets::issuer().1]), of(&keys)].concat()),
+        (targets::tokens, [of(&[&targets::issuer().1, targets::EXTERNAL, targets::PUBLISHED]), of(&keys)].concat()),
         (targets::ids, of(&["inv_01h455vb4pex5vsknk084sn02q", "biz_00000000000000000000000000", "inv_7zzzzzzzzzzzzzzzzzzzzzzzzz"])),
         (targets::cursors, of(&[&targets::cursor().1])),
         (targets::forms, vec![form(), b"multipart/form-data; boundary=evolve".to_vec()]),

@@ -112,6 +112,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/staff/sessions.rs", "staff belong to no business"),
     ("src/services/staff/credit_notes.rs", "an invoice that staff credit, whose business it tells"),
     ("src/services/staff/invoices.rs", "an invoice that staff void or give up on, whose business it tells"),
+    ("src/services/staff/mails.rs", "staff belong to no business, nor do mails to them"),
     ("src/services/staff/payments.rs", "staff record, resolve and pay back payments of businesses"),
     ("src/services/staff/tax.rs", "a business that staff exempt from tax"),
     ("src/services/subscriptions/for_business.rs", "a subscription that staff change or cancel, whose business it tells"),

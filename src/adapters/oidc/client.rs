@@ -1,5 +1,5 @@
-//! How the provider is asked: GET by hyper, TLS by rustls with the authorities that browsers trust, no redirect, each answer within its
-//! time and size.
+//! How the provider is asked: GET by hyper, TLS by rustls with the authorities that browsers trust and one of the operator's, no
+//! redirect, each answer within its time and size.
 //!
 //! The operator named the issuer, so its host is gone to wherever it is, in a private network too. What its answer names elsewhere is
 //! gone to on the public internet alone, as webhooks are.
@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::{Origin, Url};
 
+use crate::adapters::authorities::trusting;
 use crate::adapters::webhook::{GuardedResolver, Reach, SystemLookup, Target};
 use crate::error::Cause;
 
@@ -40,18 +41,18 @@ pub(super) struct ProviderClient {
 }
 
 impl ProviderClient {
-    /// A client of the issuer at `issuer`, that is not connected yet.
+    /// A client of the issuer at `issuer`, that is not connected yet. There `authority` (PEM) is trusted beside the authorities that
+    /// browsers trust.
     ///
     /// # Errors
-    /// Where TLS cannot be set up.
-    pub(super) fn new(issuer: &Url) -> Result<Self, Cause> {
-        let provider = rustls::crypto::ring::default_provider;
-        let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider())?;
+    /// Where TLS cannot be set up, or `authority` is no certificate.
+    pub(super) fn new(issuer: &Url, authority: Option<&[u8]>) -> Result<Self, Cause> {
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trusting(authority)?);
         // Unencrypted it is on this machine alone, which the settings see to.
         let schemes = if issuer.scheme() == "https" { tls.https_only() } else { tls.https_or_http() };
         let own = schemes.enable_http1().wrap_connector(dressed(HttpConnector::new()));
         let guarded = HttpConnector::new_with_resolver(GuardedResolver::new(Arc::new(SystemLookup), Reach::Public));
-        let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider())?;
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trusting(None)?);
         let beyond = tls.https_only().enable_http1().wrap_connector(dressed(guarded));
         let builder = || {
             let mut builder = Client::builder(TokioExecutor::new());

@@ -90,13 +90,14 @@ impl fmt::Debug for OidcProvider {
 }
 
 impl OidcProvider {
-    /// The provider that the settings name. It is asked when there is a first token, so that it may be down when we start.
+    /// The provider that the settings name, whose certificate may be of `authority` (PEM). It is asked when there is a first token, so that
+    /// it may be down when we start.
     ///
     /// # Errors
-    /// Where the issuer is no URL, or TLS cannot be set up.
-    pub fn new(settings: &OidcSettings, clock: SharedClock) -> Result<Self, Cause> {
+    /// Where the issuer is no URL, TLS cannot be set up, or `authority` is no certificate.
+    pub fn new(settings: &OidcSettings, authority: Option<&[u8]>, clock: SharedClock) -> Result<Self, Cause> {
         let discovery = Url::parse(&format!("{}{DISCOVERY}", settings.issuer.trim_end_matches('/')))?;
-        let client = ProviderClient::new(&discovery)?;
+        let client = ProviderClient::new(&discovery, authority)?;
         let expected = Expected {
             issuer: settings.issuer.clone(),
             audiences: settings.audiences.clone(),

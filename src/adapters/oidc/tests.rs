@@ -2,9 +2,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::{ASK_AGAIN_AFTER, KEYS_FRESH, KEYS_KEPT, OidcProvider};
 use crate::clock::{Clock as _, ManualClock};
@@ -33,7 +37,7 @@ struct Setting {
     provider: OidcProvider,
 }
 
-async fn answer(answers: Arc<Answers>, mut stream: TcpStream) {
+async fn answer(answers: Arc<Answers>, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let (mut asked, mut chunk) = (Vec::new(), [0; 1024]);
     while !asked.ends_with(b"\r\n\r\n") {
         let read = stream.read(&mut chunk).await.unwrap();
@@ -49,6 +53,7 @@ async fn answer(answers: Arc<Answers>, mut stream: TcpStream) {
     let text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     // Who has read enough goes away.
     drop(stream.write_all(text.as_bytes()).await);
+    drop(stream.shutdown().await);
 }
 
 impl Setting {
@@ -63,8 +68,9 @@ impl Setting {
             }
         });
         let clock = Arc::new(ManualClock::at("2027-01-31T09:00:00Z".parse().unwrap()));
-        let settings = OidcSettings { issuer: issuer.clone(), audiences: vec!["billing".into()], algorithms: vec!["EdDSA".into()] };
-        let provider = OidcProvider::new(&settings, clock.clone()).unwrap();
+        let (audiences, algorithms) = (vec!["billing".into()], vec!["EdDSA".into()]);
+        let settings = OidcSettings { issuer: issuer.clone(), audiences, algorithms, ca_file: None };
+        let provider = OidcProvider::new(&settings, None, clock.clone()).unwrap();
         let setting = Self { answers, issuer, clock, provider };
         setting.says(&json!({ "issuer": setting.issuer, "jwks_uri": format!("{}/keys", setting.issuer) }));
         setting.publishes(keys);
@@ -215,4 +221,45 @@ async fn a_provider_that_is_another_or_leads_elsewhere_is_not_believed() {
     *setting.answers.status.lock().unwrap() = None;
     setting.clock.advance(ASK_AGAIN_AFTER);
     assert!(setting.is_good(&one).await);
+}
+
+/// What makes TLS of a connection, by a certificate that an authority of the tests has signed for this machine.
+fn encrypting() -> TlsAcceptor {
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(include_bytes!("../../../tests/it/smtp/server.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../../tests/it/smtp/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()))
+}
+
+#[tokio::test]
+async fn a_provider_whose_authority_the_operator_names_is_believed_and_by_nobody_else() {
+    let authority = include_bytes!("../../../tests/it/smtp/authority.pem");
+    let (one, plain) = (Signer::of("one", 1), Setting::new(&[&Signer::of("one", 1)]).await);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("https://{}", listener.local_addr().unwrap());
+    plain.says(&json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }));
+    let (answers, acceptor) = (Arc::clone(&plain.answers), encrypting());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // Whoever does not trust the certificate goes away.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(answer(Arc::clone(&answers), stream));
+            }
+        }
+    });
+    let now = plain.clock.now().as_second();
+    let token = one.sign(&json!({ "iss": issuer, "aud": "billing", "sub": "ann-7", "iat": now, "exp": now + 600 }));
+    let settings =
+        OidcSettings { issuer: issuer.clone(), audiences: vec!["billing".into()], algorithms: vec!["EdDSA".into()], ca_file: None };
+    let stranger = OidcProvider::new(&settings, None, plain.clock.clone()).unwrap();
+    assert!(matches!(stranger.verify(&token).await, Err(Error::Adapter(_))));
+    assert_eq!(plain.asked(), 0, "nothing is asked of whom nobody vouches for");
+    let trusting = OidcProvider::new(&settings, Some(authority), plain.clock.clone()).unwrap();
+    assert_eq!(trusting.verify(&token).await.unwrap().subject, "ann-7");
+    assert_eq!(plain.asked(), 2);
+    for none in [&b""[..], b"no certificate"] {
+        assert!(OidcProvider::new(&settings, Some(none), plain.clock.clone()).is_err());
+    }
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::VerifyingKey;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
@@ -183,8 +184,9 @@ fn curve(x: &str, y: &str, length: usize) -> Option<DecodingKey> {
     fits.then(|| DecodingKey::from_ec_components(x.trim_end_matches('='), y.trim_end_matches('=')).ok()).flatten()
 }
 
-/// A key of Ed25519.
+/// A key of Ed25519; none of the few points for which anybody can make a signature.
 fn edwards(x: &str) -> Option<DecodingKey> {
-    let point = bytes(x)?;
-    (point.len() == ED25519_BYTES).then(|| DecodingKey::from_ed_der(&point))
+    let point: [u8; ED25519_BYTES] = bytes(x)?.try_into().ok()?;
+    let is_strong = VerifyingKey::from_bytes(&point).is_ok_and(|key| !key.is_weak());
+    is_strong.then(|| DecodingKey::from_ed_der(&point))
 }

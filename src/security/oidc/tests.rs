@@ -269,6 +269,9 @@ fn keys_that_do_not_serve_are_passed_over_and_a_set_of_none_is_refused() {
         ("of an unknown kind", changed("kty", json!("AKP"))),
         ("too short", changed("x", json!("AAAA"))),
         ("no text", changed("x", json!("!"))),
+        // Points of order 1 and 4, for which zeros are a signature of one message in so many.
+        ("the neutral point", changed("x", json!(format!("AQ{}", "A".repeat(41))))),
+        ("a point of small order", changed("x", json!("A".repeat(43)))),
         ("a number for a name", changed("kid", json!(7))),
         ("a secret", json!({ "kty": "oct", "kid": "ed", "k": "c2VjcmV0", "alg": "HS256" })),
         ("no key", json!("ed")),

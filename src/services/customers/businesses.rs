@@ -6,11 +6,11 @@ use super::fields::Refusals;
 use super::register::NewBusiness;
 use super::sessions::{Opening, SignedIn};
 use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
-use crate::ids::BusinessId;
+use crate::ids::{BusinessId, UserId};
 use crate::services::access::{self, Caller};
-use crate::store::TenantScope;
 use crate::store::customers::{self, Business, MAX_MEMBERSHIPS, Member};
 use crate::store::types::Role;
+use crate::store::{System, TenantScope};
 
 impl CustomerService {
     /// Begins a session of the caller in another business of theirs. The present one goes on, so that an answer that is lost on the
@@ -29,6 +29,7 @@ impl CustomerService {
         let entered = self.ports.store.write_system(move |system| {
             let opening = write.clone();
             async move {
+                held(&system, user).await?;
                 let person = access::check(&system.tenant(scope), caller).await?.person()?;
                 refuse_external(&system, person.session).await?;
                 let tenant = system.tenant(TenantScope::proved(target));
@@ -70,13 +71,10 @@ impl CustomerService {
         let made = self.ports.store.write_system(move |system| {
             let (service, opening, row, member) = (service.clone(), write.clone(), row.clone(), member.clone());
             async move {
+                held(&system, user).await?;
                 let person = access::check(&system.tenant(scope), caller).await?.person()?;
                 refuse_external(&system, person.session).await?;
-                let has = customers::memberships(&system, user).await?.len();
-                if u64::try_from(has).unwrap_or(u64::MAX) >= MAX_MEMBERSHIPS {
-                    let sentence = format!("A person belongs to at most {MAX_MEMBERSHIPS} businesses.");
-                    return Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into());
-                }
+                one_more(&system, user).await?;
                 service.write_business(&system, row, member).await?;
                 Ok(opening.write(&system).await?)
             }
@@ -84,4 +82,20 @@ impl CustomerService {
         made.await?;
         Ok((business, opening.grant(&self.ports, &refresh)?))
     }
+}
+
+/// Locks a person before their session is looked at by which another is begun: whoever ends all of theirs waits for the new one, or has
+/// ended the one that it comes from. And of several businesses that are founded at once, each finds those before it.
+async fn held(system: &System, user: UserId) -> Result<(), Error> {
+    customers::lock_user(system, user).await?.ok_or(Error::Unauthenticated).map(drop)
+}
+
+/// Refuses whoever belongs to as many businesses as a person may. The person must be locked by this transaction.
+pub(super) async fn one_more(system: &System, user: UserId) -> Outcome<()> {
+    let has = customers::memberships(system, user).await?.len();
+    if u64::try_from(has).unwrap_or(u64::MAX) < MAX_MEMBERSHIPS {
+        return Ok(());
+    }
+    let sentence = format!("A person belongs to at most {MAX_MEMBERSHIPS} businesses.");
+    Err(UserError::new(UserErrorCode::LimitExceeded, sentence).into())
 }

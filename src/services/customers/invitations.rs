@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::CustomerService;
+use super::businesses::one_more;
 use super::fields::{Email, FullName, Refusals};
 use super::people::may_touch;
 use super::sessions::{Opening, SignedIn};
@@ -134,7 +135,7 @@ impl CustomerService {
     /// TOKEN_EXPIRED at `token` for one that is unknown, accepted, taken back or too old; INVALID_CREDENTIALS at `password` where an
     /// account has the address; INVALID, OTP_REQUIRED and INVALID_CREDENTIALS at `otp` where its two-factor is on; RATE_LIMITED after
     /// too many; else REQUIRED, TOO_LONG or INVALID at `fullName` and WEAK_PASSWORD or TOO_LONG at `password`; LIMIT_EXCEEDED where
-    /// the plan is for no more people;
+    /// the plan is for no more people, or the person belongs to as many businesses as one may;
     /// [`Error::Forbidden`] where staff have suspended the business; or the database's fault.
     pub async fn accept_invitation(&self, input: AcceptInvitation, user_agent: Option<&str>) -> Outcome<(Member, SignedIn)> {
         let hash = LinkToken::parse(&input.token).ok_or_else(expired)?.hash();
@@ -227,6 +228,7 @@ impl CustomerService {
         } else {
             // The plan may have changed since. The invitation stays good, for when there is room.
             room(&tenant, &self.ports, &business, 0).await?;
+            one_more(system, user.id).await?;
             self.place(&tenant, user, &invitation, now).await?
         };
         // They are of the business by now, whose mail tells them of it.
@@ -271,7 +273,7 @@ impl Comer {
         let refusal = || UserError::at("password", UserErrorCode::InvalidCredentials, another);
         match self {
             Self::Known(user) => {
-                let held = customers::user_held(system, user.id).await?;
+                let held = customers::lock_user(system, user.id).await?;
                 let held = held.filter(|held| held.password_hash == user.password_hash).ok_or_else(refusal)?;
                 Ok(held.two_factor_at.is_some())
             }

@@ -9,6 +9,7 @@ use crate::error::{Error, Failure, Outcome, UserError, UserErrorCode};
 use crate::security::password::Verdict;
 use crate::services::access::{self, Caller};
 use crate::services::audit::{self, Act};
+use crate::services::notifications::{PASSWORD_CHANGED, queue};
 use crate::services::throttle::{self, Target, Try};
 use crate::store::account_links;
 use crate::store::customers::{self, Business, User};
@@ -18,7 +19,7 @@ use crate::store::types::LinkPurpose;
 
 impl CustomerService {
     /// Replaces the caller's password and ends every other session of theirs, in any business, every link to a new one, and a change of
-    /// address that is not confirmed.
+    /// address that is not confirmed. They are told by mail.
     ///
     /// # Errors
     /// INVALID_CREDENTIALS for a wrong present password and RATE_LIMITED after too many of them, WEAK_PASSWORD or TOO_LONG for the new one;
@@ -58,10 +59,13 @@ impl CustomerService {
                 email_changes::withdraw(&system, person.user).await?;
                 let actor = access.actor();
                 let act = Act { action: "user.password_changed", actor: &actor, subject: &actor, details: json!({}) };
-                Ok(audit::record(&tenant, &service.ports, act).await?)
+                audit::record(&tenant, &service.ports, act).await?;
+                Ok(queue(&tenant, &service.ports, person.user, PASSWORD_CHANGED).await?)
             }
         });
-        changed.await
+        changed.await?;
+        self.ports.work.notify_one();
+        Ok(())
     }
 
     /// The caller's whole row, and the business they act for.

@@ -74,6 +74,8 @@ impl CustomerService {
                 let found = found.ok_or_else(no_such_member)?;
                 may_touch(&access, found.role)?;
                 keep_an_owner(&tenant, &found).await?;
+                // Locked: a session that they are beginning here is waited for, and ended with the others.
+                customers::lock_user(&system, found.user_id).await?;
                 customers::delete_member(&tenant, found.id).await?;
                 sessions::revoke_in(&system, found.user_id, tenant.business(), now).await?;
                 let (actor, subject) = (access.actor(), found.id.to_string());

@@ -269,6 +269,8 @@ impl CustomerService {
         let ended = self.ports.store.write_system(move |system| async move {
             let person = access::check(&system.tenant(scope), caller).await?.person()?;
             let which = if everywhere { Which::All } else { Which::One(person.session) };
+            // Locked: a session that is being begun by one of theirs is waited for.
+            customers::lock_user(&system, person.user).await?.ok_or(Error::Unauthenticated)?;
             Ok(stored::revoke(&system, person.user, which, now).await?)
         });
         ended.await

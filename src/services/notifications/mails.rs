@@ -31,6 +31,8 @@ pub const INVITATION: &str = "member.invited";
 pub const EMAIL_CHANGE: &str = "email.change";
 /// The mail to the address that is to be changed.
 pub const EMAIL_CHANGING: &str = "email.changing";
+/// The mail that says that there is another password.
+pub const PASSWORD_CHANGED: &str = "password.changed";
 /// The mail that says that two-factor is on.
 pub const TWO_FACTOR_ENABLED: &str = "two_factor.enabled";
 /// The mail that says that two-factor is off.

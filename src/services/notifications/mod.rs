@@ -28,8 +28,8 @@ pub mod preview;
 
 pub use kinds::{KINDS, Kind};
 pub use mails::{
-    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION, RECOVERY_CODE_USED, RESET_PASSWORD, SEND_MAIL,
-    TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue, queue_email_change, queue_invitation,
+    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION, PASSWORD_CHANGED, RECOVERY_CODE_USED,
+    RESET_PASSWORD, SEND_MAIL, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue, queue_email_change, queue_invitation,
 };
 
 /// Tells people, in the application and by mail.

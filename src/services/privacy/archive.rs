@@ -1,15 +1,16 @@
 //! The file of an export: a zip of one JSON file for each kind of thing that is held, and of the documents as they were sent.
 
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use zip::write::SimpleFileOptions;
+use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::Error;
 use crate::security::envelope::Place;
 use crate::security::key_ring::BusinessKeys;
+use crate::services::sealing::{Spool, Spooled};
 use crate::store::privacy::{Column, Opens, Row, Table};
 
 /// What an export's file says of itself.
@@ -18,25 +19,25 @@ const ABOUT: &str = "This is what is held of your business and of the people who
     smallest unit of their currency. The folder \"documents\" has the files that were submitted for verification, by their ids. Passwords,\n\
     keys and the like are left out, since they are held as hashes or sealed: they say nothing of you, and unlock something.\n";
 
-/// A file that is being made, in memory.
+/// A file that is being made. Of it no more is in memory than a part, and what is being put in.
 pub(super) struct Archive {
-    zip: ZipWriter<Cursor<Vec<u8>>>,
+    zip: ZipWriter<StreamWriter<Spool>>,
 }
 
 impl Archive {
-    /// A file that says what it is.
+    /// A file that says what it is, written into `spool`.
     ///
     /// # Errors
     /// Where nothing can be compressed.
-    pub(super) fn begin() -> Result<Self, Error> {
-        let mut archive = Self { zip: ZipWriter::new(Cursor::new(Vec::new())) };
+    pub(super) fn begin(spool: Spool) -> Result<Self, Error> {
+        let mut archive = Self { zip: ZipWriter::new_stream(spool) };
         archive.add("README.txt", ABOUT.as_bytes())?;
         Ok(archive)
     }
 
     /// Begins a file in it; what is written belongs to it.
     fn start(&mut self, name: &str) -> Result<(), Error> {
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
         self.zip.start_file(name, options).map_err(fault)
     }
 
@@ -83,8 +84,8 @@ impl Archive {
     ///
     /// # Errors
     /// Where it cannot be ended.
-    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
-        Ok(self.zip.finish().map_err(fault)?.into_inner())
+    pub(super) fn finish(self) -> Result<Spooled, Error> {
+        self.zip.finish().map_err(fault)?.into_inner().finish()
     }
 }
 

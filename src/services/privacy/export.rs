@@ -1,5 +1,7 @@
 //! An export: asked for by an owner with their password, made by a job, kept sealed for a week.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::json;
@@ -14,7 +16,7 @@ use crate::services::access::{self, Caller, Need};
 use crate::services::audit::{self, Act};
 use crate::services::customers::{CustomerService, locked, same_password, succeed};
 use crate::services::notifications::{EXPORT_READY, queue};
-use crate::services::sealing::keys_of;
+use crate::services::sealing::{Spool, keys_of};
 use crate::services::verification::opened;
 use crate::store::customers::{self, Business, User};
 use crate::store::data_exports::{self as rows, DataExport};
@@ -129,16 +131,17 @@ pub(super) async fn make(ports: &Ports, scope: TenantScope, key: &str) -> Outcom
             let tenant = system.tenant(scope);
             let Some(row) = of_key(&tenant, &key).await?.filter(|row| row.status == ExportStatus::Pending) else { return Ok(None) };
             let business = customers::business(&tenant).await?;
-            let archive = Box::pin(read_all(&system, &ports, &business)).await?;
+            let archive = Box::pin(read_all(&system, &ports, (&business, &row))).await?;
             Ok(Some((row, business, archive, verification::documents(&tenant).await?)))
         }
     };
     let Some((row, business, archive, documents)) = ports.store.read_system(read).await? else { return Ok(Finish::Done) };
-    let content = Box::pin(add_documents(ports, scope, &business, archive, documents)).await?.finish()?;
-    let size = i64::try_from(content.len()).map_err(|_| Error::Corrupt("an export is too large".into()))?;
-    let keys = keys_of(ports, &business)?;
-    let sealed_by = keys.present();
-    file_of(&row).keep(ports, keys, content.into()).await?;
+    let archive = Box::pin(add_documents(ports, scope, &business, archive, documents)).await?;
+    let finishing = tokio::task::spawn_blocking(move || archive.finish());
+    let spooled = finishing.await.map_err(|error| Error::Task(Box::new(error)))??;
+    let size = i64::try_from(spooled.bytes()).map_err(|_| Error::Corrupt("an export is too large".into()))?;
+    let sealed_by = keys_of(ports, &business)?.present();
+    spooled.keep(ports).await?;
     let (outside, name) = (ports.clone(), key.to_owned());
     let write = move |tenant: Tenant| {
         let (ports, key) = (outside.clone(), name.clone());
@@ -146,15 +149,16 @@ pub(super) async fn make(ports: &Ports, scope: TenantScope, key: &str) -> Outcom
     };
     if !ports.store.write(scope, write).await? {
         // The business was erased meanwhile.
-        ports.documents.delete(&file_of(&row).name).await?;
+        file_of(&row).remove(ports).await?;
     }
     ports.work.notify_one();
     Ok(Finish::Done)
 }
 
-/// Everything that the database has of a business and its people.
-async fn read_all(system: &System, ports: &Ports, business: &Business) -> Result<Archive, Error> {
-    let (mut archive, holder) = (Archive::begin()?, holder(ports, business)?);
+/// Everything that the database has of a business and its people, some rows at a time.
+async fn read_all(system: &System, ports: &Ports, (business, row): (&Business, &DataExport)) -> Result<Archive, Error> {
+    let holder = holder(ports, business)?;
+    let mut archive = Archive::begin(Spool::begin(file_of(row), holder.keys.clone(), Arc::clone(&ports.rng))?)?;
     for table in TABLES {
         let (mut rows, mut next) = part(system, table, business.business_id, None).await?;
         if rows.is_empty() {
@@ -231,7 +235,7 @@ pub(super) async fn expire(ports: &Ports, scope: TenantScope, key: &str) -> Outc
         of_key(&tenant, key).await?
     };
     let Some(row) = found else { return Ok(Finish::Done) };
-    ports.documents.delete(&file_of(&row).name).await?;
+    file_of(&row).remove(ports).await?;
     let write = move |tenant: Tenant| {
         let id = row.id;
         async move {

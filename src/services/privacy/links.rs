@@ -1,6 +1,8 @@
 //! Links by which an export can be downloaded, as those of documents.
 
-use super::file_of;
+use futures::StreamExt as _;
+
+use super::{file_of, size_of};
 use crate::error::Error;
 use crate::ids::DataExportId;
 use crate::services::verification::Download;
@@ -39,8 +41,13 @@ pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Er
     if status(ports, &row) != ExportStatus::Ready {
         return Ok(None);
     }
-    let mut content = file_of(&row).open(ports, TenantScope::proved(row.business_id), &business).await?;
-    let content = std::mem::take(&mut *content);
-    let day = row.created_at.get().strftime("%Y-%m-%d");
-    Ok(Some(Download { file_name: format!("export-{day}.zip"), content_type: CONTENT_TYPE.to_owned(), content }))
+    let (byte_size, day) = (size_of(&row)?, row.created_at.get().strftime("%Y-%m-%d"));
+    let content = file_of(&row).read(ports.clone(), TenantScope::proved(row.business_id), business, byte_size).boxed();
+    Ok(Some(Download {
+        business: row.business_id,
+        file_name: format!("export-{day}.zip"),
+        content_type: CONTENT_TYPE.to_owned(),
+        byte_size,
+        content,
+    }))
 }

@@ -3,14 +3,13 @@
 //! What is held is listed column by column in `store::privacy`. It must never hand out what proves or unlocks something, nor put what is
 //! personal into the audit trail.
 
-use crate::error::Outcome;
-use crate::security::envelope::Place;
+use crate::error::{Error, Outcome};
 use crate::store::TenantScope;
 use crate::store::data_exports::DataExport;
 use crate::store::jobs::{Finish, Job};
 
 use super::Ports;
-use super::sealing::SealedFile;
+use super::sealing::SealedParts;
 
 mod archive;
 mod erase;
@@ -45,7 +44,16 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
 }
 
 /// An export's file.
-pub(in crate::services) fn file_of(row: &DataExport) -> SealedFile {
-    let place = Place { business: row.business_id.uuid(), table: "data_exports", column: "file", row: row.id.uuid() };
-    SealedFile { name: format!("{}/{}", row.business_id, row.id), place }
+pub(in crate::services) fn file_of(row: &DataExport) -> SealedParts {
+    let folder = format!("{}/{}", row.business_id, row.id);
+    SealedParts { folder, business: row.business_id.uuid(), table: "data_exports", row: row.id.uuid() }
+}
+
+/// How many bytes the file of an export has that is ready.
+///
+/// # Errors
+/// [`Error::Corrupt`] where that is not said.
+pub(in crate::services) fn size_of(row: &DataExport) -> Result<u64, Error> {
+    let size = row.byte_size.and_then(|size| u64::try_from(size).ok());
+    size.ok_or_else(|| Error::Corrupt("an export that is ready has no size".into()))
 }

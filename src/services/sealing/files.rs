@@ -1,6 +1,9 @@
 //! Files that lie sealed under their business's own key: read, and sealed anew, though the key may be replaced meanwhile.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{keys_of, seal_anew};
@@ -14,11 +17,24 @@ use crate::store::{Snapshot, TenantScope};
 /// A file: the name it is kept under, and where it opens, and nowhere else.
 #[derive(Debug, Clone)]
 pub(in crate::services) struct SealedFile {
+    /// The name it is kept under.
     pub(in crate::services) name: String,
-    pub(in crate::services) place: Place<'static>,
+    /// Whose it is.
+    pub(in crate::services) business: Uuid,
+    /// The table of the row that it belongs to.
+    pub(in crate::services) table: &'static str,
+    /// What it is to that row.
+    pub(in crate::services) column: Cow<'static, str>,
+    /// That row.
+    pub(in crate::services) row: Uuid,
 }
 
 impl SealedFile {
+    /// Where it opens.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { business: self.business, table: self.table, column: &self.column, row: self.row }
+    }
+
     /// What the file says.
     ///
     /// # Errors
@@ -35,8 +51,8 @@ impl SealedFile {
             let business = customers::business(&Snapshot::new(ports.store.clone(), Some(scope)).tenant().await?).await?;
             (sealed, keys) = (ports.documents.get(&self.name).await?, keys_of(ports, &business)?);
         }
-        let place = self.place;
-        let opening = tokio::task::spawn_blocking(move || keys.open(&place, &sealed));
+        let file = self.clone();
+        let opening = tokio::task::spawn_blocking(move || keys.open(&file.place(), &sealed));
         Ok(opening.await.map_err(|error| Error::Task(Box::new(error)))??)
     }
 
@@ -45,8 +61,8 @@ impl SealedFile {
     /// # Errors
     /// The fault of where files are kept.
     pub(in crate::services) async fn keep(&self, ports: &Ports, keys: BusinessKeys, content: Bytes) -> Result<(), Error> {
-        let (place, rng) = (self.place, std::sync::Arc::clone(&ports.rng));
-        let sealing = tokio::task::spawn_blocking(move || keys.seal(rng.as_ref(), &place, &content));
+        let (file, rng) = (self.clone(), std::sync::Arc::clone(&ports.rng));
+        let sealing = tokio::task::spawn_blocking(move || keys.seal(rng.as_ref(), &file.place(), &content));
         ports.documents.put(&self.name, sealing.await.map_err(|error| Error::Task(Box::new(error)))??).await
     }
 
@@ -59,8 +75,8 @@ impl SealedFile {
         if KeyId::of_sealed(&sealed) == Some(keys.present()) {
             return Ok(false);
         }
-        let (place, outside) = (self.place, ports.clone());
-        let sealing = tokio::task::spawn_blocking(move || seal_anew(&outside, &keys, &place, &sealed));
+        let (file, outside) = (self.clone(), ports.clone());
+        let sealing = tokio::task::spawn_blocking(move || seal_anew(&outside, &keys, &file.place(), &sealed));
         ports.documents.put(&self.name, sealing.await.map_err(|error| Error::Task(Box::new(error)))??).await?;
         Ok(true)
     }

@@ -7,9 +7,11 @@ use crate::security::key_ring::BusinessKeys;
 use crate::store::customers::Business;
 
 mod files;
+mod parts;
 mod rotate;
 
 pub(super) use files::SealedFile;
+pub(super) use parts::{SealedParts, Spool, Spooled};
 pub use rotate::{Rotated, rotate};
 
 /// The business's own keys: the one that seals, and the one before it until all it sealed is sealed anew.

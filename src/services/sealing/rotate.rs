@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{SealedFile, keys_of, seal_anew};
 use crate::error::{Error, Failure, Outcome};
@@ -193,9 +192,6 @@ fn left(business: BusinessId, failure: Failure) -> Result<String, Failure> {
     }
 }
 
-/// A business's file, and what it belongs to.
-type Kept = (Uuid, SealedFile);
-
 /// Gives a business a new key, or goes on where that was begun; answers how many files were sealed anew and whether that is all of them,
 /// and `None` where nothing was to be done.
 async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outcome<Option<(u64, bool)>> {
@@ -207,12 +203,12 @@ async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outc
     let Some((business, mut kept)) = ports.store.write(scope, begin).await? else { return Ok(None) };
     let (keys, mut seen, mut files) = (keys_of(ports, &business)?, BTreeSet::new(), 0_u64);
     for _ in 0..MOST_ROUNDS {
-        kept.retain(|(id, _)| !seen.contains(id));
+        kept.retain(|file| !seen.contains(&file.name));
         let mut anew = Vec::new();
-        for (id, file) in kept {
-            seen.insert(id);
+        for file in kept {
+            seen.insert(file.name.clone());
             if file.seal_anew(ports, keys.clone()).await? {
-                anew.push((id, file));
+                anew.push(file);
             }
         }
         files = files.saturating_add(anew.len() as u64);
@@ -223,7 +219,7 @@ async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outc
         };
         let (left, is_done) = ports.store.write(scope, end).await?;
         // What a file belonged to went meanwhile, and the file with it: what was written since is a copy that nobody knows of.
-        for (_, file) in anew.iter().filter(|(id, _)| left.iter().all(|(kept, _)| kept != id)) {
+        for file in anew.iter().filter(|file| left.iter().all(|kept| kept.name != file.name)) {
             ports.documents.delete(&file.name).await?;
         }
         if is_done {
@@ -236,7 +232,7 @@ async fn replace_key(ports: &Ports, scope: TenantScope, before: Instant) -> Outc
 }
 
 /// Makes the new key, and seals by it what lies in the database. The key before it still opens the files.
-async fn begin(tenant: &Tenant, ports: &Ports, before: Instant) -> Outcome<Option<(Business, Vec<Kept>)>> {
+async fn begin(tenant: &Tenant, ports: &Ports, before: Instant) -> Outcome<Option<(Business, Vec<SealedFile>)>> {
     let mut business = customers::lock_business(tenant).await?;
     if business.previous_wrapped_key.is_none() {
         if business.key_made_at.unwrap_or(business.created_at) >= before {
@@ -280,19 +276,22 @@ async fn seal_rows(tenant: &Tenant, ports: &Ports, business: &mut Business) -> R
 }
 
 /// The files of a business: documents, and exports that are ready.
-async fn files(tenant: &Tenant, business: &Business) -> Result<Vec<Kept>, Error> {
+async fn files(tenant: &Tenant, business: &Business) -> Result<Vec<SealedFile>, Error> {
     let documents = verification::documents(tenant).await?;
     let exports = data_exports::standing(tenant).await?;
     let ready = exports.iter().filter(|row| row.status == ExportStatus::Ready);
-    let kept = documents.iter().map(|document| (document.id.uuid(), review::file_of(business, document.id)));
-    Ok(kept.chain(ready.map(|row| (row.id.uuid(), privacy::file_of(row)))).collect())
+    let mut kept: Vec<SealedFile> = documents.iter().map(|document| review::file_of(business, document.id)).collect();
+    for row in ready {
+        kept.extend(privacy::file_of(row).parts(privacy::size_of(row)?));
+    }
+    Ok(kept)
 }
 
 /// Drops the key before the present one, unless files came that were not seen yet; answers all files, and whether it did.
-async fn end(tenant: &Tenant, seen: &BTreeSet<Uuid>) -> Outcome<(Vec<Kept>, bool)> {
+async fn end(tenant: &Tenant, seen: &BTreeSet<String>) -> Outcome<(Vec<SealedFile>, bool)> {
     let mut business = customers::lock_business(tenant).await?;
     let kept = files(tenant, &business).await?;
-    let is_done = kept.iter().all(|(id, _)| seen.contains(id));
+    let is_done = kept.iter().all(|file| seen.contains(&file.name));
     if is_done {
         business.previous_wrapped_key = None;
         customers::save_business(tenant, business).await?;

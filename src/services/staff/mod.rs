@@ -6,6 +6,7 @@
 mod accounts;
 mod credit_notes;
 mod invoices;
+mod mails;
 mod payments;
 mod reason;
 mod revenue;
@@ -20,6 +21,7 @@ pub use super::sessions::AuthTokens;
 pub use accounts::NewStaff;
 pub use credit_notes::{Credited, CreditedLine, IssueCreditNote, Settlement};
 pub use invoices::{ActOnInvoice, Corrected};
+pub(super) use mails::STAFF_RECOVERY_CODE_USED;
 pub use payments::{RecordPayment, Recorded, RefundPayment, Refunded, ResolvePayment, Resolved};
 pub use revenue::revenue_of;
 pub use roles::Right;

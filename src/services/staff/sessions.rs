@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{StaffService, check};
+use super::{StaffService, check, mails};
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::StaffSessionId;
 use crate::security::otp::Proof;
@@ -145,6 +145,7 @@ impl StaffService {
                     let actor = member.id.to_string();
                     let act = Act { action: "staff.recovery_code_used", actor: &actor, subject: &actor, details: json!({}) };
                     audit::record_platform(&system, &ports, act).await?;
+                    mails::queue(&system, &ports, member.id, mails::STAFF_RECOVERY_CODE_USED).await?;
                 }
                 throttle::succeed(&system, &ports, &made).await
             }

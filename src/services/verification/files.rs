@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::pictures::{self, Size};
 use crate::error::{UserError, UserErrorCode};
 
 /// The most bytes of a file.
@@ -47,13 +48,25 @@ struct Format {
     extensions: &'static [&'static str],
     /// Whether the bytes end as such a file does: what is cut off, or has something else behind it, does not.
     is_whole: fn(&[u8]) -> bool,
+    /// How large a picture says it is: nothing for one whose frame is broken. Of what is no picture there is no such question.
+    size: Option<fn(&[u8]) -> Option<Size>>,
 }
 
 /// What is taken, and nothing else.
 const FORMATS: [Format; 3] = [
-    Format { content_type: "application/pdf", extensions: &["pdf"], is_whole: ends_as_pdf },
-    Format { content_type: "image/jpeg", extensions: &["jpg", "jpeg"], is_whole: |bytes| bytes.ends_with(&[0xff, 0xd9]) },
-    Format { content_type: "image/png", extensions: &["png"], is_whole: |bytes| bytes.ends_with(b"\0\0\0\0IEND\xaeB`\x82") },
+    Format { content_type: "application/pdf", extensions: &["pdf"], is_whole: ends_as_pdf, size: None },
+    Format {
+        content_type: "image/jpeg",
+        extensions: &["jpg", "jpeg"],
+        is_whole: |bytes| bytes.ends_with(&[0xff, 0xd9]),
+        size: Some(pictures::jpeg),
+    },
+    Format {
+        content_type: "image/png",
+        extensions: &["png"],
+        is_whole: |bytes| bytes.ends_with(b"\0\0\0\0IEND\xaeB`\x82"),
+        size: Some(pictures::png),
+    },
 ];
 
 /// Reads a file.
@@ -72,6 +85,12 @@ pub(super) fn read(upload: &Upload) -> Result<Sound, UserError> {
     let format = format.ok_or_else(|| unsupported("Send a PDF, a JPEG or a PNG."))?;
     if !(format.is_whole)(content) {
         return Err(unsupported("The file is not whole, or has something behind its end."));
+    }
+    if let Some(size_of) = format.size {
+        let size = size_of(content).ok_or_else(|| unsupported("The picture is broken."))?;
+        if !size.fits() {
+            return Err(UserError::new(UserErrorCode::TooLarge, "A picture has at most 20,000 pixels each way, and 250 million in all."));
+        }
     }
     if !upload.content_type.eq_ignore_ascii_case(format.content_type) {
         return Err(unsupported("The file is not of the type that it is declared to be."));
@@ -117,12 +136,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pictures::tests::{jpeg_of, png_of};
     use super::*;
 
     const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n";
-    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9";
-    /// A header that says 4,294,967,295 pixels each way: nobody draws it.
-    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff\xff\xff\xff\xff\xff\xff\xff\x08\x06\0\0\0\0\0\0\0\0\0\0\0IEND\xaeB`\x82";
 
     fn sent(file_name: &str, content_type: &str, content: &[u8]) -> Result<Sound, UserError> {
         read(&Upload { file_name: file_name.into(), content_type: content_type.into(), content: Some(Bytes::copy_from_slice(content)) })
@@ -130,11 +147,12 @@ mod tests {
 
     #[test]
     fn a_file_is_what_its_bytes_say_under_a_name_that_says_the_same() {
+        let (jpeg, png) = (jpeg_of(640, 480), png_of(640, 480));
         for (name, declared, content, shown) in [
             ("Certificate.pdf", "application/pdf", PDF, "Certificate.pdf"),
-            ("ID.JPG", "image/jpeg", JPEG, "ID.JPG"),
-            ("id.jpeg", "IMAGE/JPEG", JPEG, "id.jpeg"),
-            ("permit.png", "image/png", PNG, "permit.png"),
+            ("ID.JPG", "image/jpeg", &jpeg, "ID.JPG"),
+            ("id.jpeg", "IMAGE/JPEG", &jpeg, "id.jpeg"),
+            ("permit.png", "image/png", &png, "permit.png"),
             ("Cheti cha usajili – 2026.pdf", "application/pdf", PDF, "Cheti cha usajili – 2026.pdf"),
             ("../../../etc/passwd.pdf", "application/pdf", PDF, "passwd.pdf"),
             ("C:\\Users\\ann\\scan.pdf", "application/pdf", PDF, "scan.pdf"),
@@ -149,6 +167,7 @@ mod tests {
 
     #[test]
     fn whatever_is_something_else_or_says_so_is_refused() {
+        let (jpeg, png) = (jpeg_of(640, 480), png_of(640, 480));
         let (html, zip, gzip) = (b"<!doctype html><script>alert(1)</script>", b"PK\x03\x04\x14\0\0\0\x08\0zip", b"\x1f\x8b\x08\0\0\0\0\0");
         let behind = |bytes: &[u8], more: &[u8]| [bytes, more].concat();
         let cases: Vec<(&str, &str, Vec<u8>)> = vec![
@@ -160,11 +179,16 @@ mod tests {
             ("cut.pdf", "application/pdf", PDF[..PDF.len() - 3].to_vec()),
             ("late.pdf", "application/pdf", behind(b"GIF89a", PDF)),
             ("tail.pdf", "application/pdf", behind(PDF, zip)),
-            ("tail.jpg", "image/jpeg", behind(JPEG, zip)),
-            ("cut.jpg", "image/jpeg", JPEG[..JPEG.len() - 1].to_vec()),
-            ("tail.png", "image/png", behind(PNG, html)),
-            ("cut.png", "image/png", PNG[..PNG.len() - 4].to_vec()),
-            ("other.png", "image/png", JPEG.to_vec()),
+            ("tail.jpg", "image/jpeg", behind(&jpeg, zip)),
+            ("cut.jpg", "image/jpeg", jpeg[..jpeg.len() - 1].to_vec()),
+            ("tail.png", "image/png", behind(&png, html)),
+            ("cut.png", "image/png", png[..png.len() - 4].to_vec()),
+            ("other.png", "image/png", jpeg.clone()),
+            // As a picture begins and ends, with a page between, or nothing.
+            ("page.jpg", "image/jpeg", [b"\xff\xd8\xff\xe0", html.as_slice(), b"\xff\xd9"].concat()),
+            ("page.png", "image/png", [&png[..8], html.as_slice(), &png[png.len() - 12..]].concat()),
+            ("hollow.jpg", "image/jpeg", b"\xff\xd8\xff\xd9".to_vec()),
+            ("hollow.png", "image/png", [&png[..33], &png[png.len() - 12..]].concat()),
             ("declared.pdf", "image/png", PDF.to_vec()),
             ("declared.pdf", "application/octet-stream", PDF.to_vec()),
             ("declared.pdf", "", PDF.to_vec()),
@@ -189,5 +213,13 @@ mod tests {
         assert!(sent(&long, "application/pdf", PDF).is_err());
         let large = Upload { file_name: "a.pdf".into(), content_type: "application/pdf".into(), content: None };
         assert_eq!(read(&large).unwrap_err().code, UserErrorCode::TooLarge);
+        for (name, declared, content) in [
+            ("huge.png", "image/png", png_of(2_147_483_647, 2_147_483_647)),
+            ("wide.png", "image/png", png_of(20_001, 1)),
+            ("huge.jpg", "image/jpeg", jpeg_of(65_535, 65_535)),
+            ("none.jpg", "image/jpeg", jpeg_of(640, 0)),
+        ] {
+            assert_eq!(sent(name, declared, &content).unwrap_err().code, UserErrorCode::TooLarge, "{name}");
+        }
     }
 }

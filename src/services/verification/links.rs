@@ -1,8 +1,12 @@
 //! Links by which a document can be downloaded.
 
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+
 use super::sealed::opened;
 use crate::error::Error;
-use crate::ids::DocumentId;
+use crate::ids::{BusinessId, DocumentId};
 use crate::services::{Ports, file_links};
 use crate::store::customers;
 use crate::store::types::ScanStatus;
@@ -13,14 +17,17 @@ use crate::store::{Snapshot, TenantScope};
 const SCOPE: &str = "files";
 
 /// A file as it is handed out.
-#[derive(Debug)]
 pub struct Download {
+    /// Whose it is.
+    pub business: BusinessId,
     /// What it is called.
     pub file_name: String,
     /// What it is.
     pub content_type: String,
-    /// Its bytes.
-    pub content: Vec<u8>,
+    /// How many bytes it has.
+    pub byte_size: u64,
+    /// Its bytes, some after the others: each is read when those before it are taken.
+    pub content: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 /// The link to a document's file; none for one in which the scanner found something.
@@ -45,6 +52,14 @@ pub async fn download(ports: &Ports, token: &str) -> Result<Option<Download>, Er
         return Ok(None);
     }
     let mut content = opened(ports, TenantScope::proved(document.business_id), &business, &document).await?;
-    let content = std::mem::take(&mut *content);
-    Ok(Some(Download { file_name: document.file_name, content_type: document.content_type, content }))
+    let content = Bytes::from(std::mem::take(&mut *content));
+    let byte_size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let content = futures::stream::once(async { Ok(content) }).boxed();
+    Ok(Some(Download {
+        business: document.business_id,
+        file_name: document.file_name,
+        content_type: document.content_type,
+        byte_size,
+        content,
+    }))
 }

@@ -20,6 +20,7 @@ use crate::store::{Tenant, TenantScope};
 mod discard;
 mod files;
 mod links;
+mod pictures;
 mod review;
 mod scan;
 mod sealed;

@@ -15,8 +15,8 @@ use crate::store::verification::{Document, Verification};
 
 /// A document's file.
 pub(in crate::services) fn file_of(business: &Business, document: DocumentId) -> SealedFile {
-    let place = Place { business: business.business_id.uuid(), table: "verification_documents", column: "file", row: document.uuid() };
-    SealedFile { name: format!("{}/{document}", business.business_id), place }
+    let (name, row) = (format!("{}/{document}", business.business_id), document.uuid());
+    SealedFile { name, business: business.business_id.uuid(), table: "verification_documents", column: "file".into(), row }
 }
 
 /// Where the registration number is stored.

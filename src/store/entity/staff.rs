@@ -70,6 +70,31 @@ pub mod staff_refresh_token {
     crate::store::entity::system_entity!();
 }
 
+/// `staff_mails`.
+pub mod staff_mail {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{MailId, StaffId};
+    use crate::store::types::{Instant, MailStatus};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "staff_mails")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: MailId,
+        pub staff_id: StaffId,
+        pub kind: String,
+        pub status: MailStatus,
+        pub attempts: i32,
+        pub due_at: Instant,
+        pub error: Option<String>,
+        pub created_at: Instant,
+        pub updated_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
 /// `platform_audit_heads`.
 pub mod platform_audit_head {
     use sea_orm::entity::prelude::*;

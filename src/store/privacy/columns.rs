@@ -253,6 +253,9 @@ tables! {
         id Id, product_id Id, name Plain, prefix Plain, hash Secret, created_by Plain, created_at Time, expires_at Time,
         last_used_at Time, revoked_by Plain, revoked_at Time,
     }
+    staff_mails of Nobody, Kept {
+        id Id, staff_id Id, kind Plain, status Plain, attempts Number, due_at Time, error Plain, created_at Time, updated_at Time,
+    }
     staff_refresh_tokens of Nobody, Kept { hash Secret, session_id Id, created_at Time, expires_at Time, spent_at Time }
     staff_sessions of Nobody, Kept {
         id Id, staff_id Id, user_agent Plain, created_at Time, last_used_at Time, expires_at Time, revoked_at Time,

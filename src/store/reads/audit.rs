@@ -83,13 +83,15 @@ pub async fn page(reader: &Reader, window: Window) -> Result<Page<AuditEvent>, E
     Ok(page.map(AuditEvent::from))
 }
 
-/// Those of the businesses that are read whose details say something that is not erased.
+/// The next `most` of the business that is read, behind the number `after`, whose details say something that is not erased.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn with_details(reader: &Reader) -> Result<Vec<AuditEvent>, Error> {
+pub async fn with_details(reader: &Reader, after: i64, most: u64) -> Result<Vec<AuditEvent>, Error> {
     let rows = reader.select::<audit_event::Entity>().filter(audit_event::Column::Details.ne("{}"));
-    Ok(rows.filter(audit_event::Column::DetailsDigest.is_null()).all().await?.into_iter().map(Into::into).collect())
+    let rows = rows.filter(audit_event::Column::DetailsDigest.is_null()).filter(audit_event::Column::Sequence.gt(after));
+    let rows = rows.order_by_asc(audit_event::Column::Sequence).limit(most).all().await?;
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// How many there are, counted no further than the API shows.
