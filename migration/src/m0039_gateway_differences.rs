@@ -19,7 +19,7 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          primary key (gateway, day)",
     )
     .await?;
-    // What differs may be of nobody that we know: so it belongs to no business, and names the one that it is known to concern. The
+    // What differs may be of nobody that we know: so it belongs to no business, and `concerned_id` names the one that it is known to concern. The
     // reference is the gateway's, or ours where the gateway has none.
     table(
         manager,
@@ -31,7 +31,7 @@ async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
          subject text not null check (subject in ('CHARGE', 'REFUND', 'DISPUTE')),
          kind text not null check (kind in ('NOT_HERE', 'NOT_THERE', 'AMOUNT', 'STATUS', 'UNSETTLED')),
          reference text not null,
-         business_id {uuid},
+         concerned_id {uuid},
          payment_id {uuid},
          refund_id {uuid},
          ours text,

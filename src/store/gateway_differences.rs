@@ -252,7 +252,7 @@ async fn insert(system: &System, (gateway, day): (&str, Day), one: &Found, id: G
         subject: Set(one.subject),
         kind: Set(one.kind),
         reference: Set(one.reference.clone()),
-        business_id: Set(one.business),
+        concerned_id: Set(one.business),
         payment_id: Set(one.payment),
         refund_id: Set(one.refund),
         ours: Set(one.ours.clone()),
@@ -304,7 +304,7 @@ impl DifferenceFilter {
             condition = condition.add(gateway_difference::Column::Gateway.eq(gateway.as_str()));
         }
         if let Some(business) = self.business {
-            condition = condition.add(gateway_difference::Column::BusinessId.eq(business));
+            condition = condition.add(gateway_difference::Column::ConcernedId.eq(business));
         }
         match self.is_open {
             Some(true) => condition.add(gateway_difference::Column::ClearedAt.is_null()),

@@ -162,7 +162,7 @@ async fn differing(world: &World, payment: &str) -> String {
     let payment = PaymentId::parse(payment).unwrap().uuid();
     world
         .sql(&format!(
-            "insert into gateway_differences (id, gateway, day, subject, kind, reference, business_id, payment_id, found_at)
+            "insert into gateway_differences (id, gateway, day, subject, kind, reference, concerned_id, payment_id, found_at)
                select id, gateway, '2027-01-30', 'CHARGE', 'STATUS', 'pi_1', business_id, id, created_at from payments where id = {{id:{payment}}}"
         ))
         .await;

@@ -97,7 +97,7 @@ impl GatewayDifference {
     /// Whose it is, where that is known.
     async fn business(&self, context: &Context<'_>) -> Option<Result<Business>> {
         nullable(async {
-            let Some(id) = self.row.business_id else { return Ok(None) };
+            let Some(id) = self.row.concerned_id else { return Ok(None) };
             Ok(Some(Business::of(request(context), id).await?))
         })
         .await
@@ -105,7 +105,7 @@ impl GatewayDifference {
     /// The payment that it is about, where that is known.
     async fn payment(&self, context: &Context<'_>) -> Option<Result<Payment>> {
         nullable(async {
-            let Some(key) = self.row.business_id.zip(self.row.payment_id) else { return Ok(None) };
+            let Some(key) = self.row.concerned_id.zip(self.row.payment_id) else { return Ok(None) };
             Ok(request(context).view().loaders.payments.load(key).await?.map(Payment::new))
         })
         .await
@@ -113,7 +113,7 @@ impl GatewayDifference {
     /// The refund that it is about, where that is known.
     async fn refund(&self, context: &Context<'_>) -> Option<Result<Refund>> {
         nullable(async {
-            let (Some(key), Some(id)) = (self.row.business_id.zip(self.row.payment_id), self.row.refund_id) else { return Ok(None) };
+            let (Some(key), Some(id)) = (self.row.concerned_id.zip(self.row.payment_id), self.row.refund_id) else { return Ok(None) };
             let refunds = request(context).view().loaders.payment_refunds.load(key).await?;
             Ok(refunds.unwrap_or_default().into_iter().find(|refund| refund.id == id).map(Refund::new))
         })

@@ -203,7 +203,7 @@ pub mod gateway_difference {
         pub subject: DifferenceSubject,
         pub kind: DifferenceKind,
         pub reference: String,
-        pub business_id: Option<BusinessId>,
+        pub concerned_id: Option<BusinessId>,
         pub payment_id: Option<PaymentId>,
         pub refund_id: Option<RefundId>,
         pub ours: Option<String>,

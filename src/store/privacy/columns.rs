@@ -222,7 +222,7 @@ tables! {
     account_requests of Nobody, Kept { id Id, email_hash Secret, purpose Plain, at Time }
     gateway_comparisons of Nobody, Kept { gateway Plain, day Day, leased_until Time, compared_at Time }
     gateway_differences of Nobody, Kept {
-        id Id, gateway Plain, day Day, subject Plain, kind Plain, reference Plain, business_id Id, payment_id Id, refund_id Id, ours Plain,
+        id Id, gateway Plain, day Day, subject Plain, kind Plain, reference Plain, concerned_id Id, payment_id Id, refund_id Id, ours Plain,
         theirs Plain, found_at Time, told_at Time, cleared_at Time,
     }
     gateway_events of Nobody, Kept { gateway Plain, event_id Plain, kind Plain, received_at Time }
