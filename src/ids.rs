@@ -152,6 +152,10 @@ kinds! {
     ServiceKey, ServiceKeyId, "skey";
     /// A refund.
     Refund, RefundId, "ref";
+    /// A dispute of a payment, which its payer's bank has begun.
+    Dispute, DisputeId, "dsp";
+    /// Something in which a gateway's list and our rows differ.
+    GatewayDifference, GatewayDifferenceId, "dif";
     /// What a gateway that signs nothing said of a payment; never shown.
     GatewayHint, GatewayHintId, "hnt";
     /// An entry of the ledger.

@@ -135,6 +135,10 @@
 //! 48. A server that is to run trusted documents alone runs no other, however it comes; what is kept of documents for clients has passed, and is bounded.
 //!     tests: `a_server_of_trusted_documents_alone_refuses_any_other_however_it_comes`, `what_does_not_pass_is_not_kept`,
 //!     `what_is_kept_for_clients_is_bounded_in_bytes_and_in_number`
+//! 49. What a payer's bank takes, gives back or keeps of a charge is booked once, however often and in whatever order it is told.
+//!     tests: `the_money_of_a_dispute_moves_once_however_it_is_told`, `a_dispute_told_of_many_times_and_in_no_order_counts_once`
+//! 50. In whatever a gateway's list and our rows differ, it is found within a day and told once, and nothing is changed by it.
+//!     tests: `every_way_in_which_stripes_list_differs_is_found`, `what_differs_is_told_once_and_marked_when_it_has_cleared`
 //!
 //! # Global by design
 //!
@@ -157,6 +161,7 @@
 //! - `coupons`, `coupon_plans`: everybody reads them and the system alone makes them; a tenant that subscribes counts
 //!   its redemption, and may change nothing else of a coupon.
 //! - `gateway_events`: which events of gateways were heard before, whose payment they name, if any, is found by the system alone.
+//! - `gateway_comparisons`, `gateway_differences`: what gateways list may be of nobody that is known here; for the system alone.
 //! - `usage_retention`: since when all events of usage are kept, which one sweep decides for everybody; for the system alone.
 //! - `test_clocks`: clocks of a sandbox, for the system alone; a tenant sees the one that it is on.
 //! - `staff_users`, `staff_sessions`, `staff_refresh_tokens`, `staff_mails`, `platform_audit_heads`, `platform_audit_events`: the platform's
@@ -175,6 +180,7 @@
 //! - **Credit note**: a numbered document that takes back part of an invoice.
 //! - **Consumer**: who is told of events: the notifications, in the application and by mail.
 //! - **Delivery**: an event that an endpoint of webhooks is told of, attempt by attempt.
+//! - **Dispute**: what a payer's bank begins about a charge, from its question to its decision.
 //! - **Dunning**: the ladder of a subscription that is not paid: retries, suspension, cancellation.
 //! - **Endpoint**: a URL where a business wants to be told of events.
 //! - **Fence**: a number that grows whenever somebody takes a job or payment in hand; whoever has an older one may write nothing.

@@ -42,6 +42,8 @@ mod m0034_privacy;
 mod m0035_manual_payments;
 mod m0036_key_rotation;
 mod m0037_oidc;
+mod m0038_disputes;
+mod m0039_gateway_differences;
 mod m0041_pushed_payments;
 mod m0044_staff_mails;
 
@@ -90,6 +92,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0035_manual_payments::Migration),
             Box::new(m0036_key_rotation::Migration),
             Box::new(m0037_oidc::Migration),
+            Box::new(m0038_disputes::Migration),
+            Box::new(m0039_gateway_differences::Migration),
             Box::new(m0041_pushed_payments::Migration),
             Box::new(m0044_staff_mails::Migration),
         ]

@@ -105,6 +105,15 @@ pub fn days_after(start: Timestamp, days: u16) -> Result<Timestamp, RuleError> {
     start.checked_add(span).map_err(|_| RuleError::OutOfTime)
 }
 
+/// `days` times 24 hours before `end`.
+///
+/// # Errors
+/// [`RuleError::OutOfTime`] before the calendar's beginning.
+pub fn days_before(end: Timestamp, days: u16) -> Result<Timestamp, RuleError> {
+    let span = SignedDuration::from_hours(i64::from(days).checked_mul(24).ok_or(RuleError::OutOfTime)?);
+    end.checked_sub(span).map_err(|_| RuleError::OutOfTime)
+}
+
 /// The first instant from `at` on at which a prompt may reach a phone unasked: 08:00 to 20:00 local.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ text_enum! {
         Revenue = "REVENUE",
         /// Tax that is owed to the state.
         TaxPayable = "TAX_PAYABLE",
-        /// The cost of invoices given up on.
+        /// The cost of invoices given up on, and of disputes that nothing can be credited for.
         WriteOff = "WRITE_OFF",
         /// What stands against the receivable of those: they are still owed, and may still be paid.
         WriteOffAllowance = "WRITE_OFF_ALLOWANCE",
@@ -46,7 +46,7 @@ text_enum! {
         InvoiceVoided = "INVOICE_VOIDED",
         /// What was due on an invoice, its subject, is less than the gateway takes.
         RoundedOff = "ROUNDED_OFF",
-        /// An invoice, its subject, was given up on.
+        /// An invoice, its subject, was given up on, or a bank keeps what was paid on it.
         WrittenOff = "WRITTEN_OFF",
         /// An invoice, its subject, that was given up on is owed less after all.
         Recovered = "RECOVERED",
@@ -157,6 +157,22 @@ pub fn credit_note_issued(note: &CreditNotePosting) -> Result<Entry, RuleError> 
 /// As [`Entry::new`].
 pub fn refund_paid(amount_minor: i64) -> Result<Entry, RuleError> {
     Entry::new([(Account::Refunds, amount_minor), (Account::Cash, negated(amount_minor)?)])
+}
+
+/// A payer's bank keeps what it took back, and it was credited as a refund is.
+///
+/// # Errors
+/// As [`Entry::new`].
+pub fn refund_by_dispute(amount_minor: i64) -> Result<Entry, RuleError> {
+    Entry::new([(Account::Refunds, amount_minor), (Account::Disputes, negated(amount_minor)?)])
+}
+
+/// A payer's bank keeps what it took back, and nothing can be credited for it.
+///
+/// # Errors
+/// As [`Entry::new`].
+pub fn lost_to_dispute(amount_minor: i64) -> Result<Entry, RuleError> {
+    Entry::new([(Account::WriteOff, amount_minor), (Account::Disputes, negated(amount_minor)?)])
 }
 
 /// A refund failed for good and became account credit.

@@ -126,6 +126,8 @@ text_enum! {
         DisputeWon = "DISPUTE_WON",
         /// The dispute was won, and a part had been paid back.
         DisputeWonPartlyRefunded = "DISPUTE_WON_PARTLY_REFUNDED",
+        /// The dispute was won, and all had been paid back.
+        DisputeWonRefunded = "DISPUTE_WON_REFUNDED",
     }
 }
 
@@ -270,8 +272,11 @@ impl PaymentStatus {
             (Self::Succeeded | Self::PartiallyRefunded, Event::PartlyRefunded) | (Self::Disputed, Event::DisputeWonPartlyRefunded) => {
                 Ok(Self::PartiallyRefunded)
             }
-            (Self::Succeeded | Self::PartiallyRefunded, Event::FullyRefunded) => Ok(Self::Refunded),
-            (Self::Succeeded | Self::PartiallyRefunded, Event::DisputeOpened) => Ok(Self::Disputed),
+            (Self::Succeeded | Self::PartiallyRefunded, Event::FullyRefunded) | (Self::Disputed, Event::DisputeWonRefunded) => {
+                Ok(Self::Refunded)
+            }
+            // A bank may take back what was paid back already.
+            (Self::Succeeded | Self::PartiallyRefunded | Self::Refunded, Event::DisputeOpened) => Ok(Self::Disputed),
             _ => Err(InvalidTransition { state: self.as_str(), event: event.as_str() }),
         }
     }

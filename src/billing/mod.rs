@@ -54,6 +54,7 @@ pub mod collect;
 pub mod credit;
 pub mod cycle;
 pub mod discount;
+pub mod dispute;
 pub mod dunning;
 pub mod exact;
 pub mod invoice;

@@ -17,7 +17,7 @@ use crate::adapters::payment::stripe::event::StripeEvent;
 use crate::adapters::payment::stripe::signature::is_signed;
 use crate::ids::{PaymentId, RefundId};
 use crate::services::Ports;
-use crate::services::payments::{GatewayEvent, take_event};
+use crate::services::payments::{DisputeHeard, GatewayEvent, take_event};
 
 /// Where Stripe sends events.
 pub const PATH: &str = "/gateways/stripe/events";
@@ -55,9 +55,6 @@ async fn hear(State(Inbox { ports, secrets }): State<Inbox>, headers: HeaderMap,
         tracing::error!("an event that Stripe signed cannot be read; somebody must look");
         return answer(StatusCode::BAD_REQUEST, "This is no event.\n");
     };
-    if let Some(intent) = &event.disputed_intent {
-        tracing::error!(intent, kind = event.kind, "a payer's bank disputes a charge; somebody must look");
-    }
     let (id, kind) = (event.id.clone(), event.kind.clone());
     let event = GatewayEvent {
         gateway: GatewayKind::Stripe,
@@ -65,6 +62,7 @@ async fn hear(State(Inbox { ports, secrets }): State<Inbox>, headers: HeaderMap,
         kind: event.kind,
         payment: event.payment.as_deref().and_then(PaymentId::parse),
         refund: event.refund.as_deref().and_then(RefundId::parse),
+        dispute: event.dispute.map(|named| DisputeHeard { reference: named.reference, charge: named.intent }),
     };
     match take_event(&ports, event).await {
         Ok(is_new) => {

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value};
 
+use crate::billing::dispute::{DisputeFunds, DisputeStatus};
 use crate::billing::invoice::LineKind;
 use crate::billing::ledger::{Account, EntryKind};
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, RefundStatus, SubscriptionStatus};
@@ -265,6 +266,8 @@ text_column!(
     InvoiceStatus,
     PaymentStatus,
     RefundStatus,
+    DisputeStatus,
+    DisputeFunds,
     Account,
     EntryKind,
     MovementKind
@@ -441,6 +444,28 @@ closed_list! {
         Status = "STATUS",
         /// A refund.
         Refund = "REFUND",
+    }
+    /// Of what a gateway's list and our rows differ.
+    DifferenceSubject {
+        /// A charge.
+        Charge = "CHARGE",
+        /// A refund.
+        Refund = "REFUND",
+        /// A dispute.
+        Dispute = "DISPUTE",
+    }
+    /// How they differ.
+    DifferenceKind {
+        /// The gateway has it, and we do not.
+        NotHere = "NOT_HERE",
+        /// We have it, and the gateway does not.
+        NotThere = "NOT_THERE",
+        /// They come to different amounts.
+        Amount = "AMOUNT",
+        /// By the one money moved, by the other it did not.
+        Status = "STATUS",
+        /// What became of it is not known here a day later.
+        Unsettled = "UNSETTLED",
     }
     /// Where a job stands.
     JobStatus {

@@ -1,4 +1,5 @@
-//! What is done again and again, whatever happens to anybody: removing what was kept long enough.
+//! What is done again and again, whatever happens to anybody: removing what was kept long enough, and comparing what gateways list with our
+//! rows.
 
 use std::time::Duration;
 
@@ -43,9 +44,10 @@ impl Sweeper {
             let usage = sweep(&self.ports, self.keep.usage).await;
             let (deliveries, events) = (webhooks::retention::sweep(&self.ports).await, payments::sweep_events(&self.ports).await);
             // After the deliveries, which events wait for.
-            (usage, deliveries, events, retention::sweep(&self.ports, self.keep.spent).await)
+            let spent = retention::sweep(&self.ports, self.keep.spent).await;
+            (usage, deliveries, events, spent, payments::compare_due(&self.ports).await)
         };
-        while let Some((usage, deliveries, events, spent)) = self.shutdown.run_until_cancelled(all()).await {
+        while let Some((usage, deliveries, events, spent, compared)) = self.shutdown.run_until_cancelled(all()).await {
             match usage {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "removed what was kept long enough"),
@@ -64,6 +66,11 @@ impl Sweeper {
             match spent {
                 Ok(spent) if spent.is_empty() => {}
                 Ok(spent) => tracing::info!(?spent, "removed what is over and was kept long enough"),
+                Err(failure) => tell(failure),
+            }
+            match compared {
+                Ok(0) => {}
+                Ok(days) => tracing::info!(days, "compared what gateways list with our rows"),
                 Err(failure) => tell(failure),
             }
             if self.shutdown.run_until_cancelled(self.ports.clock.sleep(EVERY)).await.is_none() {

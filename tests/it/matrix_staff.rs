@@ -1,5 +1,6 @@
 //! Who may do what at the staff API.
 
+use evolve_business::ids::{DisputeId, GatewayDifferenceId, PaymentId};
 use evolve_business::store::types::StaffRole;
 use serde_json::json;
 
@@ -16,7 +17,9 @@ const REQUESTS: &[(&str, &str)] = &[
     ("business", "(id: $business) { id }"),
     ("businesses", " { nodes { id } }"),
     ("coupons", " { id }"),
+    ("disputes", " { nodes { id } }"),
     ("failedMails", " { nodes { kind } }"),
+    ("gatewayDifferences", " { nodes { id } }"),
     ("invoices", " { nodes { id } }"),
     ("ledger", " { nodes { id } }"),
     ("node", "(id: $invoice) { id }"),
@@ -60,6 +63,7 @@ const REQUESTS: &[(&str, &str)] = &[
     ),
     ("refundPayment", "(input: { paymentId: \"pay_none\", reason: ERROR, idempotencyKey: \"matrix\" }) { userErrors { code } }"),
     ("resolvePayment", "(input: { paymentId: \"pay_none\", resolution: FAILED, idempotencyKey: \"matrix\" }) { userErrors { code } }"),
+    ("resolveRefund", "(input: { refundId: \"ref_none\", resolution: FAILED, idempotencyKey: \"matrix\" }) { userErrors { code } }"),
     ("restoreBusiness", "(input: { businessId: \"biz_none\" }) { userErrors { code } }"),
     ("revokeServiceKey", "(input: { serviceKeyId: \"skey_none\" }) { userErrors { code } }"),
     (
@@ -82,6 +86,8 @@ const OBJECTS: &[(&str, &str)] = &[
     ("Coupon", "node(id: $coupon) { ... on Coupon { ? } }"),
     ("CreditEntry", "node(id: $movement) { ... on CreditEntry { ? } }"),
     ("CreditNote", "node(id: $note) { ... on CreditNote { ? } }"),
+    ("Dispute", "node(id: $dispute) { ... on Dispute { ? } }"),
+    ("GatewayDifference", "node(id: $difference) { ... on GatewayDifference { ? } }"),
     ("Invitation", "node(id: $invitation) { ... on Invitation { ? } }"),
     ("Invoice", "node(id: $invoice) { ... on Invoice { ? } }"),
     ("JournalEntry", "node(id: $entry) { ... on JournalEntry { ? } }"),
@@ -120,6 +126,8 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
         json!({ "code": "TENTH", "value": { "amountOff": { "amount": "1.00", "currency": "KES" } }, "expiresAt": "2027-03-01T00:00:00Z" });
     let coupon = admin.mutate("createCoupon", coupon, "coupon { id }").await;
     ids.insert("refund", life.refunded(world, admin).await.1);
+    let payment = ids["payment"].clone();
+    ids.extend([("dispute", disputed(world, &payment).await), ("difference", differing(world, &payment).await)]);
     ids.insert("coupon", text(&coupon["coupon"]["id"]));
     ids.insert("serviceKey", text(&made["serviceKey"]["id"]));
     ids.insert("colleague", text(&admin.data("{ staffViewer { id } }", json!({})).await["staffViewer"]["id"]));
@@ -134,6 +142,31 @@ async fn everybody(world: &World, server: &Server) -> Everybody {
         askers.push(Asker::new(name, other));
     }
     Everybody { askers, ids }
+}
+
+/// An inquiry about a payment, under the payment's own number.
+async fn disputed(world: &World, payment: &str) -> String {
+    let payment = PaymentId::parse(payment).unwrap().uuid();
+    world
+        .sql(&format!(
+            "insert into disputes (business_id, id, payment_id, ordinal, gateway, gateway_reference, currency, amount_minor, reason, status, funds, opened_at, created_at, updated_at)
+               select business_id, id, id, 1, gateway, 'du_1', currency, amount_minor, 'fraudulent', 'INQUIRY', 'NOT_TAKEN', created_at, created_at, created_at
+               from payments where id = {{id:{payment}}}"
+        ))
+        .await;
+    DisputeId::from(payment).to_string()
+}
+
+/// Something that differs about a payment, under the payment's own number.
+async fn differing(world: &World, payment: &str) -> String {
+    let payment = PaymentId::parse(payment).unwrap().uuid();
+    world
+        .sql(&format!(
+            "insert into gateway_differences (id, gateway, day, subject, kind, reference, concerned_id, payment_id, found_at)
+               select id, gateway, '2027-01-30', 'CHARGE', 'STATUS', 'pi_1', business_id, id, created_at from payments where id = {{id:{payment}}}"
+        ))
+        .await;
+    GatewayDifferenceId::from(payment).to_string()
 }
 
 async fn the_matrix_of_what_staff_may_do_is_as_it_was_agreed(db: TestDatabase) {

@@ -316,6 +316,7 @@ async fn a_success_after_the_attempt_was_over_is_account_credit_once(db: TestDat
     }
     world.pass(HOUR).await;
     assert_eq!((world.balance(payer).await, daraja.paid().len()), (500, 2));
+    assert_eq!(world.subjects_to("support@evolve.test"), ["Money of Acme came late: KES 5.00"]);
 
     // Where the invoice is still open, the credit is used on it.
     let invoice = world.invoice(payer, 800).await;

@@ -18,6 +18,10 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
 
+use self::banks::{Dispute, page, shown_refund};
+
+mod banks;
+
 /// What events are signed with.
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_simulator";
 /// Proves who asks.
@@ -61,6 +65,9 @@ struct Intent {
     status: &'static str,
     error: Option<Value>,
     metadata: HashMap<String, String>,
+    created: i64,
+    /// What is listed of it in its place.
+    listed: Option<Value>,
 }
 
 /// A refund.
@@ -69,7 +76,9 @@ struct Refund {
     id: String,
     intent: String,
     amount: i64,
+    currency: String,
     metadata: HashMap<String, String>,
+    created: i64,
 }
 
 /// A request as it came.
@@ -88,6 +97,11 @@ struct Books {
     customers: HashMap<String, String>,
     intents: Vec<Intent>,
     refunds: Vec<Refund>,
+    disputes: Vec<Dispute>,
+    /// What the clock shows, in seconds.
+    now: i64,
+    /// Questions without a key are not answered.
+    silent: bool,
     /// What a key first came with, and how it was answered.
     keys: HashMap<String, (Asked, u16, Value)>,
     events: Vec<String>,
@@ -231,6 +245,9 @@ impl Simulator {
         let form = url::form_urlencoded::parse(text).into_owned().collect();
         let asked = Asked { method: head.method.to_string(), path: head.uri.path().to_owned(), form, key: header("idempotency-key") };
         let fault = self.note(&asked);
+        if asked.key.is_none() && self.books().silent {
+            return Err(broken());
+        }
         match fault {
             Some(Fault::RequestLost) => return Err(broken()),
             Some(Fault::Late) => {
@@ -343,20 +360,14 @@ impl Books {
                 (200, json!({ "id": id }))
             }
             ("POST", ["payment_intents"]) => self.make(asked),
-            ("GET", ["payment_intents"]) => {
-                let mut found: Vec<Value> = Vec::new();
-                for intent in self.intents.iter().rev().filter(|intent| Some(intent.customer.as_str()) == asked.field("customer")) {
-                    found.push(shown(intent));
-                }
-                if let Some(after) = asked.field("starting_after") {
-                    let at = found.iter().position(|intent| intent["id"] == after).unwrap();
-                    found.drain(..=at);
-                }
-                let limit: usize = asked.field("limit").unwrap().parse().unwrap();
-                let has_more = found.len() > limit;
-                found.truncate(limit);
-                (200, json!({ "data": found, "has_more": has_more }))
+            ("GET", [what @ ("payment_intents" | "refunds" | "disputes")]) if asked.field("created[gte]").is_some() => {
+                self.made_between(asked, what)
             }
+            ("GET", ["payment_intents"]) => {
+                let of = self.intents.iter().rev().filter(|intent| Some(intent.customer.as_str()) == asked.field("customer"));
+                page(asked, of.map(shown).collect())
+            }
+            ("GET", ["disputes", id]) => self.dispute_of(id),
             ("GET", ["payment_intents", id]) => match self.intents.iter().find(|intent| intent.id == *id) {
                 Some(intent) => (200, shown(intent)),
                 None => refusal(404, "invalid_request_error", "resource_missing"),
@@ -399,7 +410,17 @@ impl Books {
             Some(Card::Authenticates) => ("requires_payment_method", Some(decline("authentication_required", "authentication_required"))),
         };
         let (id, currency) = (self.id("pi"), asked.field("currency").unwrap().to_owned());
-        self.intents.push(Intent { id, amount, currency, customer, status, error, metadata: asked.metadata() });
+        self.intents.push(Intent {
+            id,
+            amount,
+            currency,
+            customer,
+            status,
+            error,
+            metadata: asked.metadata(),
+            created: self.now,
+            listed: None,
+        });
         let at = self.intents.len() - 1;
         let made = shown(&self.intents[at]);
         if !is_confirmed {
@@ -427,20 +448,6 @@ impl Books {
         (200, shown(&self.intents[at]))
     }
 
-    fn pay_back(&mut self, asked: &Asked) -> (u16, Value) {
-        let (intent, amount) = (asked.field("payment_intent").unwrap().to_owned(), asked.field("amount").unwrap().parse::<i64>().unwrap());
-        let paid: i64 = self.refunds.iter().filter(|refund| refund.intent == intent).map(|refund| refund.amount).sum();
-        let taken = self.intents.iter().find(|made| made.id == intent && made.status == "succeeded").map(|made| made.amount);
-        if taken.is_none_or(|taken| paid + amount > taken) {
-            return refusal(400, "invalid_request_error", "charge_already_refunded");
-        }
-        let id = self.id("re");
-        self.refunds.push(Refund { id, intent, amount, metadata: asked.metadata() });
-        let made = shown_refund(self.refunds.last().unwrap());
-        self.event("refund.created", &made);
-        (200, made)
-    }
-
     /// Has something to tell of an intent.
     fn tell(&mut self, kind: &str, at: usize) {
         let object = shown(&self.intents[at]);
@@ -454,16 +461,12 @@ impl Books {
 }
 
 fn shown(intent: &Intent) -> Value {
+    if let Some(listed) = &intent.listed {
+        return listed.clone();
+    }
     json!({
         "object": "payment_intent", "id": intent.id, "status": intent.status, "amount": intent.amount, "currency": intent.currency,
         "customer": intent.customer, "client_secret": format!("{}_secret_x", intent.id), "last_payment_error": intent.error,
-        "metadata": intent.metadata,
-    })
-}
-
-fn shown_refund(refund: &Refund) -> Value {
-    json!({
-        "object": "refund", "id": refund.id, "payment_intent": refund.intent, "amount": refund.amount, "status": "succeeded",
-        "metadata": refund.metadata,
+        "metadata": intent.metadata, "created": intent.created,
     })
 }

@@ -80,6 +80,12 @@ impl World {
                select business_id, {{id:{hint}}}, id, 'CHARGE', 'ab', 'ws_CO_1', {{yes}}, '0', 'SFC1', amount_minor, '600610', created_at from payments limit 1"
         ))
         .await;
+        let dispute = self.ports.ids.next_uuid();
+        self.sql(&format!(
+            "insert into disputes (business_id, id, payment_id, ordinal, gateway, gateway_reference, currency, amount_minor, reason, status, funds, opened_at, created_at, updated_at)
+               select business_id, {{id:{dispute}}}, id, 1, gateway, 'du_1', currency, amount_minor, 'fraudulent', 'INQUIRY', 'NOT_TAKEN', created_at, created_at, created_at from payments limit 1"
+        ))
+        .await;
         life
     }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
+use super::books::BooksAnswer;
+use super::disputes::DisputeAnswer;
 use super::{
     AmountTerms, AttachError, AttachedMethod, BegunCharge, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind, LookUpAnswer,
     MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest,
@@ -125,6 +128,30 @@ impl PaymentGateway for Measured {
             RefundLookUpAnswer::Unknown => "unknown",
         };
         self.tell("look_up_refund", outcome, since);
+        answer
+    }
+
+    async fn books(&self, from: Timestamp, until: Timestamp) -> BooksAnswer {
+        let since = Instant::now();
+        let answer = self.gateway.books(from, until).await;
+        let outcome = match &answer {
+            BooksAnswer::Books(_) => "succeeded",
+            BooksAnswer::NotOffered => "unsupported",
+            BooksAnswer::Unknown => "unknown",
+        };
+        self.tell("books", outcome, since);
+        answer
+    }
+
+    async fn dispute(&self, reference: &str) -> DisputeAnswer {
+        let since = Instant::now();
+        let answer = self.gateway.dispute(reference).await;
+        let outcome = match &answer {
+            DisputeAnswer::Found(_) => "succeeded",
+            DisputeAnswer::NotFound => "not_found",
+            DisputeAnswer::Unknown => "unknown",
+        };
+        self.tell("dispute", outcome, since);
         answer
     }
 }

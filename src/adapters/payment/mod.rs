@@ -8,10 +8,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
+use self::books::BooksAnswer;
+use self::disputes::DisputeAnswer;
 use crate::money::{Currency, Money};
 
+pub mod books;
+pub mod disputes;
 mod measured;
 pub mod mpesa;
 pub mod registry;
@@ -418,6 +423,16 @@ pub trait PaymentGateway: Send + Sync + 'static {
 
     /// Asks what became of a refund.
     async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer;
+
+    /// What it lists of what was begun from `from` to before `until`. It may take many requests, each within its own time.
+    async fn books(&self, _from: Timestamp, _until: Timestamp) -> BooksAnswer {
+        BooksAnswer::NotOffered
+    }
+
+    /// Asks about a dispute by the gateway's own id of it. Where banks take nothing back there is none.
+    async fn dispute(&self, _reference: &str) -> DisputeAnswer {
+        DisputeAnswer::NotFound
+    }
 }
 
 /// The answer of `call`, or `lost` when it does not come within `limit`.

@@ -38,6 +38,11 @@ impl Gateways {
         self.0.iter().map(AsRef::as_ref).find(|gateway| gateway.kind().as_str() == name)
     }
 
+    /// Each of them that moves money.
+    pub fn all(&self) -> impl Iterator<Item = &dyn PaymentGateway> {
+        self.charging()
+    }
+
     /// The one that takes methods of this kind.
     pub fn taking(&self, method: MethodKind) -> Option<&dyn PaymentGateway> {
         self.0.iter().map(AsRef::as_ref).find(|gateway| gateway.kind().takes(method))

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::memory::{Attempt, Memory, State, Writing};
 pub use self::memory::{SandboxCharge, SandboxError, SandboxRefund};
+use super::books::BooksAnswer;
 use super::{
     Action, ActionKind, AmountTerms, AttachError, AttachedMethod, BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest,
     Decline, GatewayKind, LookUpAnswer, MAX_KEY_BYTES, MethodKind, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer,
@@ -20,6 +21,7 @@ use super::{
 use crate::clock::SharedClock;
 use crate::money::{Currency, MAX_MINOR};
 
+mod books;
 mod memory;
 mod refunds;
 #[cfg(test)]
@@ -291,6 +293,10 @@ impl PaymentGateway for SandboxGateway {
 
     async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
         Self::look_up_refund(self, &refund.key).await
+    }
+
+    async fn books(&self, from: Timestamp, until: Timestamp) -> BooksAnswer {
+        lost_when_failed(self.books_now(from, until).await, BooksAnswer::Unknown)
     }
 }
 

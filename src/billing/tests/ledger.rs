@@ -3,7 +3,7 @@
 use super::super::RuleError;
 use super::super::ledger::{
     Account, CreditNotePosting, Entry, credit_note_issued, credit_used, dispute_opened, dispute_won, given_up, invoice_issued,
-    invoice_voided, payment_captured, recovered, refund_failed, refund_paid, rounded_off,
+    invoice_voided, lost_to_dispute, payment_captured, recovered, refund_failed, refund_paid, rounded_off,
 };
 
 /// The sum of some entries on one account.
@@ -84,6 +84,8 @@ fn every_entry_adds_up_to_zero_and_has_no_empty_side() {
         rounded_off(7).unwrap(),
         dispute_opened(3480).unwrap(),
         dispute_won(3480).unwrap(),
+        refund_by_dispute(3480).unwrap(),
+        lost_to_dispute(3480).unwrap(),
     ] {
         assert_eq!(entry.postings().iter().map(|posting| posting.amount_minor).sum::<i64>(), 0);
         assert_eq!(entry.postings().len(), 2);

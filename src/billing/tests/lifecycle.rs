@@ -68,7 +68,8 @@ fn a_lost_answer_is_unknown_and_a_failed_attempt_is_final() {
             ("UNKNOWN", &["SUCCEEDED", "FAILED"]),
             ("SUCCEEDED", &["PARTIALLY_REFUNDED", "REFUNDED", "DISPUTED"]),
             ("PARTIALLY_REFUNDED", &["PARTIALLY_REFUNDED", "REFUNDED", "DISPUTED"]),
-            ("DISPUTED", &["SUCCEEDED", "PARTIALLY_REFUNDED"]),
+            ("REFUNDED", &["DISPUTED"]),
+            ("DISPUTED", &["SUCCEEDED", "PARTIALLY_REFUNDED", "REFUNDED"]),
         ])
     );
     assert_eq!(PaymentStatus::Unknown.apply(PaymentEvent::AnswerLost).ok(), None);

@@ -6,6 +6,7 @@ mod change_money;
 mod collect;
 mod credit;
 mod cycle;
+mod dispute;
 mod dunning;
 mod invoice;
 mod ledger;

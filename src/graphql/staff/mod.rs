@@ -6,6 +6,8 @@ pub mod audit;
 pub mod businesses;
 pub mod corrections;
 pub mod coupons;
+pub mod differences;
+pub mod disputes;
 pub mod ledger;
 pub mod mails;
 pub mod money;
@@ -33,6 +35,8 @@ pub struct Query(
     account::AccountQuery,
     businesses::BusinessQuery,
     money::MoneyQuery,
+    disputes::DisputeQuery,
+    differences::DifferenceQuery,
     ledger::LedgerQuery,
     revenue::ReportQuery,
     plans::PlanQuery,

@@ -5,6 +5,8 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use super::account::StaffUser;
 use super::businesses::StaffBusiness;
 use super::coupons::Coupon;
+use super::differences::GatewayDifference;
+use super::disputes::Dispute;
 use super::ledger::JournalEntry;
 use super::plans::StaffPlan;
 use super::service_keys::ServiceKey;
@@ -27,12 +29,12 @@ use crate::graphql::business::support::{SupportTicket, TicketMessage};
 use crate::graphql::business::verification::VerificationDocument;
 use crate::graphql::context::{RequestContext, nullable, request};
 use crate::ids::{
-    AuditEventId, BusinessId, CouponId, CreditEntryId, CreditNoteId, DocumentId, InvitationId, InvoiceId, JournalEntryId, MemberId,
-    PaymentId, PaymentMethodId, PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId, TicketId, TicketMessageId,
-    UserId,
+    AuditEventId, BusinessId, CouponId, CreditEntryId, CreditNoteId, DisputeId, DocumentId, GatewayDifferenceId, InvitationId, InvoiceId,
+    JournalEntryId, MemberId, PaymentId, PaymentMethodId, PlanId, ProductId, RefundId, ServiceKeyId, StaffId, SubscriptionId, TestClockId,
+    TicketId, TicketMessageId, UserId,
 };
 use crate::services::staff::Right;
-use crate::store::reads::{audit, credit, invoices, ledger, payments, refunds, subscriptions};
+use crate::store::reads::{audit, credit, disputes, invoices, ledger, payments, refunds, subscriptions};
 
 /// A thing with an id.
 #[derive(Interface)]
@@ -70,6 +72,10 @@ pub enum StaffNode {
     Payment(Payment),
     /// A part of a payment that is paid back.
     Refund(Refund),
+    /// A dispute of a payment.
+    Dispute(Dispute),
+    /// Something in which a gateway's list and our rows differ.
+    GatewayDifference(GatewayDifference),
     /// A way to pay.
     PaymentMethod(PaymentMethod),
     /// A key of a business: shown to its own people alone, and by no id to staff.
@@ -130,6 +136,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     if let Some(id) = StaffId::parse(id) {
         return Ok(StaffUser::by_id(request, id).await?.map(StaffNode::StaffUser));
     }
+    if let Some(id) = GatewayDifferenceId::parse(id) {
+        return Ok(GatewayDifference::by_id(request, id).await?.map(StaffNode::GatewayDifference));
+    }
     if let Some(found) = sent_in(request, id).await? {
         return Ok(Some(found));
     }
@@ -185,6 +194,9 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = RefundId::parse(id) {
         return Ok(refunds::by_id(&reader, id).await?.map(Refund::new).map(StaffNode::Refund));
+    }
+    if let Some(id) = DisputeId::parse(id) {
+        return Ok(disputes::by_id(&reader, id).await?.map(Dispute::new).map(StaffNode::Dispute));
     }
     if let Some(id) = PaymentMethodId::parse(id) {
         return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));

@@ -12,8 +12,8 @@ use crate::graphql::business::refunds::Refund;
 use crate::graphql::context::{nullable, request};
 use crate::graphql::errors::{UserError, split};
 use crate::graphql::scalars::{Date, Decimal};
-use crate::ids::{InvoiceId, PaymentId};
-use crate::services::staff::{RecordPayment, RefundPayment, ResolvePayment};
+use crate::ids::{InvoiceId, PaymentId, RefundId};
+use crate::services::staff::{RecordPayment, RefundPayment, ResolvePayment, ResolveRefund};
 use crate::store::reads::{invoices, refunds};
 
 /// Money that came outside a gateway, to record.
@@ -67,6 +67,30 @@ pub struct ResolvePaymentInput {
 /// What `resolvePayment` answers.
 #[derive(SimpleObject)]
 pub struct ResolvePaymentPayload {
+    /// The payment as it is now.
+    payment: Option<Payment>,
+    /// What is to be put right; when there is any, nothing was changed.
+    user_errors: Vec<UserError>,
+}
+
+/// A refund to settle.
+#[derive(Debug, InputObject)]
+pub struct ResolveRefundInput {
+    /// The refund; it must be UNKNOWN.
+    refund_id: ID,
+    /// What the statement says: whether it was paid.
+    resolution: PaymentResolution,
+    /// What it is called there: 1 to 64 characters.
+    receipt: Option<String>,
+    /// Names this request: sent again, it acts once.
+    idempotency_key: String,
+}
+
+/// What `resolveRefund` answers.
+#[derive(SimpleObject)]
+pub struct ResolveRefundPayload {
+    /// The refund as it is now.
+    refund: Option<Refund>,
     /// The payment as it is now.
     payment: Option<Payment>,
     /// What is to be put right; when there is any, nothing was changed.
@@ -145,6 +169,26 @@ impl PaymentMutation {
             note_replay(context, done.is_some_and(|done| done.replayed));
             let payment = payment_of(context, done.map(|done| done.payment)).await?;
             Ok(Some(ResolvePaymentPayload { payment, user_errors }))
+        })
+        .await
+    }
+    /// Settles a refund that is UNKNOWN by what the gateway's statement says: with SUCCEEDED it was paid, with FAILED it becomes account
+    /// credit. What the gateway itself tells later changes nothing. FINANCE and ADMIN.
+    async fn resolve_refund(&self, context: &Context<'_>, input: ResolveRefundInput) -> Option<Result<ResolveRefundPayload>> {
+        nullable(async {
+            let asked = ResolveRefund {
+                refund: RefundId::parse(&input.refund_id),
+                is_paid: input.resolution == PaymentResolution::Succeeded,
+                receipt: input.receipt,
+                idempotency_key: input.idempotency_key,
+            };
+            let (done, user_errors) = split(service(context).resolve_refund(request(context).caller, asked).await)?;
+            let request = request(context);
+            request.refresh();
+            let Some(done) = done else { return Ok(Some(ResolveRefundPayload { refund: None, payment: None, user_errors })) };
+            note_replay(context, done.replayed);
+            let refund = refunds::by_id(&request.reader().await?, done.refund).await?.map(Refund::new);
+            Ok(Some(ResolveRefundPayload { refund, payment: payment_of(context, Some(done.payment)).await?, user_errors }))
         })
         .await
     }

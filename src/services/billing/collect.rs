@@ -217,7 +217,7 @@ async fn log(tenant: &Tenant, ports: &Ports, account: &Account, standing: &mut S
 }
 
 /// Writes the job of the next rung; answers when it retries, where it does.
-async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<Option<Timestamp>, Error> {
+pub(super) async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Standing) -> Result<Option<Timestamp>, Error> {
     let row = &standing.row;
     let (Some(invoice), Some(started)) = (row.dunning_invoice_id, row.dunning_started_at) else { return Ok(None) };
     let Some(step) = next_rung(standing, started.get())? else { return Ok(None) };

@@ -86,14 +86,16 @@ pub(super) fn total_of(parts: &[RefundPart]) -> Result<i64, Error> {
     sum(parts.iter().map(|part| part.amount_minor)).map_err(rule)
 }
 
-/// Books that a gateway paid a refund. The lock of the business is held.
+/// Books that a refund was paid: by a gateway or by hand, or `by_dispute`, out of what the payer's bank took. The lock of the business is
+/// held.
 ///
 /// # Errors
 /// The database's fault.
-pub async fn refund_paid(tenant: &Tenant, ports: &Ports, refund: &Refund) -> Result<(), Error> {
+pub async fn refund_paid(tenant: &Tenant, ports: &Ports, refund: &Refund, by_dispute: bool) -> Result<(), Error> {
     let account = Account::lock(tenant, ports.now()).await?;
     let paid = (EntryKind::RefundPaid, refund.id.uuid());
-    enter(tenant, ports, &account, paid, ledger::refund_paid(refund.amount_minor)).await?;
+    let entry = if by_dispute { ledger::refund_by_dispute(refund.amount_minor) } else { ledger::refund_paid(refund.amount_minor) };
+    enter(tenant, ports, &account, paid, entry).await?;
     events::emit(tenant, ports, &Event::RefundSucceeded(facts(refund)?)).await
 }
 

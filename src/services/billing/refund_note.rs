@@ -5,7 +5,7 @@ use super::correct::left_of;
 use super::credit::{NoteLine, Wording, issue_note};
 use super::refund::{RefundPart, Taken};
 use super::rule;
-use crate::billing::credit::{Destination, note_over, refundable_of_payment};
+use crate::billing::credit::{Destination, Left, note_over, refundable_of_payment};
 use crate::billing::exact::{difference, sum};
 use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus};
 use crate::billing::tax::Tax;
@@ -45,27 +45,44 @@ pub async fn credit_for_refund(
     asked: RefundAsked,
 ) -> Outcome<(CreditNote, RefundPart)> {
     check(ports, invoice, &payment)?;
+    let unit_minor = unit_of(ports, &payment);
+    let (left, most) = creditable(tenant, invoice, &payment, unit_minor).await?;
+    let amount_minor = amount(asked.amount_minor, most, unit_minor)?;
+    let description = payment.receipt.as_ref().map_or_else(|| DESCRIPTION.to_owned(), |receipt| format!("{DESCRIPTION}: {receipt}"));
+    let made = note_over_payment(tenant, ports, account, (invoice, &left), (amount_minor, description), (asked.reason, asked.memo)).await?;
+    Ok((made, RefundPart { payment, amount_minor }))
+}
+
+/// What an invoice has left for a credit note, and how much of a payment of it can be paid back in whole `unit_minor`. Minor units.
+pub(super) async fn creditable(tenant: &Tenant, invoice: &Invoice, payment: &Payment, unit_minor: i64) -> Result<(Left, i64), Error> {
     let notes = invoices::credit_notes(tenant, &[invoice.id]).await?;
     let lines = invoices::credit_note_lines(tenant, &notes.iter().map(|note| note.id).collect::<Vec<_>>()).await?;
     let left = left_of(invoice, &notes, &lines)?;
-    let unit_minor = unit_of(ports, &payment);
     let payment_left = difference(payment.amount_minor, payment.refunding_minor).map_err(rule)?;
     let refunded = Taken::for_invoices(tenant, &[invoice.id]).await?.refunded_minor()?;
     let paid_left = difference(invoice.amount_paid_minor, refunded).map_err(rule)?;
     let most = refundable_of_payment(payment_left, paid_left, left.total_minor, unit_minor).map_err(rule)?;
-    let amount_minor = amount(asked.amount_minor, most, unit_minor)?;
+    Ok((left, most))
+}
+
+/// Issues a credit note over so much that is paid back.
+///
+/// # Errors
+/// TOO_LARGE at `amount` where it is more than the invoice has left; or the database's fault.
+pub(super) async fn note_over_payment(
+    tenant: &Tenant,
+    ports: &Ports,
+    account: &mut Account,
+    (invoice, left): (&Invoice, &Left),
+    (amount_minor, description): (i64, String),
+    (reason, memo): (CreditNoteReason, Option<String>),
+) -> Outcome<CreditNote> {
     let taxed = taxed(tenant, invoice).await?;
-    let (note, priced_minor) = note_over(amount_minor, invoice.total_minor, &taxed, &left).map_err(rule)?.ok_or_else(too_large)?;
-    let line = NoteLine {
-        description: payment.receipt.as_ref().map_or_else(|| DESCRIPTION.to_owned(), |receipt| format!("{DESCRIPTION}: {receipt}")),
-        period: (None, None),
-        amount_minor: priced_minor,
-        invoice_line: None,
-    };
+    let (note, priced_minor) = note_over(amount_minor, invoice.total_minor, &taxed, left).map_err(rule)?.ok_or_else(too_large)?;
+    let line = NoteLine { description, period: (None, None), amount_minor: priced_minor, invoice_line: None };
     let place = Destination { took_off: Vec::new(), to_refund_minor: amount_minor, to_credit_minor: 0 };
-    let wording = Wording { reason: asked.reason, memo: asked.memo, lines: vec![line] };
-    let made = issue_note(tenant, ports, account, (invoice.id, &mut []), (&note, &place), wording).await?;
-    Ok((made, RefundPart { payment, amount_minor }))
+    let wording = Wording { reason, memo, lines: vec![line] };
+    Ok(issue_note(tenant, ports, account, (invoice.id, &mut []), (&note, &place), wording).await?)
 }
 
 /// Refuses what cannot be paid back.

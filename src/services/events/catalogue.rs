@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::money::{CreditNoteFacts, RefundFacts};
+use super::money::{CreditNoteFacts, DisputeFacts, RefundFacts};
 use super::verification::{VerificationFacts, VerificationWhat};
 use crate::error::Error;
 
@@ -263,6 +263,12 @@ pub enum Event {
     PaymentSucceeded(PaymentFacts),
     /// `payment.failed`.
     PaymentFailed(PaymentFacts),
+    /// `payment.came_late`: money came for an attempt that was over, and is account credit.
+    PaymentCameLate(PaymentFacts),
+    /// `dispute.opened`: a payer's bank asks about a payment, or takes it back.
+    DisputeOpened(DisputeFacts),
+    /// `dispute.closed`: it is decided.
+    DisputeClosed(DisputeFacts),
     /// `support_ticket.…`.
     Ticket(TicketWhat, TicketFacts),
     /// `verification.…`.
@@ -288,6 +294,9 @@ impl Event {
             Self::RefundFailed(_) => "refund.failed",
             Self::PaymentSucceeded(_) => "payment.succeeded",
             Self::PaymentFailed(_) => "payment.failed",
+            Self::PaymentCameLate(_) => "payment.came_late",
+            Self::DisputeOpened(_) => "dispute.opened",
+            Self::DisputeClosed(_) => "dispute.closed",
             Self::Ticket(what, _) => what.name(),
             Self::Verification(what, _) => what.name(),
             Self::UsageThresholdReached(_) => "usage.threshold_reached",
@@ -311,7 +320,8 @@ impl Event {
             | Self::InvoiceMarkedUncollectible(facts) => facts.invoice_id.clone(),
             Self::CreditNoteIssued(facts) => facts.credit_note_id.clone(),
             Self::RefundSucceeded(facts) | Self::RefundFailed(facts) => facts.refund_id.clone(),
-            Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => facts.payment_id.clone(),
+            Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) | Self::PaymentCameLate(facts) => facts.payment_id.clone(),
+            Self::DisputeOpened(facts) | Self::DisputeClosed(facts) => facts.dispute_id.clone(),
             Self::Ticket(_, facts) => facts.ticket_id.clone(),
             Self::Verification(_, facts) => facts.business_id.clone(),
             Self::UsageThresholdReached(facts) => facts.subscription_id.clone(),
@@ -333,7 +343,8 @@ impl Event {
             | Self::InvoiceMarkedUncollectible(facts) => serde_json::to_string(facts),
             Self::CreditNoteIssued(facts) => serde_json::to_string(facts),
             Self::RefundSucceeded(facts) | Self::RefundFailed(facts) => serde_json::to_string(facts),
-            Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) => serde_json::to_string(facts),
+            Self::PaymentSucceeded(facts) | Self::PaymentFailed(facts) | Self::PaymentCameLate(facts) => serde_json::to_string(facts),
+            Self::DisputeOpened(facts) | Self::DisputeClosed(facts) => serde_json::to_string(facts),
             Self::Ticket(_, facts) => serde_json::to_string(facts),
             Self::Verification(_, facts) => serde_json::to_string(facts),
             Self::UsageThresholdReached(facts) => serde_json::to_string(facts),
@@ -371,6 +382,9 @@ impl Event {
             "refund.failed" => Ok(Self::RefundFailed(facts(payload)?)),
             "payment.succeeded" => Ok(Self::PaymentSucceeded(facts(payload)?)),
             "payment.failed" => Ok(Self::PaymentFailed(facts(payload)?)),
+            "payment.came_late" => Ok(Self::PaymentCameLate(facts(payload)?)),
+            "dispute.opened" => Ok(Self::DisputeOpened(facts(payload)?)),
+            "dispute.closed" => Ok(Self::DisputeClosed(facts(payload)?)),
             "usage.threshold_reached" => Ok(Self::UsageThresholdReached(facts(payload)?)),
             "webhook_endpoint.disabled" => Ok(Self::WebhookDisabled(facts(payload)?)),
             _ => Err(unknown()),
@@ -437,8 +451,11 @@ impl Event {
         samples.extend([Self::InvoiceIssued(issued.clone()), Self::InvoicePaid(paid)]);
         samples.extend(taken_back(&issued));
         samples.extend([
-            Self::PaymentSucceeded(succeeded),
+            Self::PaymentSucceeded(succeeded.clone()),
             Self::PaymentFailed(failed),
+            Self::PaymentCameLate(succeeded),
+            Self::DisputeOpened(DisputeFacts::sample("NEEDS_RESPONSE")),
+            Self::DisputeClosed(DisputeFacts::sample("LOST")),
             Self::UsageThresholdReached(usage),
             sample_webhook(),
         ]);

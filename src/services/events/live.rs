@@ -17,7 +17,10 @@ fn subject(event: &Event, id: EventId) -> Option<Subject> {
         | Event::InvoiceMarkedUncollectible(facts) => InvoiceId::parse(&facts.invoice_id).map(Subject::Invoice),
         Event::CreditNoteIssued(facts) => InvoiceId::parse(&facts.invoice_id).map(Subject::Invoice),
         Event::RefundSucceeded(facts) | Event::RefundFailed(facts) => PaymentId::parse(&facts.payment_id).map(Subject::Payment),
-        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => PaymentId::parse(&facts.payment_id).map(Subject::Payment),
+        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) | Event::PaymentCameLate(facts) => {
+            PaymentId::parse(&facts.payment_id).map(Subject::Payment)
+        }
+        Event::DisputeOpened(facts) | Event::DisputeClosed(facts) => PaymentId::parse(&facts.payment_id).map(Subject::Payment),
         Event::Ticket(_, facts) => TicketId::parse(&facts.ticket_id).map(Subject::Ticket),
         Event::Verification(..) => Some(Subject::Verification),
         Event::UsageThresholdReached(_) => Some(Subject::Threshold(id)),

@@ -19,7 +19,7 @@ mod money;
 mod verification;
 
 pub use live::change;
-pub use money::{CreditNoteFacts, RefundFacts};
+pub use money::{CreditNoteFacts, DisputeFacts, RefundFacts};
 pub use verification::{VerificationFacts, VerificationWhat};
 
 pub use catalogue::{

@@ -42,6 +42,30 @@ pub struct RefundFacts {
     pub amount: String,
 }
 
+/// A dispute that a payer's bank has begun about a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DisputeFacts {
+    /// The dispute.
+    pub dispute_id: String,
+    /// The payment.
+    pub payment_id: String,
+    /// What it paid.
+    pub invoice_id: String,
+    /// The invoice's number.
+    pub invoice_number: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// How much is disputed.
+    pub amount: String,
+    /// Why, in the gateway's word.
+    pub reason: String,
+    /// Its state.
+    pub status: String,
+    /// Until when evidence is taken, where that is known.
+    pub respond_by: Option<String>,
+}
+
 impl CreditNoteFacts {
     /// One to show.
     pub(super) fn sample() -> Self {
@@ -70,6 +94,24 @@ impl RefundFacts {
             credit_note_id: text("cn_01k2x3y4z5e8f9g0h1j2k3m4nf"),
             currency: text("KES"),
             amount: text("1000.00"),
+        }
+    }
+}
+
+impl DisputeFacts {
+    /// One to show, in that state.
+    pub(super) fn sample(status: &str) -> Self {
+        let text = str::to_owned;
+        Self {
+            dispute_id: text("dsp_01k2x3y4z5e8f9g0h1j2k3m4nj"),
+            payment_id: text("pay_01k2x3y4z5e8f9g0h1j2k3m4na"),
+            invoice_id: text("inv_01k2x3y4z5e8f9g0h1j2k3m4n9"),
+            invoice_number: text("INV-2027-000042"),
+            currency: text("KES"),
+            amount: text("4990.00"),
+            reason: text("fraudulent"),
+            status: text(status),
+            respond_by: Some(text("2027-02-28T23:59:59Z")),
         }
     }
 }

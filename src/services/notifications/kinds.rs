@@ -43,6 +43,9 @@ pub const KINDS: &[Kind] = &[
     Kind::in_app("invoice.paid", MONEY),
     Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("payment.failed", MONEY) },
     Kind { by_mail: true, ..Kind::in_app("support_ticket.answered", EVERYBODY) },
+    Kind { to_support: true, ..Kind::in_app("payment.came_late", &[]) },
+    Kind { to_support: true, ..Kind::in_app("dispute.opened", &[]) },
+    Kind { to_support: true, ..Kind::in_app("dispute.closed", &[]) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.opened", &[]) },
     Kind { to_support: true, ..Kind::in_app("support_ticket.replied", &[]) },
     Kind { by_mail: true, ..Kind::in_app("usage.threshold_reached", MONEY) },
@@ -90,7 +93,8 @@ pub(super) fn concerned(event: &Event, mut people: Vec<Recipient>) -> Vec<Recipi
 /// What a notification of an event is about: what the reader wants to open.
 pub(super) fn subject(event: &Event) -> String {
     match event {
-        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => facts.invoice_id.clone(),
+        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) | Event::PaymentCameLate(facts) => facts.invoice_id.clone(),
+        Event::DisputeOpened(facts) | Event::DisputeClosed(facts) => facts.invoice_id.clone(),
         other => other.aggregate(),
     }
 }
@@ -107,7 +111,10 @@ pub(super) fn path(event: &Event) -> String {
         | Event::InvoiceMarkedUncollectible(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::CreditNoteIssued(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::RefundSucceeded(_) | Event::RefundFailed(_) => "/invoices".to_owned(),
-        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) => format!("/invoices/{}", facts.invoice_id),
+        Event::PaymentSucceeded(facts) | Event::PaymentFailed(facts) | Event::PaymentCameLate(facts) => {
+            format!("/invoices/{}", facts.invoice_id)
+        }
+        Event::DisputeOpened(facts) | Event::DisputeClosed(facts) => format!("/invoices/{}", facts.invoice_id),
         Event::Ticket(_, facts) => format!("/support/{}", facts.ticket_id),
         Event::Verification(..) => "/verification".to_owned(),
         Event::WebhookDisabled(facts) => format!("/webhooks/{}", facts.endpoint_id),

@@ -21,11 +21,13 @@ use crate::store::outbox::StoredEvent;
 use crate::store::types::{Channel, Instant, Role};
 use crate::store::{Tenant, TenantScope};
 
+mod differences;
 mod kinds;
 pub mod letters;
 mod mails;
 pub mod preview;
 
+pub use differences::{GATEWAY_DIFFERENCES, tell_of_differences};
 pub use kinds::{KINDS, Kind};
 pub use mails::{
     CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION, PASSWORD_CHANGED, RECOVERY_CODE_USED,
@@ -123,7 +125,9 @@ fn values(event: &Event, business: &Business, name: &str) -> Result<Value, Error
     let zone = zone(&business.time_zone)?;
     for (key, value) in told.as_object().into_iter().flatten() {
         let day = match (key.as_str(), value.as_str()) {
-            ("periodEnd" | "cancelAt" | "expiresAt" | "at", Some(text)) => text.parse().ok().map(|at| zone.date_of(at).to_string()),
+            ("periodEnd" | "cancelAt" | "expiresAt" | "respondBy" | "at", Some(text)) => {
+                text.parse().ok().map(|at| zone.date_of(at).to_string())
+            }
             _ => None,
         };
         values[key] = day.map_or_else(|| value.clone(), Value::from);

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::letters::{self, Letter};
 use super::{
-    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION, KINDS, PASSWORD_CHANGED, RECOVERY_CODE_USED,
-    RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, kinds, name_percent,
+    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, GATEWAY_DIFFERENCES, IDENTITY_LINKED, INVITATION, KINDS, PASSWORD_CHANGED,
+    RECOVERY_CODE_USED, RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, differences, kinds, name_percent,
 };
 use crate::error::Error;
 use crate::services::events::Event;
@@ -13,11 +13,12 @@ use crate::services::staff::STAFF_RECOVERY_CODE_USED;
 use crate::store::types::Channel;
 
 /// The mails that tell of no event.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     CONFIRM_EMAIL,
     EMAIL_CHANGE,
     EMAIL_CHANGING,
     EXPORT_READY,
+    GATEWAY_DIFFERENCES,
     IDENTITY_LINKED,
     PASSWORD_CHANGED,
     RESET_PASSWORD,
@@ -41,14 +42,14 @@ pub fn mail(kind: &str, locale: &str, app_url: &str) -> Result<Option<Letter>, E
     if !kinds().contains(&kind) {
         return Ok(None);
     }
-    let mut values = json!({ "business": "Baraka Traders", "name": "Wanjiru Kamau" });
+    let mut values = json!({ "business": "Baraka Traders", "name": "Wanjiru Kamau", "count": 1, "lines": [differences::SAMPLE] });
     let mut path = "/…#token=…".to_owned();
     if let Some(event) = Event::samples().into_iter().find(|event| event.name() == kind) {
         path = kinds::path(&event);
         let told: Value = serde_json::from_str(&event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
         for (key, value) in told.as_object().into_iter().flatten() {
             // The samples' instants, as days.
-            let is_instant = matches!(key.as_str(), "periodEnd" | "cancelAt" | "expiresAt" | "at");
+            let is_instant = matches!(key.as_str(), "periodEnd" | "cancelAt" | "expiresAt" | "respondBy" | "at");
             let day = value.as_str().filter(|_| is_instant).and_then(|text| text.get(..10)).map(Value::from);
             values[key] = day.unwrap_or_else(|| value.clone());
         }
@@ -67,7 +68,8 @@ mod tests {
             let mails = ["en", "sw"].map(|locale| mail(kind, locale, "https://app.example").unwrap().unwrap());
             assert_ne!(mails[0], mails[1], "{kind}");
             // Support answers at an address that is no part of the application, and staff have none of ours.
-            let leads = kind != STAFF_RECOVERY_CODE_USED && KINDS.iter().all(|one| one.name != kind || !one.to_support);
+            let is_for_us = [STAFF_RECOVERY_CODE_USED, GATEWAY_DIFFERENCES].contains(&kind);
+            let leads = !is_for_us && KINDS.iter().all(|one| one.name != kind || !one.to_support);
             for mail in mails.into_iter().filter(|_| leads) {
                 assert!(
                     mail.text.contains("https://app.example") && mail.html.contains("https:&#x2f;&#x2f;app.example"),

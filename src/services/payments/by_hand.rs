@@ -1,4 +1,4 @@
-//! Money that staff tell of: what came outside any gateway, and what a gateway's statement says of an attempt whose answer was lost.
+//! Money that staff tell of: what came outside any gateway, and what a gateway's statement says of an attempt or a refund whose answer was lost.
 //! Both settle by the code that a gateway's own answer does.
 
 use serde_json::json;
@@ -6,8 +6,9 @@ use serde_json::json;
 use super::Ports;
 use super::attempt::in_progress;
 use super::outcome::{facts, fail, succeed};
+use super::refunds::settle_by_statement;
 use crate::adapters::payment::Decline;
-use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus};
+use crate::billing::lifecycle::{InvoiceStatus, PaymentStatus, RefundStatus};
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::PaymentId;
 use crate::money::Money;
@@ -16,6 +17,7 @@ use crate::services::billing::{self, Account};
 use crate::services::events::{self, Event};
 use crate::store::invoices::Invoice;
 use crate::store::payments::{self, NewRecorded, Payment};
+use crate::store::refunds::{self as rows, Refund};
 use crate::store::types::Day;
 use crate::store::{Instant, Tenant, invoices};
 
@@ -143,6 +145,27 @@ pub async fn resolve(
         }
     }
     Ok(())
+}
+
+/// Settles a refund whose answer was lost by what the gateway's statement says. Whoever asks the gateway about it meanwhile is overtaken,
+/// as with [`resolve`]. One that was not paid is account credit. The locks of business, subscription and invoice are held.
+///
+/// # Errors
+/// INVALID_TRANSITION at `refundId` where it is not UNKNOWN (any more); or the database's fault.
+pub async fn resolve_refund(tenant: &Tenant, ports: &Ports, of: &Refund, resolution: Resolution, actor: &str) -> Outcome<()> {
+    let payment = payments::lock_payment(tenant, of.payment_id).await?;
+    let held = rows::lock(tenant, of.id).await?;
+    if held.status != RefundStatus::Unknown {
+        let sentence = format!("A refund that is {} cannot be resolved: only one that is UNKNOWN can.", held.status.shown());
+        return Err(UserError::at("refundId", UserErrorCode::InvalidTransition, sentence).into());
+    }
+    let taken = rows::take(tenant, &held, held.status, Instant::from(ports.now())).await?;
+    let details = json!({
+        "payment": payment.id.to_string(), "amountMinor": taken.amount_minor, "currency": taken.currency.code(),
+        "resolution": resolution.as_str(), "receipt": resolution.receipt(),
+    });
+    audit::record(tenant, ports, Act { action: "refund.resolved", actor, subject: &taken.id.to_string(), details }).await?;
+    Ok(settle_by_statement(tenant, ports, (&taken, &payment), resolution, actor).await?)
 }
 
 /// What an attempt is told to have failed of that the gateway's statement does not have.

@@ -151,7 +151,7 @@ pub async fn take_hint(ports: &Ports, named: Named, heard: Heard, digest: String
     let Some((payment, refund)) = kept else { return Ok(()) };
     let id = format!("{}:{digest}", refund.map_or_else(|| payment.to_string(), |refund| refund.to_string()));
     let kind = kind_of(named.heard_of()).as_str().to_owned();
-    inbox::take_event(ports, GatewayEvent { gateway: GatewayKind::Mpesa, id, kind, payment: Some(payment), refund }).await?;
+    inbox::take_event(ports, GatewayEvent { gateway: GatewayKind::Mpesa, id, kind, payment: Some(payment), refund, dispute: None }).await?;
     let late: Vec<String> = (1..=MOST_LATE).map(|time| late_key(payment, time)).collect();
     inbox::hasten_late(ports, late).await
 }

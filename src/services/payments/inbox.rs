@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 
-use super::{LATE, LOOK_UP, Ports, REFUND};
+use super::{LATE, LOOK_UP, Ports, REFUND, disputes};
 use crate::adapters::payment::GatewayKind;
 use crate::error::{Error, Failure, Outcome};
 use crate::ids::{PaymentId, RefundId};
@@ -30,6 +30,17 @@ pub struct GatewayEvent {
     pub payment: Option<PaymentId>,
     /// The refund that it names.
     pub refund: Option<RefundId>,
+    /// The dispute that it names.
+    pub dispute: Option<DisputeHeard>,
+}
+
+/// A dispute that a gateway tells of.
+#[derive(Debug, Clone)]
+pub struct DisputeHeard {
+    /// The gateway's own id of it.
+    pub reference: String,
+    /// The gateway's own id of the charge.
+    pub charge: String,
 }
 
 /// Takes an event: remembers it, and has the gateway asked at once about what it names. Answers whether it was new; one that was
@@ -39,13 +50,17 @@ pub struct GatewayEvent {
 /// The database's fault: nothing was remembered then, and the gateway is to send it again.
 pub async fn take_event(ports: &Ports, event: GatewayEvent) -> Result<bool, Error> {
     let now = Instant::from(ports.real_now());
+    let outside = ports.clone();
     let take = move |system: System| {
-        let event = event.clone();
+        let (ports, event) = (outside.clone(), event.clone());
         async move {
-            let GatewayEvent { gateway, id, kind, payment, refund } = event;
-            let new = NewEvent { gateway: gateway.as_str(), event_id: id, kind, at: now };
+            let GatewayEvent { gateway, id, kind, payment, refund, dispute } = event;
+            let new = NewEvent { gateway: gateway.as_str(), event_id: id.clone(), kind, at: now };
             if !gateway_events::remember(&system, new).await? {
                 return Ok(false);
+            }
+            if let Some(heard) = dispute {
+                disputes::ask_about(&system, &ports, gateway, &heard, &id).await?;
             }
             // A refund names its payment too, of which nothing is new.
             match (refund, payment) {

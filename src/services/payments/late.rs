@@ -97,6 +97,8 @@ async fn credit(tenant: &Tenant, ports: &Ports, account: &mut Account, of: &Paym
     tracing::error!(payment = %written.id, attempt = %of.id, "money came for an attempt that was over; it is account credit, and somebody must look");
     let charged = billing::lock_charged(tenant, of.invoice_id).await?.late();
     record(tenant, ports, &written, "payment.came_late", "system").await?;
-    events::emit(tenant, ports, &Event::PaymentSucceeded(facts(&written, &charged.invoice, None)?)).await?;
+    let facts = facts(&written, &charged.invoice, None)?;
+    events::emit(tenant, ports, &Event::PaymentSucceeded(facts.clone())).await?;
+    events::emit(tenant, ports, &Event::PaymentCameLate(facts)).await?;
     billing::settle_payment(tenant, ports, account, written.id, charged, written.amount()?).await
 }

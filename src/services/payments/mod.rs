@@ -9,6 +9,8 @@ use super::Ports;
 
 mod attempt;
 mod by_hand;
+mod compare;
+mod disputes;
 mod hints;
 mod inbox;
 mod ladder;
@@ -18,18 +20,20 @@ mod options;
 mod outcome;
 mod pay;
 mod protocol;
+mod reconciliation;
 mod refunds;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
 pub use attempt::{Begun, Sender, begin_attempt, wait_for, wait_for_all};
-pub use by_hand::{ByHand, Resolution, record_by_hand, resolve};
+pub use by_hand::{ByHand, Resolution, record_by_hand, resolve, resolve_refund};
 pub(in crate::services) use hints::seal_anew;
 pub use hints::{Named, named_by, take_hint};
-pub use inbox::{GatewayEvent, sweep_events, take_event};
+pub use inbox::{DisputeHeard, GatewayEvent, sweep_events, take_event};
 pub use methods::AddPaymentMethod;
 pub use options::{PaymentOption, payment_options};
 pub use pay::{PaidInvoice, PayInvoice};
 pub use protocol::{BegunAttempt, gateway_spoke, run_job, send_begun};
+pub use reconciliation::compare_due;
 pub use refunds::{begin_refunds, pay_out_by_hand};
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
@@ -40,8 +44,10 @@ pub const LOOK_UP: &str = "look_up";
 pub const REFUND: &str = "refund";
 /// The kind of the job that asks whether an attempt that was over has succeeded all the same; its key is the payment's id, and which time.
 pub const LATE: &str = "late_success";
+/// The kind of the job that asks what became of a dispute; its key is the dispute's id, or what a gateway told of it.
+pub const DISPUTE: &str = "dispute";
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 4] = [CHARGE, LOOK_UP, REFUND, LATE];
+pub const JOB_KINDS: [&str; 5] = [CHARGE, LOOK_UP, REFUND, LATE, DISPUTE];
 
 /// What a customer does with payment methods and payments.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::attempt::{Sender, sent};
 use super::outcome::{Standing, Verdict, call_off, conclude};
-use super::{CHARGE, LATE, LOOK_UP, Ports, REFUND, hints, ladder, late, refunds};
+use super::{CHARGE, DISPUTE, LATE, LOOK_UP, Ports, REFUND, disputes, hints, ladder, late, refunds};
 use crate::adapters::payment::{BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, LookUpAnswer, within};
 use crate::billing::lifecycle::PaymentStatus;
 use crate::error::{Error, Failure, Outcome};
@@ -33,6 +33,9 @@ pub async fn run_job(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome<Fi
     }
     if job.kind == LATE {
         return late::run(ports, scope, job).await;
+    }
+    if job.kind == DISPUTE {
+        return disputes::run(&ports.of_job(job), scope, job).await;
     }
     let Some(payment) = PaymentId::parse(&job.job_key) else { return Ok(Finish::Dead("the job's key is no payment's id".to_owned())) };
     let ports = ports.of_job(job);

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Ports, REFUND, hints, ladder};
+use super::{Ports, REFUND, Resolution, hints, ladder};
 use crate::adapters::payment::{CALL_LIMIT, Decline, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, within};
 use crate::billing::credit::pair_refunds;
 use crate::billing::lifecycle::{InvalidTransition, PaymentEvent, PaymentStatus, RefundEvent, RefundStatus};
@@ -58,7 +58,37 @@ pub async fn pay_out_by_hand(tenant: &Tenant, ports: &Ports, note: &CreditNote, 
     let written = refunds::lock(tenant, id).await?;
     let sent = written.status.apply(RefundEvent::Sent).map_err(illegal)?;
     let taken = refunds::take(tenant, &written, sent, at).await?;
-    Ok(succeed(tenant, ports, (&taken, &payment), None, actor).await?.id)
+    Ok(succeed(tenant, ports, (&taken, &payment), PaidBack::ByUs(None), actor).await?.id)
+}
+
+/// Writes the refund of what `note` leaves to be paid back as paid by the payer's bank, which keeps what it took by the dispute that
+/// its gateway knows by `reference`, in the caller's transaction, which has locked the business and the payment. No gateway hears of it.
+///
+/// # Errors
+/// The database's fault: more than was taken is one.
+pub(super) async fn kept_by_the_bank(
+    tenant: &Tenant,
+    ports: &Ports,
+    note: &CreditNote,
+    payment: &Payment,
+    reference: &str,
+) -> Result<RefundId, Error> {
+    let (id, at): (RefundId, Instant) = (ports.ids.next(), ports.now().into());
+    let new = NewRefund { id, payment, credit_note: note.id, amount_minor: note.to_refund_minor, at };
+    let payment = refunds::insert(tenant, new).await?;
+    let written = refunds::lock(tenant, id).await?;
+    let sent = written.status.apply(RefundEvent::Sent).map_err(illegal)?;
+    let taken = refunds::take(tenant, &written, sent, at).await?;
+    Ok(succeed(tenant, ports, (&taken, &payment), PaidBack::ByTheBank(reference.to_owned()), "system").await?.id)
+}
+
+/// By whom a refund was paid.
+#[derive(Debug, Clone)]
+enum PaidBack {
+    /// By us: by a gateway, which has a name for it, or by hand.
+    ByUs(Option<String>),
+    /// By the payer's bank, in a dispute that its gateway has a name for.
+    ByTheBank(String),
 }
 
 /// What is known of a refund after a call to the gateway.
@@ -192,8 +222,8 @@ async fn conclude(ports: &Ports, scope: TenantScope, taken: &Refund, verdict: Ve
 /// Writes a verdict on a locked refund of a locked payment.
 async fn apply(tenant: &Tenant, ports: &Ports, (held, payment): (Refund, &Payment), verdict: Verdict) -> Result<Refund, Error> {
     match verdict {
-        Verdict::Succeeded(reference) => succeed(tenant, ports, (&held, payment), Some(reference), "system").await,
-        Verdict::Failed(decline) => fail(tenant, ports, (&held, payment), decline).await,
+        Verdict::Succeeded(reference) => succeed(tenant, ports, (&held, payment), PaidBack::ByUs(Some(reference)), "system").await,
+        Verdict::Failed(decline) => fail(tenant, ports, (&held, payment), decline, "system").await,
         Verdict::Accepted if held.status == RefundStatus::Accepted => Ok(held),
         Verdict::Accepted => change_to(tenant, ports, &held, RefundEvent::Accepted, RefundChange::default()).await,
         Verdict::Lost if held.status == RefundStatus::Sending => {
@@ -203,15 +233,13 @@ async fn apply(tenant: &Tenant, ports: &Ports, (held, payment): (Refund, &Paymen
     }
 }
 
-/// It was paid, as `actor` says; by a gateway, which has a `reference` for it, or by hand. The locks of business and payment are held.
-async fn succeed(
-    tenant: &Tenant,
-    ports: &Ports,
-    (held, payment): (&Refund, &Payment),
-    gateway_reference: Option<String>,
-    actor: &str,
-) -> Result<Refund, Error> {
+/// It was paid, as `actor` says. The locks of business and payment are held.
+async fn succeed(tenant: &Tenant, ports: &Ports, (held, payment): (&Refund, &Payment), by: PaidBack, actor: &str) -> Result<Refund, Error> {
     let now = Instant::from(ports.now());
+    let (gateway_reference, by_dispute) = match by {
+        PaidBack::ByUs(reference) => (reference, false),
+        PaidBack::ByTheBank(reference) => (Some(reference), true),
+    };
     let change = RefundChange { gateway_reference, settled_at: Some(now), ..RefundChange::default() };
     let refund = change_to(tenant, ports, held, RefundEvent::Succeeded, change).await?;
     let is_all = payment.refunded_minor.saturating_add(refund.amount_minor) >= payment.amount_minor;
@@ -220,18 +248,42 @@ async fn succeed(
     let status = if payment.status == PaymentStatus::Disputed { payment.status } else { payment.status.apply(event).map_err(illegal)? };
     refunds::paid_back(tenant, payment, refund.amount_minor, status, now).await?;
     record(tenant, ports, &refund, "refund.succeeded", actor).await?;
-    billing::refund_paid(tenant, ports, &refund).await?;
+    billing::refund_paid(tenant, ports, &refund, by_dispute).await?;
     Ok(refund)
 }
 
-/// It was not paid, and will not be.
-async fn fail(tenant: &Tenant, ports: &Ports, (held, payment): (&Refund, &Payment), decline: Decline) -> Result<Refund, Error> {
+/// It was paid or not, as the gateway's statement says and `actor` has read there. The locks of business and payment are held.
+pub(super) async fn settle_by_statement(
+    tenant: &Tenant,
+    ports: &Ports,
+    of: (&Refund, &Payment),
+    resolution: Resolution,
+    actor: &str,
+) -> Result<(), Error> {
+    match resolution {
+        Resolution::Succeeded(receipt) => succeed(tenant, ports, of, PaidBack::ByUs(receipt), actor).await.map(drop),
+        Resolution::Failed => {
+            let message = "The gateway's statement shows no such refund; nothing was paid back.".to_owned();
+            let decline = Decline { code: "not_on_statement".to_owned(), message, hard: true };
+            fail(tenant, ports, of, decline, actor).await.map(drop)
+        }
+    }
+}
+
+/// It was not paid, and will not be, as `actor` says.
+async fn fail(
+    tenant: &Tenant,
+    ports: &Ports,
+    (held, payment): (&Refund, &Payment),
+    decline: Decline,
+    actor: &str,
+) -> Result<Refund, Error> {
     tracing::error!(refund = %held.id, payment = %payment.id, code = decline.code, "a refund failed and becomes account credit; somebody must look");
     let settled_at = Some(Instant::from(ports.now()));
     let change = RefundChange { failure: Some((decline.code, decline.message)), settled_at, ..RefundChange::default() };
     let refund = change_to(tenant, ports, held, RefundEvent::Failed, change).await?;
     refunds::give_up(tenant, payment, refund.amount_minor).await?;
-    record(tenant, ports, &refund, "refund.failed", "system").await?;
+    record(tenant, ports, &refund, "refund.failed", actor).await?;
     billing::refund_failed(tenant, ports, &refund, payment.invoice_id).await?;
     Ok(refund)
 }

@@ -22,7 +22,7 @@ pub use accounts::NewStaff;
 pub use credit_notes::{Credited, CreditedLine, IssueCreditNote, Settlement};
 pub use invoices::{ActOnInvoice, Corrected};
 pub(super) use mails::STAFF_RECOVERY_CODE_USED;
-pub use payments::{RecordPayment, Recorded, RefundPayment, Refunded, ResolvePayment, Resolved};
+pub use payments::{RecordPayment, Recorded, RefundPayment, Refunded, ResolvePayment, ResolveRefund, Resolved, ResolvedRefund};
 pub use revenue::revenue_of;
 pub use roles::Right;
 pub use sessions::{SignIn, SignedIn};

@@ -14,7 +14,9 @@ use crate::services::billing::credit::write_down;
 use crate::services::billing::{RefundAsked, credit_for_refund};
 use crate::services::customers::fields::line;
 use crate::services::idempotency;
-use crate::services::payments::{ByHand, Resolution, begin_refunds, pay_out_by_hand, record_by_hand, resolve, wait_for_all};
+use crate::services::payments::{
+    ByHand, Resolution, begin_refunds, pay_out_by_hand, record_by_hand, resolve, resolve_refund, wait_for_all,
+};
 use crate::store::payments::Payment;
 use crate::store::types::{CreditNoteReason, Day};
 use crate::store::{System, TenantScope, payments, reads};
@@ -69,6 +71,30 @@ pub struct ResolvePayment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolved {
     /// The payment.
+    pub payment: PaymentId,
+    /// Whether the key was sent before: nothing new was done.
+    pub replayed: bool,
+}
+
+/// What a gateway's statement says of a refund.
+#[derive(Debug, Clone)]
+pub struct ResolveRefund {
+    /// The refund; `None` for an id that names none.
+    pub refund: Option<RefundId>,
+    /// Whether it was paid.
+    pub is_paid: bool,
+    /// What it is called on the statement.
+    pub receipt: Option<String>,
+    /// The idempotency key.
+    pub idempotency_key: String,
+}
+
+/// A refund that was resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResolvedRefund {
+    /// The refund.
+    pub refund: RefundId,
+    /// Its payment.
     pub payment: PaymentId,
     /// Whether the key was sent before: nothing new was done.
     pub replayed: bool,
@@ -162,7 +188,7 @@ impl StaffService {
             let (ports, input) = (outside.clone(), input.clone());
             async move {
                 let access = check_right(&system, caller, Right::HandlePayments).await?;
-                let resolution = resolution(&input)?;
+                let resolution = resolution(input.is_charged, input.receipt.as_deref())?;
                 let canonical = json!([input.payment.map(|id| id.to_string()), resolution.as_str(), resolution.receipt()]);
                 let key = (input.idempotency_key.as_str(), "resolvePayment", &canonical);
                 let payment = named(&system, input.payment).await?;
@@ -170,6 +196,40 @@ impl StaffService {
                     Opened::Replay(payment) => Ok(Resolved { payment: made(PaymentId::parse(&payment))?, replayed: true }),
                     Opened::New(desk) => Box::pin(settle(*desk, payment.id, resolution)).await,
                 }
+            }
+        };
+        let done = self.ports.store.write_system(write).await?;
+        self.ports.work.notify_one();
+        Ok(done)
+    }
+
+    /// Settles a refund that is UNKNOWN by what the gateway's statement says. With FAILED it becomes account credit.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a role that may not; NOT_FOUND, INVALID_TRANSITION at `refundId`; REQUIRED, TOO_LONG, INVALID at
+    /// `receipt`; those of idempotency keys; or the database's fault.
+    pub async fn resolve_refund(&self, caller: Caller, input: ResolveRefund) -> Outcome<ResolvedRefund> {
+        let outside = self.ports.clone();
+        let write = move |system: System| {
+            let (ports, input) = (outside.clone(), input.clone());
+            async move {
+                let access = check_right(&system, caller, Right::HandlePayments).await?;
+                let resolution = resolution(input.is_paid, input.receipt.as_deref())?;
+                let canonical = json!([input.refund.map(|id| id.to_string()), resolution.as_str(), resolution.receipt()]);
+                let key = (input.idempotency_key.as_str(), "resolveRefund", &canonical);
+                let missing = || UserError::at("refundId", UserErrorCode::NotFound, "There is no such refund.");
+                let found = reads::refunds::by_id(&system.reader(), input.refund.ok_or_else(missing)?).await?.ok_or_else(missing)?;
+                let payment = named(&system, Some(found.payment_id)).await?;
+                let replayed = match open::<String>(&system, &ports, access, Some(payment.invoice_id), key).await? {
+                    Opened::Replay(_) => true,
+                    Opened::New(desk) => {
+                        let Desk { tenant, ports, access, claimed, .. } = *desk;
+                        Box::pin(resolve_refund(&tenant, &ports, &found, resolution, &access.actor())).await?;
+                        idempotency::store(&tenant, claimed, &found.id.to_string()).await?;
+                        false
+                    }
+                };
+                Ok(ResolvedRefund { refund: found.id, payment: payment.id, replayed })
             }
         };
         let done = self.ports.store.write_system(write).await?;
@@ -239,13 +299,13 @@ fn amount_of(path: &[&'static str], text: &str, currency: Currency) -> Result<Mo
     }
 }
 
-/// What the statement says. What was not charged has no receipt there.
-fn resolution(input: &ResolvePayment) -> Result<Resolution, UserError> {
-    let receipt = input.receipt.as_deref().map(receipt).transpose()?;
-    match (input.is_charged, receipt) {
+/// What the statement says. What did not move has no receipt there.
+fn resolution(has_moved: bool, called: Option<&str>) -> Result<Resolution, UserError> {
+    let receipt = called.map(receipt).transpose()?;
+    match (has_moved, receipt) {
         (true, receipt) => Ok(Resolution::Succeeded(receipt)),
         (false, None) => Ok(Resolution::Failed),
-        (false, Some(_)) => Err(UserError::at("receipt", UserErrorCode::Invalid, "What was not charged has no receipt.")),
+        (false, Some(_)) => Err(UserError::at("receipt", UserErrorCode::Invalid, "What did not move has no receipt.")),
     }
 }
 

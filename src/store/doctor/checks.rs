@@ -221,6 +221,37 @@ pub const CHECKS: &[Check] = &[
                   or (count(e.id) = 1 and coalesce(sum(p.amount_minor), 0) <> r.amount_minor) order by 1, 3 limit 101",
     },
     Check {
+        name: "disputed money",
+        holds: "What banks hold by the ledger is what their disputes have taken.",
+        sql: "select business_id, 'biz' as prefix, business_id as id,
+                     cast(cast(sum(held) as bigint) as text) || ' minor units are held by its disputes, and the ledger says '
+                       || cast(cast(sum(posted) as bigint) as text) as note
+              from (select business_id, amount_minor as held, 0 as posted from disputes where funds = 'TAKEN'
+                    union all
+                    select business_id, 0, amount_minor from postings where account = 'DISPUTES') as sides
+              group by business_id having sum(held) <> sum(posted) order by 1 limit 101",
+    },
+    Check {
+        name: "disputes",
+        holds: "A payment is disputed while a bank disputes it or keeps it, and what is kept is credited or written off.",
+        sql: "select business_id, prefix, id, note from (
+                select d.business_id, 'dsp' as prefix, d.id,
+                       'it is ' || d.status || ', its money is ' || d.funds || ', its payment ' || p.status || ', and '
+                         || cast(coalesce(r.amount_minor, 0) + d.loss_minor as text) || ' of ' || cast(d.amount_minor as text)
+                         || ' minor units are credited or written off' as note
+                from disputes d join payments p on p.business_id = d.business_id and p.id = d.payment_id
+                left join refunds r on r.business_id = d.business_id and r.id = d.refund_id
+                where (d.status in ('NEEDS_RESPONSE', 'UNDER_REVIEW', 'LOST') and p.status <> 'DISPUTED')
+                   or (d.funds = 'LOST' and (d.status <> 'LOST' or coalesce(r.status, 'SUCCEEDED') <> 'SUCCEEDED'))
+                   or coalesce(r.amount_minor, 0) + d.loss_minor <> (case when d.funds = 'LOST' then d.amount_minor else 0 end)
+                union all
+                select p.business_id, 'pay', p.id, 'it is DISPUTED, and no bank disputes it' from payments p
+                where p.status = 'DISPUTED' and not exists (
+                  select 1 from disputes d where d.business_id = p.business_id and d.payment_id = p.id
+                    and d.status in ('NEEDS_RESPONSE', 'UNDER_REVIEW', 'LOST'))) as found
+              order by 1, 3 limit 101",
+    },
+    Check {
         name: "recurring revenue",
         holds: "What a subscription counts for is the sum of its movements.",
         sql: "select s.business_id, 'sub' as prefix, s.id,
@@ -242,6 +273,23 @@ pub const CHECKS: &[Check] = &[
               from businesses b left join verifications v on v.business_id = b.business_id
               where (b.verification_status = 'UNVERIFIED' and v.id is not null) or (b.verification_status <> 'UNVERIFIED' and v.id is null)
                  or (b.verification_status = 'APPROVED' and v.expires_at is null) order by 1 limit 101",
+    },
+    Check {
+        name: "waiting webhooks",
+        holds: "What waits for an endpoint of webhooks has a sender at work.",
+        sql: "select business_id, prefix, id, note from (
+                select e.business_id, 'whk' as prefix, e.id, 'something waits for it, and nobody is at work' as note
+                from webhook_endpoints e
+                where e.enabled and not e.sending and exists (
+                  select 1 from webhook_deliveries d where d.business_id = e.business_id and d.endpoint_id = e.id and d.status = 'PENDING')
+                union all
+                select w.business_id, 'biz', w.business_id,
+                       cast(w.working as text) || ' of its endpoints have a sender at work, and ' || cast(coalesce(j.waiting, 0) as text) || ' jobs send'
+                from (select business_id, count(*) as working from webhook_endpoints where sending group by business_id) w
+                left join (select business_id, count(*) as waiting from jobs where kind = 'send_webhook' and status = 'READY'
+                           group by business_id) j on j.business_id = w.business_id
+                where coalesce(j.waiting, 0) < w.working) as found
+              order by 1, 3 limit 101",
     },
     Check {
         name: "jobs",

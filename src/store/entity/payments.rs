@@ -109,6 +109,43 @@ pub mod refund {
     crate::store::entity::tenant_entity!(BusinessId, Id);
 }
 
+/// `disputes`.
+pub mod dispute {
+    use sea_orm::entity::prelude::*;
+
+    use crate::billing::dispute::{DisputeFunds, DisputeStatus};
+    use crate::ids::{BusinessId, DisputeId, PaymentId, RefundId};
+    use crate::money::Currency;
+    use crate::store::types::Instant;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "disputes")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub business_id: BusinessId,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: DisputeId,
+        pub payment_id: PaymentId,
+        pub ordinal: i64,
+        pub gateway: String,
+        pub gateway_reference: String,
+        pub currency: Currency,
+        pub amount_minor: i64,
+        pub reason: String,
+        pub status: DisputeStatus,
+        pub funds: DisputeFunds,
+        pub respond_by: Option<Instant>,
+        pub refund_id: Option<RefundId>,
+        pub loss_minor: i64,
+        pub opened_at: Instant,
+        pub closed_at: Option<Instant>,
+        pub created_at: Instant,
+        pub updated_at: Instant,
+    }
+
+    crate::store::entity::tenant_entity!(BusinessId, Id);
+}
+
 /// `gateway_events`.
 pub mod gateway_event {
     use sea_orm::entity::prelude::*;
@@ -124,6 +161,56 @@ pub mod gateway_event {
         pub event_id: String,
         pub kind: String,
         pub received_at: Instant,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `gateway_comparisons`.
+pub mod gateway_comparison {
+    use sea_orm::entity::prelude::*;
+
+    use crate::store::types::{Day, Instant};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_comparisons")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub gateway: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub day: Day,
+        pub leased_until: Instant,
+        pub compared_at: Option<Instant>,
+    }
+
+    crate::store::entity::system_entity!();
+}
+
+/// `gateway_differences`.
+pub mod gateway_difference {
+    use sea_orm::entity::prelude::*;
+
+    use crate::ids::{BusinessId, GatewayDifferenceId, PaymentId, RefundId};
+    use crate::store::types::{Day, DifferenceKind, DifferenceSubject, Instant};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_differences")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: GatewayDifferenceId,
+        pub gateway: String,
+        pub day: Day,
+        pub subject: DifferenceSubject,
+        pub kind: DifferenceKind,
+        pub reference: String,
+        pub concerned_id: Option<BusinessId>,
+        pub payment_id: Option<PaymentId>,
+        pub refund_id: Option<RefundId>,
+        pub ours: Option<String>,
+        pub theirs: Option<String>,
+        pub found_at: Instant,
+        pub told_at: Option<Instant>,
+        pub cleared_at: Option<Instant>,
     }
 
     crate::store::entity::system_entity!();

@@ -135,6 +135,11 @@ tables! {
         id Id, email Personal(Empty), email_key Personal(Own), full_name Personal(Erased), password_hash Secret, locale Plain,
         email_verified_at Time, created_at Time, updated_at Time, two_factor_at Time,
     }
+    disputes of Business, Kept {
+        business_id Id, id Id, payment_id Id, ordinal Number, gateway Plain, gateway_reference Tax, currency Plain, amount_minor Number,
+        reason Plain, status Plain, funds Plain, respond_by Time, refund_id Id, loss_minor Number, opened_at Time, closed_at Time,
+        created_at Time, updated_at Time,
+    }
     refunds of Business, Kept {
         business_id Id, id Id, payment_id Id, credit_note_id Id, currency Plain, amount_minor Number, status Plain, gateway Plain,
         gateway_reference Tax, failure_code Plain, failure_message Personal(Null), fence Number, created_at Time, updated_at Time,
@@ -215,6 +220,11 @@ tables! {
     }
     // What is nobody's among those who buy: the catalogue, the platform's own people, and hashes by which tries are counted for a while.
     account_requests of Nobody, Kept { id Id, email_hash Secret, purpose Plain, at Time }
+    gateway_comparisons of Nobody, Kept { gateway Plain, day Day, leased_until Time, compared_at Time }
+    gateway_differences of Nobody, Kept {
+        id Id, gateway Plain, day Day, subject Plain, kind Plain, reference Plain, concerned_id Id, payment_id Id, refund_id Id, ours Plain,
+        theirs Plain, found_at Time, told_at Time, cleared_at Time,
+    }
     gateway_events of Nobody, Kept { gateway Plain, event_id Plain, kind Plain, received_at Time }
     sign_in_tries of Nobody, Kept { subject Secret, failures Number, last_at Time }
     known_places of Nobody, Kept { place Secret, last_at Time }

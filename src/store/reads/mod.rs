@@ -4,6 +4,7 @@ pub mod audit;
 pub mod businesses;
 pub mod collections;
 pub mod credit;
+pub mod disputes;
 pub mod invoices;
 pub mod ledger;
 pub mod payments;

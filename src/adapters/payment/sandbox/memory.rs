@@ -165,6 +165,8 @@ pub struct SandboxRefund {
     pub amount: Money,
     /// Why it was not paid; `None` where it was.
     pub refused: Option<Decline>,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
 }
 
 impl Memory {
@@ -273,7 +275,7 @@ impl Writing {
     }
 
     /// Remembers a refund that was paid, or why it was not.
-    pub(super) async fn insert_refund(&mut self, refund: &SandboxRefund, now: Timestamp) -> Result<(), SandboxError> {
+    pub(super) async fn insert_refund(&mut self, refund: &SandboxRefund) -> Result<(), SandboxError> {
         sqlx::query(
             "INSERT INTO refunds (key, charge_key, amount_minor, currency, code, message, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
@@ -283,7 +285,7 @@ impl Writing {
         .bind(refund.amount.currency().code())
         .bind(refund.refused.as_ref().map(|refused| refused.code.as_str()))
         .bind(refund.refused.as_ref().map(|refused| refused.message.as_str()))
-        .bind(now.as_microsecond())
+        .bind(refund.asked_at.as_microsecond())
         .execute(&mut *self.tx)
         .await?;
         Ok(())
@@ -326,7 +328,8 @@ fn refund_from(row: &SqliteRow) -> Result<SandboxRefund, SandboxError> {
         Some(code) => Some(Decline { code, message: row.try_get("message")?, hard: true }),
         None => None,
     };
-    Ok(SandboxRefund { key: row.try_get("key")?, charge_key: row.try_get("charge_key")?, amount: amount_from(row)?, refused })
+    let (key, charge_key) = (row.try_get("key")?, row.try_get("charge_key")?);
+    Ok(SandboxRefund { key, charge_key, amount: amount_from(row)?, refused, asked_at: instant_from(row, "created_at")? })
 }
 
 fn amount_from(row: &SqliteRow) -> Result<Money, SandboxError> {

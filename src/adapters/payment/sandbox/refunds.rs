@@ -34,8 +34,9 @@ impl SandboxGateway {
             Some(_) => Some(too_much()),
             None => Some(never_charged()),
         };
-        let made = SandboxRefund { key: request.key.clone(), charge_key: request.charge_key.clone(), amount: request.amount, refused };
-        writing.insert_refund(&made, now).await?;
+        let (key, charge_key) = (request.key.clone(), request.charge_key.clone());
+        let made = SandboxRefund { key, charge_key, amount: request.amount, refused, asked_at: now };
+        writing.insert_refund(&made).await?;
         writing.commit().await?;
         let is_late = charge.is_some_and(|(_, method)| behavior_of(&method) == Some(SandboxBehavior::SucceedsLate));
         Ok(if is_late { RefundAnswer::Unknown } else { answer(made) })
@@ -60,7 +61,7 @@ fn answer(made: SandboxRefund) -> RefundAnswer {
 }
 
 /// The gateway's own id of a refund.
-fn reference(key: &str) -> String {
+pub(super) fn reference(key: &str) -> String {
     format!("sbx_{key}")
 }
 

@@ -102,11 +102,22 @@ pub(super) fn part(amount: Money) -> Option<i64> {
     }
 }
 
+/// The amount that Stripe writes so; `None` where it is none of a currency that Stripe takes, or not in whole minor units.
+pub(super) fn money(wire: i64, code: &str) -> Option<Money> {
+    let currency = Currency::from_code(&code.to_ascii_uppercase())?;
+    let minor = match scale(currency)? {
+        Scale::Finer(factor) if wire.checked_rem(factor)? != 0 => return None,
+        Scale::Finer(factor) => wire.checked_div(factor)?,
+        Scale::Coarser(factor) => wire.checked_mul(factor)?,
+    };
+    Money::new(minor, currency).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn money(amount: &str, code: &str) -> Money {
+    fn given(amount: &str, code: &str) -> Money {
         Money::parse(amount, Currency::from_code(code).unwrap()).unwrap()
     }
 
@@ -134,8 +145,13 @@ mod tests {
             // Not at Stripe.
             ("5.00", "SSP", None),
         ] {
-            assert_eq!(wire(money(amount, code)), expected, "{code} {amount}");
+            assert_eq!(wire(given(amount, code)), expected, "{code} {amount}");
+            if let Some(wire) = expected {
+                assert_eq!(money(wire, &code.to_ascii_lowercase()), Some(given(amount, code)), "{code} {amount}");
+            }
         }
+        // A part of a shilling that has none, a currency that is not at Stripe, and none at all.
+        assert_eq!((money(550, "ugx"), money(500, "ssp"), money(500, "xxx1")), (None, None, None));
     }
 
     #[test]
@@ -155,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_paid_back_may_be_less_than_a_charge() {
-        assert_eq!((part(money("0.01", "USD")), part(money("0.001", "KWD")), part(money("0.00", "USD"))), (Some(1), None, None));
+        assert_eq!((part(given("0.01", "USD")), part(given("0.001", "KWD")), part(given("0.00", "USD"))), (Some(1), None, None));
     }
 
     #[test]

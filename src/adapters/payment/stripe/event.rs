@@ -20,8 +20,17 @@ pub struct StripeEvent {
     pub payment: Option<String>,
     /// Our refund, as the object names it.
     pub refund: Option<String>,
-    /// The intent that a payer's bank disputes, where the event is about that.
-    pub disputed_intent: Option<String>,
+    /// The dispute that it is about, where it is about one of a charge that may be ours.
+    pub dispute: Option<DisputeNamed>,
+}
+
+/// What an event about a dispute names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisputeNamed {
+    /// The dispute.
+    pub reference: String,
+    /// The intent that a payer's bank disputes.
+    pub intent: String,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +48,8 @@ struct Data {
 
 #[derive(Deserialize)]
 struct Object {
+    #[serde(default)]
+    id: Option<String>,
     #[serde(rename = "object", default)]
     name: String,
     #[serde(default)]
@@ -57,15 +68,14 @@ impl StripeEvent {
             return None;
         }
         let named = |name: &str| object.metadata.as_ref()?.get(name).cloned();
-        let is_dispute = object.name == "dispute";
         let intent = object.payment_intent.as_str().or_else(|| object.payment_intent.get("id")?.as_str());
-        Some(Self {
-            payment: named(PAYMENT),
-            refund: named(REFUND),
-            disputed_intent: intent.filter(|_| is_dispute).map(str::to_owned),
-            id,
-            kind,
-        })
+        let dispute = match (object.name.as_str(), &object.id, intent) {
+            ("dispute", Some(reference), Some(intent)) if is_short(reference) && is_short(intent) => {
+                Some(DisputeNamed { reference: reference.clone(), intent: intent.to_owned() })
+            }
+            _ => None,
+        };
+        Some(Self { payment: named(PAYMENT), refund: named(REFUND), dispute, id, kind })
     }
 }
 
@@ -83,13 +93,17 @@ mod tests {
         );
         let refund = r#"{"id":"evt_2","type":"refund.updated","data":{"object":{"object":"refund","payment_intent":"pi_1","metadata":{"evolve_refund":"ref_1","evolve_payment":"pay_1"}}}}"#;
         let found = StripeEvent::read(refund.as_bytes()).unwrap();
-        assert_eq!((found.refund.as_deref(), found.disputed_intent), (Some("ref_1"), None));
+        assert_eq!((found.refund.as_deref(), found.dispute), (Some("ref_1"), None));
         for intent in [r#""pi_1""#, r#"{"id":"pi_1"}"#] {
             let dispute = format!(
-                r#"{{"id":"evt_3","type":"charge.dispute.created","data":{{"object":{{"object":"dispute","payment_intent":{intent},"metadata":{{}}}}}}}}"#
+                r#"{{"id":"evt_3","type":"charge.dispute.created","data":{{"object":{{"id":"du_1","object":"dispute","payment_intent":{intent},"metadata":{{}}}}}}}}"#
             );
-            assert_eq!(StripeEvent::read(dispute.as_bytes()).unwrap().disputed_intent.as_deref(), Some("pi_1"));
+            let expected = DisputeNamed { reference: "du_1".to_owned(), intent: "pi_1".to_owned() };
+            assert_eq!(StripeEvent::read(dispute.as_bytes()).unwrap().dispute, Some(expected));
         }
+        let of_no_intent =
+            r#"{"id":"evt_4","type":"charge.dispute.created","data":{"object":{"id":"du_1","object":"dispute","payment_intent":null}}}"#;
+        assert_eq!(StripeEvent::read(of_no_intent.as_bytes()).unwrap().dispute, None);
     }
 
     #[test]

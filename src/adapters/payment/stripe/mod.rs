@@ -17,9 +17,12 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use self::client::StripeClient;
+use super::books::BooksAnswer;
+use super::disputes::DisputeAnswer;
 use super::{
     AmountTerms, AttachError, AttachedMethod, BegunCharge, CALL_LIMIT, CancelAnswer, ChargeAnswer, ChargeRequest, GatewayKind,
     LookUpAnswer, MethodSource, PaymentGateway, RefundAnswer, RefundLookUpAnswer, RefundRequest, within,
@@ -30,8 +33,10 @@ use crate::error::Cause;
 use crate::money::Currency;
 
 mod amounts;
+mod books;
 mod client;
 mod declines;
+mod disputes;
 pub mod event;
 mod intents;
 mod methods;
@@ -142,5 +147,13 @@ impl PaymentGateway for StripeGateway {
 
     async fn look_up_refund(&self, refund: &RefundRequest) -> RefundLookUpAnswer {
         within(self.call_limit, self.look_up_refund_now(refund), RefundLookUpAnswer::Unknown).await
+    }
+
+    async fn books(&self, from: Timestamp, until: Timestamp) -> BooksAnswer {
+        self.books_now(from, until).await
+    }
+
+    async fn dispute(&self, reference: &str) -> DisputeAnswer {
+        within(self.call_limit, self.dispute_now(reference), DisputeAnswer::Unknown).await
     }
 }

@@ -93,6 +93,12 @@ pub(super) struct StripeRefund {
     pub(super) id: String,
     /// As Stripe writes it.
     pub(super) amount: i64,
+    /// In lower case.
+    #[serde(default)]
+    pub(super) currency: Option<String>,
+    /// The intent that it is of, where it is of one.
+    #[serde(default)]
+    pub(super) payment_intent: serde_json::Value,
     /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`.
     pub(super) status: Option<String>,
     /// Why it failed.
