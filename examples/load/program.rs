@@ -25,7 +25,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("MIMALLOC_PURGE_DELAY", "0"),
 ];
 /// How long a start and a stop may take.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 /// How often a server that starts is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -77,7 +77,7 @@ impl Settings {
             _ => mpesa,
         });
         let telemetry = TelemetrySettings { otlp, ..settings.telemetry };
-        let settings = Self { stripe, mpesa, oidc, trusted, telemetry, ..settings };
+        let settings = Self { telemetry, stripe, mpesa, oidc, trusted, ..settings };
         // A key that cannot be read is not also said to be missing.
         let said: Vec<String> = problems.iter().map(|problem| subject(problem).to_owned()).collect();
         problems.extend(settings.validate().into_iter().filter(|problem| !said.iter().any(|said| said == subject(problem))));
@@ -92,10 +92,7 @@ impl Settings {
         let public_url = given.public_url.map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned());
         Self {
             mode,
-            introspection: given.introspection.unwrap_or(match mode {
-                Mode::Sandbox => Introspection::Everybody,
-                Mode::Production => Introspection::SignedIn,
-            }),
+            introspection: given.introspection.unwrap_or_else(|| introspection_of(mode)),
             statuses: given.http_statuses.unwrap_or(Statuses::Settled),
             listen,
             mail: MailSettings {
@@ -172,6 +169,14 @@ fn rates_of(given: &Given) -> RateSettings {
             most: given.points_per_address.unwrap_or(300_000),
             per_minute: given.points_restored_per_address.unwrap_or(300_000),
         },
+    }
+}
+
+/// Who may ask for the schema, where it is not said.
+const fn introspection_of(mode: Mode) -> Introspection {
+    match mode {
+        Mode::Sandbox => Introspection::Everybody,
+        Mode::Production => Introspection::SignedIn,
     }
 }
 

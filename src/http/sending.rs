@@ -59,7 +59,7 @@ impl Places {
             return None;
         }
         *own = own.saturating_add(1);
-        Some(Place { business, taken: Arc::clone(&self.taken), _place: place })
+        Some(Place { business, taken: Arc::clone(&self.taken), _of_all: place })
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Place {
     /// Where that is counted.
     taken: Arc<Mutex<HashMap<BusinessId, usize>>>,
     /// One of all.
-    _place: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 impl Drop for Place {

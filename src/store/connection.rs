@@ -286,10 +286,10 @@ impl Store {
         waiting.fetch_add(1, Ordering::Relaxed);
         let since = std::time::Instant::now();
         // It is run in a task of its own, which nobody ends.
-        let begun = begin.await;
+        let answer = begin.await;
         self.inner.telemetry.metrics().begun(pool, since.elapsed());
         waiting.fetch_sub(1, Ordering::Relaxed);
-        begun
+        answer
     }
 
     /// See [`StoreOptions::telemetry`].

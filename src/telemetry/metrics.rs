@@ -265,6 +265,7 @@ impl Metrics {
 }
 
 /// An operation, as far as figures tell of it.
+#[derive(Clone, Copy)]
 pub(super) struct Request<'r> {
     /// Which API's.
     pub(super) api: &'static str,
@@ -300,7 +301,7 @@ impl Kept {
         let [retries, live_updates, scrape_failures] =
             [&all::RETRIES, &all::LIVE_UPDATES, &all::SCRAPE_FAILURES].map(|metric| counter(metric, Vec::new()));
         let (names, due_kinds) = (Names::default(), Mutex::default());
-        Self { handle, names, statements, begins, retries, live_updates, scrape_failures, due_kinds, recorder }
+        Self { recorder, handle, names, statements, begins, retries, live_updates, scrape_failures, due_kinds }
     }
 
     /// The counter with these values of its labels.

@@ -3,7 +3,7 @@
 use super::super::RuleError;
 use super::super::ledger::{
     Account, CreditNotePosting, Entry, credit_note_issued, credit_used, dispute_opened, dispute_won, given_up, invoice_issued,
-    invoice_voided, lost_to_dispute, payment_captured, recovered, refund_failed, refund_paid, rounded_off,
+    invoice_voided, lost_to_dispute, payment_captured, recovered, refund_by_dispute, refund_failed, refund_paid, rounded_off,
 };
 
 /// The sum of some entries on one account.

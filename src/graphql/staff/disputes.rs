@@ -1,4 +1,5 @@
 //! Disputes: what payers' banks do about charges.
+#![expect(clippy::unused_async, reason = "a resolver is async whether it waits or not")]
 
 use std::sync::Arc;
 

@@ -189,6 +189,15 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     if let Some(id) = CreditNoteId::parse(id) {
         return Ok(invoices::credit_note_by_id(&reader, id).await?.map(CreditNote::new).map(StaffNode::CreditNote));
     }
+    if let Some(id) = PaymentMethodId::parse(id) {
+        return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));
+    }
+    paid(request, id).await
+}
+
+/// The payment, refund or dispute of an id.
+async fn paid(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, Error> {
+    let reader = request.reader().await?;
     if let Some(id) = PaymentId::parse(id) {
         return Ok(payments::by_id(&reader, id).await?.map(Payment::new).map(StaffNode::Payment));
     }
@@ -197,9 +206,6 @@ async fn find(request: &RequestContext, id: &str) -> Result<Option<StaffNode>, E
     }
     if let Some(id) = DisputeId::parse(id) {
         return Ok(disputes::by_id(&reader, id).await?.map(Dispute::new).map(StaffNode::Dispute));
-    }
-    if let Some(id) = PaymentMethodId::parse(id) {
-        return Ok(payments::method_by_id(&reader, id).await?.map(PaymentMethod::new).map(StaffNode::PaymentMethod));
     }
     Ok(None)
 }

@@ -86,7 +86,7 @@ fn about(
 /// In what a charge on the list differs from the payment that it is of.
 fn charge(theirs: &ListedCharge, held: Option<&Payment>) -> Option<Found> {
     let of = |kind, ours| {
-        let said = (ours, Some(said(theirs.moved, theirs.amount.map(|amount| amount.to_string()))));
+        let said = (ours, Some(said(theirs.moved, theirs.amount.map(|amount| amount.to_string()).as_deref())));
         Some(about(DifferenceSubject::Charge, kind, &theirs.reference, (held, None), said))
     };
     let Some(payment) = held else {
@@ -109,7 +109,7 @@ fn charge(theirs: &ListedCharge, held: Option<&Payment>) -> Option<Found> {
 /// In what a refund on the list differs from ours; `of` is the payment that it pays back.
 fn refund(theirs: &ListedRefund, held: Option<&Refund>, of: Option<&Payment>) -> Option<Found> {
     let differs = |kind, ours| {
-        let said = (ours, Some(said(theirs.moved, theirs.amount.map(|amount| amount.to_string()))));
+        let said = (ours, Some(said(theirs.moved, theirs.amount.map(|amount| amount.to_string()).as_deref())));
         Some(about(DifferenceSubject::Refund, kind, &theirs.reference, (of, held), said))
     };
     let Some(held) = held else {
@@ -172,11 +172,11 @@ fn shown_refund(refund: &Refund) -> String {
 }
 
 /// What a gateway says.
-fn said(moved: Moved, amount: Option<String>) -> String {
+fn said(moved: Moved, amount: Option<&str>) -> String {
     let moved = match moved {
         Moved::Yes => "moved",
         Moved::No => "not moved",
         Moved::NotYet => "not moved yet",
     };
-    format!("{moved} {}", amount.as_deref().unwrap_or("an amount that is none of ours"))
+    format!("{moved} {}", amount.unwrap_or("an amount that is none of ours"))
 }

@@ -82,8 +82,8 @@ async fn asked(ports: &Ports, scope: TenantScope, key: &str) -> Result<Option<(A
         let held = disputes::find(&tenant, id).await?;
         return Ok(held.map(|held| (Asked { gateway: held.gateway, reference: held.gateway_reference, is_own: true }, ports)));
     }
-    let mut parts = key.splitn(3, ':');
-    let (gateway, reference) = (parts.next().map(str::to_owned), parts.next().map(str::to_owned));
+    let mut named = key.splitn(3, ':');
+    let (gateway, reference) = (named.next().map(str::to_owned), named.next().map(str::to_owned));
     Ok(gateway.zip(reference).map(|(gateway, reference)| (Asked { gateway, reference, is_own: false }, ports)))
 }
 
@@ -95,12 +95,11 @@ pub(super) async fn run(ports: &Ports, scope: TenantScope, job: &Job) -> Outcome
     let Some((Asked { gateway, reference, is_own }, ports)) = asked(ports, scope, &job.job_key).await? else {
         return Ok(Finish::Dead("the job's key names no dispute".to_owned()));
     };
-    let answer = match ports.gateways.named(&gateway) {
-        Some(gateway) => within(CALL_LIMIT, gateway.dispute(&reference), DisputeAnswer::Unknown).await,
-        None => {
-            tracing::error!(gateway, dispute = reference, "a dispute is at a gateway that is not configured");
-            DisputeAnswer::Unknown
-        }
+    let answer = if let Some(gateway) = ports.gateways.named(&gateway) {
+        within(CALL_LIMIT, gateway.dispute(&reference), DisputeAnswer::Unknown).await
+    } else {
+        tracing::error!(gateway, dispute = reference, "a dispute is at a gateway that is not configured");
+        DisputeAnswer::Unknown
     };
     let found = match answer {
         DisputeAnswer::Found(found) => found,

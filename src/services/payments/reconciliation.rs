@@ -134,7 +134,7 @@ async fn read_list(ports: &Ports, gateway: &dyn PaymentGateway, from: Timestamp,
             BooksAnswer::NotOffered => return Ok(Some(false)),
             BooksAnswer::Unknown => return Ok(None),
         };
-        for part in parts(books) {
+        for part in parts(&books) {
             hold_against_ours(ports, gateway, part, compared).await?;
         }
     }
@@ -142,7 +142,7 @@ async fn read_list(ports: &Ports, gateway: &dyn PaymentGateway, from: Timestamp,
 }
 
 /// A list in parts that one statement can name.
-fn parts(books: Books) -> Vec<Books> {
+fn parts(books: &Books) -> Vec<Books> {
     let charges = books.charges.chunks(PAGE).map(|part| Books { charges: part.to_vec(), ..Books::default() });
     let refunds = books.refunds.chunks(PAGE).map(|part| Books { refunds: part.to_vec(), ..Books::default() });
     let disputes = books.disputes.chunks(PAGE).map(|part| Books { disputes: part.to_vec(), ..Books::default() });

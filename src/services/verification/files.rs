@@ -40,6 +40,9 @@ pub(super) struct Sound {
     pub(super) content: Bytes,
 }
 
+/// Reads how large a picture says it is.
+type Measure = fn(&[u8]) -> Option<Size>;
+
 /// A kind of file that is taken.
 struct Format {
     /// How it is declared.
@@ -49,7 +52,7 @@ struct Format {
     /// Whether the bytes end as such a file does: what is cut off, or has something else behind it, does not.
     is_whole: fn(&[u8]) -> bool,
     /// How large a picture says it is: nothing for one whose frame is broken. Of what is no picture there is no such question.
-    size: Option<fn(&[u8]) -> Option<Size>>,
+    size: Option<Measure>,
 }
 
 /// What is taken, and nothing else.

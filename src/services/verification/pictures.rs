@@ -90,18 +90,18 @@ pub(super) mod tests {
     use super::*;
 
     /// A chunk of a PNG.
-    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
         let named = [kind.as_slice(), data].concat();
         [u32::try_from(data.len()).unwrap().to_be_bytes().as_slice(), &named, &CRC.checksum(&named).to_be_bytes()].concat()
     }
 
     fn head(width: u32, height: u32) -> Vec<u8> {
-        chunk(b"IHDR", &[width.to_be_bytes().as_slice(), &height.to_be_bytes(), &[8, 6, 0, 0, 0]].concat())
+        chunk(*b"IHDR", &[width.to_be_bytes().as_slice(), &height.to_be_bytes(), &[8, 6, 0, 0, 0]].concat())
     }
 
     /// A PNG that says that it is so large.
     pub(in super::super) fn png_of(width: u32, height: u32) -> Vec<u8> {
-        [PNG_BYTES, &head(width, height), &chunk(b"IDAT", b"\x78\x9c\x03\0\0\0\0\x01"), &chunk(b"IEND", b"")].concat()
+        [PNG_BYTES, &head(width, height), &chunk(*b"IDAT", b"\x78\x9c\x03\0\0\0\0\x01"), &chunk(*b"IEND", b"")].concat()
     }
 
     /// A JPEG that says that it is so large.
@@ -115,7 +115,7 @@ pub(super) mod tests {
     #[test]
     fn the_checksum_is_that_of_any_png() {
         // The last chunk of every PNG there is.
-        assert_eq!(chunk(b"IEND", b""), b"\0\0\0\0IEND\xaeB`\x82");
+        assert_eq!(chunk(*b"IEND", b""), b"\0\0\0\0IEND\xaeB`\x82");
     }
 
     #[test]
@@ -145,7 +145,7 @@ pub(super) mod tests {
             changed[at] ^= 0x20;
             assert_eq!(png(&changed), None, "byte {at} is another");
         }
-        let (head, pixels, end) = (head(1, 1), chunk(b"IDAT", b"x"), chunk(b"IEND", b""));
+        let (head, pixels, end) = (head(1, 1), chunk(*b"IDAT", b"x"), chunk(*b"IEND", b""));
         for (what, chunks) in [
             ("no pixels", vec![&head, &end]),
             ("no head", vec![&pixels, &end]),
