@@ -283,7 +283,7 @@ const LEGAL_OF_INVOICES: [(&str, &str); 6] = [
 ];
 
 /// What may follow what of a payment attempt.
-const LEGAL_OF_PAYMENTS: [(&str, &str); 19] = [
+const LEGAL_OF_PAYMENTS: [(&str, &str); 21] = [
     ("CREATED", "SENDING"),
     ("CREATED", "CANCELED"),
     ("SENDING", "SUCCEEDED"),
@@ -301,8 +301,11 @@ const LEGAL_OF_PAYMENTS: [(&str, &str); 19] = [
     ("SUCCEEDED", "DISPUTED"),
     ("PARTIALLY_REFUNDED", "REFUNDED"),
     ("PARTIALLY_REFUNDED", "DISPUTED"),
+    // A bank may take back what was paid back already.
+    ("REFUNDED", "DISPUTED"),
     ("DISPUTED", "SUCCEEDED"),
     ("DISPUTED", "PARTIALLY_REFUNDED"),
+    ("DISPUTED", "REFUNDED"),
 ];
 
 /// What may follow what of a refund.

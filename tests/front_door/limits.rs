@@ -83,7 +83,7 @@ fn introspection_is_seen_through_fragments_and_beside_other_operations() {
         ("query a { node { __typename } } query b { __schema { queryType { name } } }", Some("a"), false),
         ("query a { node { __typename } } query b { __schema { queryType { name } } }", Some("b"), true),
     ] {
-        let request = GraphqlRequest { query: text.to_owned(), operation_name: operation.map(str::to_owned), ..GraphqlRequest::default() };
+        let request = GraphqlRequest { query: Some(text.to_owned()), operation_name: operation.map(str::to_owned), ..GraphqlRequest::default() };
         assert_eq!(world.door.admit(request, Method::Post).unwrap().introspects, introspects, "{text}");
     }
 }
@@ -110,7 +110,7 @@ fn an_operation_has_one_mutation_that_signs_somebody_in_at_most() {
     let door = FrontDoor::new(sdl, Limits::default()).unwrap().with_sign_ins(&["signIn", "register"]).unwrap();
     let admit = |text: &str, operation: Option<&str>| {
         let operation_name = operation.map(str::to_owned);
-        door.admit(GraphqlRequest { query: text.to_owned(), operation_name, ..GraphqlRequest::default() }, Method::Post)
+        door.admit(GraphqlRequest { query: Some(text.to_owned()), operation_name, ..GraphqlRequest::default() }, Method::Post)
     };
     for text in ["mutation { signIn }", "mutation { signIn other b: other }", "mutation { ...a } fragment a on Mutation { register other }"]
     {
