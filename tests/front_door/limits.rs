@@ -83,7 +83,8 @@ fn introspection_is_seen_through_fragments_and_beside_other_operations() {
         ("query a { node { __typename } } query b { __schema { queryType { name } } }", Some("a"), false),
         ("query a { node { __typename } } query b { __schema { queryType { name } } }", Some("b"), true),
     ] {
-        let request = GraphqlRequest { query: Some(text.to_owned()), operation_name: operation.map(str::to_owned), ..GraphqlRequest::default() };
+        let request =
+            GraphqlRequest { query: Some(text.to_owned()), operation_name: operation.map(str::to_owned), ..GraphqlRequest::default() };
         assert_eq!(world.door.admit(request, Method::Post).unwrap().introspects, introspects, "{text}");
     }
 }

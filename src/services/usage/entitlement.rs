@@ -118,7 +118,9 @@ pub async fn feature_access(
     let Some(product) = asked else { return Ok(FeatureAccess::bare(key, AccessReason::UnknownFeature)) };
     let (ports, business) = ports.of_business(tenant).await?;
     let now = ports.now();
-    let course = course_with_feature(tenant, &business, (product, key), now).await?;
+    // PostgreSQL has no text with that character, and no feature has such a name.
+    let named = if key.contains('\0') { "" } else { key };
+    let course = course_with_feature(tenant, &business, (product, named), now).await?;
     let own = match &course {
         Some((course, _)) => {
             ports.remembered().features(&catalogue, &[plan_of(course)]).await?.remove(&plan_of(course)).unwrap_or_default()
