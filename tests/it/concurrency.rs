@@ -112,6 +112,6 @@ async fn of_thirty_two_requests_at_once_with_one_key_one_acts_and_all_answer_the
     assert_eq!((acted, invoices.len()), (1, 1));
     assert_eq!(world.count("subscription_changes", "kind = 'plan_changed'").await, 1);
     assert_eq!((world.count("invoices", "true").await, world.count("payments", "true").await), (2, 2));
-    worker.cancel();
+    worker.stop().await;
     assert_eq!(world.examine().await, [""; 0]);
 }

@@ -145,7 +145,7 @@ async fn five_years_pass_through_graphql_alone_and_the_doctor_finds_nothing(db: 
     ann.live_until("2032-01-31T06:00:00Z").await;
     assert_eq!((ann.status().await, ann.billed().await), ("ACTIVE".to_owned(), (37, figures("69.60", "0.00", "69.60"))));
 
-    worker.cancel();
+    worker.stop().await;
     world.run_due_jobs().await;
     assert_eq!(world.examine().await, [""; 0]);
     let verified = audit::verify(&world.ports.store).await.unwrap();

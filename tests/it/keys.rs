@@ -203,7 +203,7 @@ async fn a_key_changes_what_its_scopes_say_under_its_own_name(db: TestDatabase) 
         let bought = client.mutate("subscribe", input, "subscription { id } invoice { status }").await;
         assert_eq!(bought["invoice"]["status"], "PAID", "{bought:#}");
     }
-    worker.cancel();
+    worker.stop().await;
     let actors = world.read_texts("select actor from audit_events where action like 'subscription.%' order by sequence").await;
     assert_eq!(actors.first(), Some(&id), "{actors:?}");
     assert!(actors.iter().any(|actor| actor.starts_with("usr_")), "{actors:?}");

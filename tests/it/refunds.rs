@@ -182,7 +182,7 @@ async fn a_customer_cancels_with_a_refund_over_the_api(db: TestDatabase) {
     let selection = "subscription { status } creditNotes { toRefund { amount } toAccountCredit { amount } refunds { id } }
       refunds { id status amount { amount } failureMessage settledAt creditNote { reason refunds { id } } payment { status amountRefunded { amount } refunds { id status } } }";
     let canceled = client.mutate("cancel", input.clone(), selection).await;
-    worker.cancel();
+    worker.stop().await;
     let id = canceled["refunds"][0]["id"].clone();
     let own = json!([{ "id": id }]);
     assert_eq!(canceled["creditNotes"], json!([{ "toRefund": total, "toAccountCredit": { "amount": "0.00" }, "refunds": own }]));

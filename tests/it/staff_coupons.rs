@@ -59,7 +59,7 @@ async fn a_coupon_that_staff_made_is_seen_by_them_and_used_by_a_customer(db: Tes
     let order = json!({ "planId": basic, "interval": "MONTHLY", "coupon": "tenner", "idempotencyKey": "one" });
     let selection = "subscription { discount { coupon percentOff amountOff { amount currency } remainingPeriods } } invoice { status subtotal { amount } discount { amount } total { amount } lines { amount { amount } discount { amount } } }";
     let bought = customer.mutate("subscribe", order, selection).await;
-    worker.cancel();
+    worker.stop().await;
     let left = |remaining: i32| json!({ "coupon": "Tenner", "percentOff": null, "amountOff": { "amount": "10.00", "currency": "KES" }, "remainingPeriods": remaining });
     assert_eq!(bought["subscription"]["discount"], left(1));
     let mut billed = figures;

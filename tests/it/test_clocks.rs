@@ -90,7 +90,7 @@ async fn a_year_of_renewals_passes_on_a_test_clock_and_nowhere_else(db: TestData
     assert_eq!(shown["subscriptions"]["nodes"][0], json!({ "status": "ACTIVE", "currentPeriod": period }));
     // Nothing of that year has passed for the other.
     assert_eq!(ben.data(of, json!({})).await["invoices"]["nodes"].as_array().unwrap().len(), 1);
-    worker.cancel();
+    worker.stop().await;
     // Real time goes on, and renews who goes by it alone.
     world.advance(SignedDuration::from_hours(24 * 32));
     world.run_due_jobs().await;
@@ -121,7 +121,7 @@ async fn a_clock_stops_at_work_that_is_given_up_and_says_so(db: TestDatabase) {
     world.advance(SignedDuration::from_secs(1));
     advance(&staff, &clock_id, "2030-06-30T00:00:00Z").await;
     assert_eq!(world.count("invoices", "status = 'PAID'").await, 6);
-    worker.cancel();
+    worker.stop().await;
     assert_eq!(world.examine().await, [""; 0]);
 }
 

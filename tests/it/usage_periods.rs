@@ -149,7 +149,7 @@ async fn usage_goes_by_the_test_clock_that_a_business_is_on(db: TestDatabase) {
     assert_eq!(erp.period(None).await, json!({ "start": "2030-05-10T09:00:00Z", "end": "2030-06-09T21:00:00Z" }));
     let worker = erp.world.background_worker();
     advance(&staff, &clock, "2030-06-10T09:00:00Z").await;
-    worker.cancel();
+    worker.stop().await;
     assert_eq!((erp.used("calls", None).await, erp.used("calls", Some("2030-05-11T00:00:00Z")).await), (json!("0"), json!("4")));
     assert_eq!(counted(&erp.record(json!([event("b", "calls", "4"), event("d", "calls", "1")])).await), (1, 1));
 }

@@ -6,6 +6,7 @@ use evolve_business::ids::BusinessId;
 use evolve_business::store::TenantScope;
 use evolve_business::worker::{Worker, WorkerSettings};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -45,11 +46,25 @@ pub(crate) struct Life {
 }
 
 impl World {
-    /// A worker beside the test until the token is cancelled.
-    pub(crate) fn background_worker(&self) -> CancellationToken {
+    /// A worker beside the test until it is told to stop.
+    pub(crate) fn background_worker(&self) -> BackgroundWorker {
         let stop = CancellationToken::new();
-        tokio::spawn(Worker::new(self.ports.clone(), WorkerSettings::default(), stop.clone()).run());
-        stop
+        let task = tokio::spawn(Worker::new(self.ports.clone(), WorkerSettings::default(), stop.clone()).run());
+        BackgroundWorker { stop, task }
+    }
+}
+
+/// A worker that runs beside the test.
+pub(crate) struct BackgroundWorker {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl BackgroundWorker {
+    /// Stops it, and waits until what it had begun is written down.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
     }
 }
 
@@ -70,7 +85,7 @@ impl Life {
         assert_eq!(paid["invoice"]["status"], "PAID", "{paid:#}");
         let unpaid = subscribe(&plans["payroll"][0], &declining).await;
         assert_eq!(unpaid["invoice"]["status"], "OPEN", "{unpaid:#}");
-        worker.cancel();
+        worker.stop().await;
         // What the worker has not delivered yet.
         world.run_due_jobs().await;
         let mut ids = vec![business.clone(), paying, declining];
@@ -116,7 +131,7 @@ impl Life {
                 json!({ "subscriptionId": self.subscription, "planId": plan, "timing": "NOW", "idempotencyKey": format!("to {plan}") });
             credited = self.client.mutate("changePlan", input, "creditNotes { id }").await;
         }
-        worker.cancel();
+        worker.stop().await;
         world.run_due_jobs().await;
         credited["creditNotes"][0]["id"].as_str().unwrap_or_else(|| panic!("{credited:#}")).to_owned()
     }
