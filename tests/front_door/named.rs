@@ -206,7 +206,9 @@ fn one_who_has_thousands_kept_does_not_push_out_what_others_use() {
     for index in 100..3_000 {
         world.keeps(&filler(index)).unwrap();
         if index.is_multiple_of(100) {
-            used.iter().for_each(|text| drop(world.named(by_hash(&sha256(text)))));
+            for text in &used {
+                drop(world.named(by_hash(&sha256(text))));
+            }
         }
     }
     let left = used.iter().filter(|text| world.named(by_hash(&sha256(text))).is_ok()).count();

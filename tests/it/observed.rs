@@ -235,7 +235,7 @@ async fn a_slow_operation_is_one_line_without_what_it_was_asked_with(db: TestDat
     // What `printf '%s' '…' | sha256sum` says of the document.
     let hash = line.split_once("document=\"").unwrap().1.split('"').next().unwrap();
     let digest = <sha2::Sha256 as sha2::Digest>::digest(register.as_bytes());
-    assert_eq!(hash, digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    assert_eq!(hash, digest.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}")));
     assert_eq!(logs.personal(), [""; 0]);
 }
 
@@ -260,7 +260,7 @@ async fn a_trace_of_a_trusted_proxy_is_linked_and_nobody_elses(db: TestDatabase)
 async fn a_collector_that_is_gone_stops_nothing(db: TestDatabase) {
     let mut collector = Collector::start().await;
     // Nobody listens there.
-    collector.url = "http://127.0.0.1:9".to_owned();
+    "http://127.0.0.1:9".clone_into(&mut collector.url);
     let world = World::observed(db, NOW, &collector).await;
     let server = Server::start(&world).await;
     let answer = server.client().ask("query Alone { products { code } }", json!({})).await;

@@ -34,7 +34,7 @@ fn manifest(documents: &[(&str, &str)]) -> Vec<Manifest> {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
 
 fn persisted(text: &str) -> Value {
@@ -46,7 +46,7 @@ async fn post(client: &Client, body: Value) -> Value {
 }
 
 async fn get(client: &Client, pairs: &[(&str, &str)]) -> Value {
-    let escape = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let escape = |text: &str| text.bytes().fold(String::new(), |escaped, byte| format!("{escaped}%{byte:02x}"));
     let query: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     let request = reqwest::Client::new().get(format!("{}/graphql?{}", client.server(), query.join("&")));
     request.bearer_auth(client.token.as_deref().unwrap()).send().await.unwrap().json().await.unwrap()

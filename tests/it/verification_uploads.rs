@@ -35,7 +35,7 @@ async fn started(db: TestDatabase) -> (World, Server, Client) {
 }
 
 /// A chunk of a PNG.
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let named = [kind.as_slice(), data].concat();
     let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&named);
     [u32::try_from(data.len()).unwrap().to_be_bytes().as_slice(), &named, &sum.to_be_bytes()].concat()
@@ -44,8 +44,8 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 /// A PNG that says that it is a square of so many pixels each way.
 fn png_of(side: u32) -> Vec<u8> {
     let side = side.to_be_bytes();
-    let head = chunk(b"IHDR", &[side.as_slice(), &side, &[8, 6, 0, 0, 0]].concat());
-    [b"\x89PNG\r\n\x1a\n".as_slice(), &head, &chunk(b"IDAT", b"\x78\x9c\x03\0\0\0\0\x01"), &chunk(b"IEND", b"")].concat()
+    let head = chunk(*b"IHDR", &[side.as_slice(), &side, &[8, 6, 0, 0, 0]].concat());
+    [b"\x89PNG\r\n\x1a\n".as_slice(), &head, &chunk(*b"IDAT", b"\x78\x9c\x03\0\0\0\0\x01"), &chunk(*b"IEND", b"")].concat()
 }
 
 /// Nothing was stored, noted or changed.
@@ -106,7 +106,7 @@ async fn a_file_that_is_not_what_it_says_is_refused_and_nothing_is_stored(db: Te
     // A name that leads elsewhere is the name at its end. What is a page or a program besides, where no reader of pictures looks, is
     // taken for the picture that it is, and handed out as one: as an attachment, which nothing shows or runs.
     let mut sent = documents(&KENYAN);
-    let image = [&png_of(640)[..33], &chunk(b"teXt", &page), &png_of(640)[33..]].concat();
+    let image = [&png_of(640)[..33], &chunk(*b"teXt", &page), &png_of(640)[33..]].concat();
     sent[0] = ("CERTIFICATE_OF_INCORPORATION", "../../../../tmp/evil.pdf", "application/pdf", good);
     sent[2] = ("DIRECTOR_ID", "both.png", "image/png", image.clone());
     let taken = ann.submit(&sent).await;
@@ -127,10 +127,9 @@ async fn a_file_that_is_not_what_it_says_is_refused_and_nothing_is_stored(db: Te
         assert_eq!(headers[name], value);
     }
     // What is stored is called by ids of ours alone.
-    let ids = world.read_texts("select job_key from jobs where kind = 'scan_document'").await;
+    let mut ids = world.read_texts("select job_key from jobs where kind = 'scan_document'").await;
     let mut stored: Vec<String> =
         world.stored_files().iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    let mut ids: Vec<String> = ids;
     stored.sort();
     ids.sort();
     assert_eq!(stored, ids);
