@@ -47,11 +47,11 @@ impl Statements {
         };
         let statements = Self {
             scope: find("set_config("),
-            session: find("FROM \"sessions\""),
+            session: find("FROM \"businesses\" INNER JOIN \"sessions\""),
             products: find("FROM \"products\""),
             subscription: find("FROM \"subscriptions\" WHERE \"subscriptions\".\"business_id\" = $1 AND \"subscriptions\".\"product_id\""),
             invoices: find("FROM \"invoices\""),
-            business: find("FROM \"businesses\""),
+            business: find("FROM \"businesses\" WHERE"),
             plan: find("FROM \"plan_versions\""),
             lines: find("FROM \"invoice_lines\""),
             statuses: find("SELECT DISTINCT \"subscriptions\".\"business_id\""),
@@ -98,7 +98,7 @@ impl Peer {
     async fn read(&self, to: &mut PgConnection) -> Result<Dashboard, sqlx::Error> {
         let (sql, Whose { business, user, session }) = (&self.statements, self.whose);
         query(sql.scope).bind("evolve_app").bind(business.to_string()).execute(&mut *to).await?;
-        let caller = query(sql.session).bind(business).bind(session).bind(user).fetch_one(&mut *to).await?;
+        let caller = query(sql.session).bind(business).bind(business).bind(session).bind(user).fetch_one(&mut *to).await?;
         assert!(!caller.try_get::<bool, _>("revoked")?, "signed out");
         let products = query(sql.products).fetch_all(&mut *to).await?;
         let erp = products.iter().find(|row| row.get::<&str, _>("code") == "erp").map(|row| row.get::<Uuid, _>("id"));
