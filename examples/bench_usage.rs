@@ -145,21 +145,25 @@ async fn bench(db: TestDatabase, arguments: Arguments) {
     }
 }
 
-/// How long it takes until all events are counted.
+/// How long it takes until all events are counted. What the clients send is made before, as the rows are that are copied.
 async fn record(url: &str, token: &str, arguments: Arguments, call: &'static str) -> Duration {
     let (url, token) = (Arc::<str>::from(url), Arc::<str>::from(token));
+    let body = |batch: usize| {
+        let event =
+            |n: usize| json!({ "eventId": format!("{call}-{batch}-{n}"), "product": "erp", "feature": "invoices.sent", "quantity": "1" });
+        let input = json!({ "events": (0..BATCH).map(event).collect::<Vec<_>>(), "enforceLimits": false });
+        json!({ "query": RECORD, "variables": { "input": input } }).to_string()
+    };
+    let bodies: Vec<Vec<String>> =
+        (0..arguments.recorders).map(|recorder| (recorder..arguments.batches).step_by(arguments.recorders).map(body).collect()).collect();
     let began = Instant::now();
-    let recorders = (0..arguments.recorders).map(|recorder| {
+    let recorders = bodies.into_iter().map(|bodies| {
         let (url, token) = (Arc::clone(&url), Arc::clone(&token));
         tokio::spawn(async move {
             let client = reqwest::Client::new();
-            for batch in (recorder..arguments.batches).step_by(arguments.recorders) {
-                let event =
-                    |n: usize| json!({ "eventId": format!("{call}-{batch}-{n}"), "product": "erp", "feature": "invoices.sent", "quantity": "1" });
-                let input = json!({ "events": (0..BATCH).map(event).collect::<Vec<_>>(), "enforceLimits": false });
-                let body = json!({ "query": RECORD, "variables": { "input": input } });
-                let answer = client.post(format!("{url}/graphql")).bearer_auth(&token).json(&body).send().await.unwrap();
-                let answer: Value = answer.json().await.unwrap();
+            for body in bodies {
+                let request = client.post(format!("{url}/graphql")).bearer_auth(&token).header("content-type", "application/json");
+                let answer: Value = request.body(body).send().await.unwrap().json().await.unwrap();
                 assert_eq!(answer["data"]["recordUsage"]["accepted"], BATCH, "{answer}");
             }
         })

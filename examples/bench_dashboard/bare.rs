@@ -46,7 +46,7 @@ impl Statements {
             one.clone().leak()
         };
         let statements = Self {
-            scope: find("set_config("),
+            scope: find("set local role"),
             session: find("FROM \"businesses\" INNER JOIN \"sessions\""),
             products: find("FROM \"products\""),
             subscription: find("FROM \"subscriptions\" WHERE \"subscriptions\".\"business_id\" = $1 AND \"subscriptions\".\"product_id\""),
@@ -84,7 +84,7 @@ pub(crate) async fn router(url: &str, connections: u32, statements: Statements, 
 }
 
 async fn dashboard(State(peer): State<Arc<Peer>>) -> impl IntoResponse {
-    let mut transaction = peer.pool.begin().await.unwrap();
+    let mut transaction = peer.pool.begin_with(AssertSqlSafe(peer.statements.scope)).await.unwrap();
     let answer = Answer { data: peer.read(&mut transaction).await.unwrap() };
     drop(transaction);
     ([(CONTENT_TYPE, "application/json")], serde_json::to_vec(&answer).unwrap())
@@ -97,7 +97,6 @@ fn query(sql: &'static str) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx:
 impl Peer {
     async fn read(&self, to: &mut PgConnection) -> Result<Dashboard, sqlx::Error> {
         let (sql, Whose { business, user, session }) = (&self.statements, self.whose);
-        query(sql.scope).bind("evolve_app").bind(business.to_string()).execute(&mut *to).await?;
         let caller = query(sql.session).bind(business).bind(business).bind(session).bind(user).fetch_one(&mut *to).await?;
         assert!(!caller.try_get::<bool, _>("revoked")?, "signed out");
         let products = query(sql.products).fetch_all(&mut *to).await?;

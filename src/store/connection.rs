@@ -17,7 +17,6 @@ use sea_orm::{
 use tokio_util::task::TaskTracker;
 
 use super::live::Hub;
-use super::transaction::TAKE_ROLE;
 use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::telemetry::{PoolState, Telemetry};
@@ -33,6 +32,8 @@ const PREPARED_STATEMENTS: usize = 1_000;
 /// How a writing session of PostgreSQL plans. A prepared statement keeps the plan of its first runs: one that read the whole
 /// of a table since it had a page would go on so when it has thousands. Everything that writes finds its rows by a key.
 const WRITER_PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
+/// How long a statement on PostgreSQL waits for a lock: as long as SQLite does.
+const LOCK_TIMEOUT: (&str, &str) = ("lock_timeout", "5s");
 /// Below this, SQLite's write-ahead log has a bug that loses data.
 const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -46,6 +47,31 @@ const READER: &str = "reader";
 
 /// Hears the SQL of each statement.
 pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Who hears of statements.
+pub(super) struct Hearing {
+    /// See [`StoreOptions::observer`].
+    observer: Option<Observer>,
+    /// See [`StoreOptions::telemetry`].
+    telemetry: Telemetry,
+}
+
+impl Hearing {
+    /// That a transaction begins with these statements. They are not counted among those of an operation.
+    pub(super) fn begins(&self, statements: &str) {
+        if let Some(observer) = &self.observer {
+            observer(statements);
+        }
+    }
+
+    /// That a statement was run.
+    pub(super) fn heard(&self, sql: &str, took: Duration, failed: bool) {
+        self.telemetry.statement(sql, took, failed);
+        if let Some(observer) = &self.observer {
+            observer(sql);
+        }
+    }
+}
 
 /// How to open the store.
 #[derive(Clone)]
@@ -103,8 +129,8 @@ struct Inner {
     tasks: TaskTracker,
     /// Who watches changes.
     hub: Arc<Hub>,
-    /// See [`StoreOptions::telemetry`].
-    telemetry: Telemetry,
+    /// Who hears its statements.
+    hearing: Arc<Hearing>,
     /// Transactions that wait for a connection: to write, and to read.
     waiting: [AtomicU32; 2],
 }
@@ -121,16 +147,10 @@ impl Store {
         if sqlite {
             check_sqlite_version(&writer).await?;
         }
+        let hearing = Arc::new(Hearing { observer: options.observer.clone(), telemetry: options.telemetry.clone() });
         for connection in [&mut writer, &mut reader] {
-            let (observer, telemetry) = (options.observer.clone(), options.telemetry.clone());
-            connection.set_metric_callback(move |info| {
-                if info.statement.sql != TAKE_ROLE {
-                    telemetry.statement(&info.statement.sql, info.elapsed, info.failed);
-                }
-                if let Some(observer) = &observer {
-                    observer(&info.statement.sql);
-                }
-            });
+            let hearing = Arc::clone(&hearing);
+            connection.set_metric_callback(move |info| hearing.heard(&info.statement.sql, info.elapsed, info.failed));
         }
         if !sqlite {
             check_snapshots(&reader).await?;
@@ -142,7 +162,7 @@ impl Store {
             clock,
             tasks: TaskTracker::new(),
             hub: Arc::default(),
-            telemetry: options.telemetry.clone(),
+            hearing,
             waiting: Default::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -287,14 +307,19 @@ impl Store {
         let since = std::time::Instant::now();
         // It is run in a task of its own, which nobody ends.
         let answer = begin.await;
-        self.inner.telemetry.metrics().begun(pool, since.elapsed());
+        self.telemetry().metrics().begun(pool, since.elapsed());
         waiting.fetch_sub(1, Ordering::Relaxed);
         answer
     }
 
+    /// Who hears its statements.
+    pub(super) fn hearing(&self) -> Arc<Hearing> {
+        Arc::clone(&self.inner.hearing)
+    }
+
     /// See [`StoreOptions::telemetry`].
     pub(super) fn telemetry(&self) -> &Telemetry {
-        &self.inner.telemetry
+        &self.inner.hearing.telemetry
     }
 
     /// Which database it is.
@@ -410,7 +435,7 @@ fn sqlite_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
 fn postgres_options(options: &StoreOptions, read_only: bool) -> ConnectOptions {
     let mut connect = pool_options(options, if read_only { options.pool_size } else { options.writers });
     connect.map_sqlx_postgres_opts(move |postgres| {
-        let postgres = postgres.application_name("evolve-business").statement_cache_capacity(PREPARED_STATEMENTS);
+        let postgres = postgres.application_name("evolve-business").statement_cache_capacity(PREPARED_STATEMENTS).options([LOCK_TIMEOUT]);
         if read_only {
             postgres.options([("default_transaction_isolation", "repeatable read"), ("default_transaction_read_only", "on")])
         } else {

@@ -270,7 +270,7 @@ pub async fn next_number(tenant: &Tenant, series: &str, year: i32, document: uui
         .values_panic([series.into(), year.into(), 1_i64.into()])
         .on_conflict(taken)
         .returning_col(invoice_counter::Column::LastNumber);
-    let row = tenant.own_policy().query_one(&count).await?.ok_or_else(|| Error::Corrupt("a counter gave no number".into()))?;
+    let row = tenant.connection().query_one(&count).await?.ok_or_else(|| Error::Corrupt("a counter gave no number".into()))?;
     let number: i64 = row.try_get_by_index(0)?;
     let business: BusinessId = tenant.business();
     let mut register = Query::insert();
@@ -284,7 +284,7 @@ pub async fn next_number(tenant: &Tenant, series: &str, year: i32, document: uui
             invoice_register::Column::DocumentId,
         ])
         .values_panic([series.into(), year.into(), number.into(), business.into(), document.into()]);
-    tenant.own_policy().execute(&register).await?;
+    tenant.connection().execute(&register).await?;
     Ok(number)
 }
 

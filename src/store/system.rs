@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter as _,
-    Select, UpdateMany,
+    ActiveModelBehavior, ActiveModelTrait, ConnectionTrait as _, EntityTrait, IntoActiveModel, QueryFilter as _, Select, UpdateMany,
 };
 
+use super::driver::Transaction;
 use super::live::Changes;
 use super::tenant::{Catalogue, Reader};
 use super::{Tenant, TenantScope};
@@ -17,7 +17,7 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct System {
     /// The transaction, which has taken the system's role.
-    transaction: Arc<DatabaseTransaction>,
+    transaction: Arc<Transaction>,
     /// Handed on to the tenants it opens.
     filter: bool,
     /// What they have changed.
@@ -26,7 +26,7 @@ pub struct System {
 
 impl System {
     /// The system in `transaction`.
-    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, filter: bool, changes: Changes) -> Self {
+    pub(super) const fn new(transaction: Arc<Transaction>, filter: bool, changes: Changes) -> Self {
         Self { transaction, filter, changes }
     }
 
@@ -149,7 +149,7 @@ impl System {
     }
 
     /// Where statements run.
-    pub(super) fn connection(&self) -> &DatabaseTransaction {
+    pub(super) fn connection(&self) -> &Transaction {
         &self.transaction
     }
 }

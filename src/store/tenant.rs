@@ -9,11 +9,12 @@ use std::sync::{Arc, OnceLock};
 
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LockType, Query, SelectStatement, SimpleExpr, UpdateStatement};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, Iterable as _, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait as _, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    Iterable as _, JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
 
 use super::customers::Business;
+use super::driver::Transaction;
 use super::live::{Changes, Subject};
 use super::test_clocks::Reading;
 use crate::error::Error;
@@ -57,14 +58,14 @@ pub(crate) trait CatalogueEntity: EntityTrait {}
 #[derive(Clone)]
 pub struct Reader {
     /// The transaction, which has taken the tenant or the system's role.
-    transaction: Arc<DatabaseTransaction>,
+    transaction: Arc<Transaction>,
     /// The business that each statement carries; none as the system, and in the one test that switches it off.
     business: Option<BusinessId>,
 }
 
 impl Reader {
     /// The reader in `transaction` of one business's rows, or of all.
-    pub(super) const fn new(transaction: Arc<DatabaseTransaction>, business: Option<BusinessId>) -> Self {
+    pub(super) const fn new(transaction: Arc<Transaction>, business: Option<BusinessId>) -> Self {
         Self { transaction, business }
     }
 
@@ -133,7 +134,7 @@ impl Deref for Tenant {
 
 impl Tenant {
     /// The tenant of `scope` in `transaction`.
-    pub(super) fn new(transaction: Arc<DatabaseTransaction>, scope: TenantScope, filter: bool, changes: Changes) -> Self {
+    pub(super) fn new(transaction: Arc<Transaction>, scope: TenantScope, filter: bool, changes: Changes) -> Self {
         Self { reader: Reader::new(transaction, filter.then_some(scope.business())), scope, changes, known: None }
     }
 
@@ -378,9 +379,15 @@ impl Tenant {
         Ok(update.update.exec(&*self.reader.transaction).await?.rows_affected)
     }
 
-    /// Inserts into, reads or changes a global table that the application has a policy of its own for.
-    pub(super) fn own_policy(&self) -> &DatabaseTransaction {
+    /// Where statements run that name the business themselves, or are about a global table that the application has a policy of
+    /// its own for.
+    pub(super) fn connection(&self) -> &Transaction {
         &self.reader.transaction
+    }
+
+    /// Whether it is PostgreSQL.
+    pub(super) fn is_postgres(&self) -> bool {
+        self.reader.transaction.get_database_backend() == sea_orm::DbBackend::Postgres
     }
 }
 
@@ -389,7 +396,7 @@ pub(crate) struct Scoped<E: EntityTrait> {
     /// The statement so far.
     select: Select<E>,
     /// Where it runs.
-    transaction: Arc<DatabaseTransaction>,
+    transaction: Arc<Transaction>,
 }
 
 impl<E: EntityTrait> Scoped<E> {
@@ -512,14 +519,14 @@ impl<E: EntityTrait> QueryFilter for ScopedUpdate<E> {
 #[derive(Clone)]
 pub struct Catalogue {
     /// Where it reads.
-    transaction: Arc<DatabaseTransaction>,
+    transaction: Arc<Transaction>,
     /// Not to be built elsewhere.
     sealed: PhantomData<()>,
 }
 
 impl Catalogue {
     /// The catalogue as `transaction` sees it.
-    pub(super) const fn new(transaction: Arc<DatabaseTransaction>) -> Self {
+    pub(super) const fn new(transaction: Arc<Transaction>) -> Self {
         Self { transaction, sealed: PhantomData }
     }
 

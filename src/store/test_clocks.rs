@@ -53,7 +53,7 @@ pub async fn reading(tenant: &Tenant) -> Result<Option<Reading>, Error> {
         .from(test_clock::Entity)
         .and_where(test_clock::Column::Id.in_subquery(own))
         .take();
-    let Some(row) = tenant.own_policy().query_one(&clock).await? else { return Ok(None) };
+    let Some(row) = tenant.connection().query_one(&clock).await? else { return Ok(None) };
     Ok(Some(Reading { clock: row.try_get("", "id")?, now: row.try_get("", "now")? }))
 }
 

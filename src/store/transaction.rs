@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use sea_orm::DbBackend;
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
+use super::driver::Transaction;
 use super::live::Changes;
 use super::tenant::KnownBusiness;
 use super::{Reader, Store, System, Tenant, TenantScope};
@@ -20,10 +21,6 @@ use crate::telemetry::carry;
 const MAX_TRIES: u32 = 8;
 /// The wait before the second try; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
-
-/// What a transaction begins with on PostgreSQL. It is not counted among the statements of an operation.
-pub(super) const TAKE_ROLE: &str =
-    "select set_config('role', $1, true), set_config('app.tenant', $2, true), set_config('lock_timeout', '5s', true)";
 
 /// Which role of the database a transaction takes.
 #[derive(Clone, Copy)]
@@ -36,7 +33,7 @@ enum Role {
 
 /// What is done in a transaction. One type for all that answer the same: the retries and the task around it, which are
 /// large, are compiled once for each answer and not once for each caller.
-type Work<T> = Box<dyn Fn(Arc<DatabaseTransaction>, Changes) -> BoxFuture<'static, Outcome<T>> + Send + Sync>;
+type Work<T> = Box<dyn Fn(Arc<Transaction>, Changes) -> BoxFuture<'static, Outcome<T>> + Send + Sync>;
 
 impl Store {
     /// Runs `work` as the tenant of `scope` in one transaction, in a task of its own, and commits if it answers `Ok`.
@@ -128,7 +125,7 @@ impl Store {
 
     /// Begins a transaction and takes the role, in a task of its own: a `begin` that is dropped before its answer
     /// would give the pool a connection inside an open transaction.
-    async fn begin(&self, role: Role, write: bool) -> Result<DatabaseTransaction, Error> {
+    async fn begin(&self, role: Role, write: bool) -> Result<Transaction, Error> {
         let store = self.clone();
         let task = async move {
             // Nothing has happened yet: a connection that PostgreSQL has ended meanwhile is left for another. SQLite
@@ -149,28 +146,28 @@ impl Store {
     }
 
     /// One try of [`Store::begin`].
-    async fn begin_once(&self, role: Role, write: bool) -> Result<DatabaseTransaction, Error> {
-        let connection = if write { self.writer() } else { self.reader() };
-        let mode = if write { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
-        let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() };
-        let transaction = self.beginning(write, connection.begin_with_options(options)).await?;
-        take_role(&transaction, role).await?;
-        Ok(transaction)
+    async fn begin_once(&self, role: Role, write: bool) -> Result<Transaction, Error> {
+        let pool = if write { self.writer() } else { self.reader() };
+        let statements = match self.backend() {
+            DbBackend::Sqlite => if write { "begin immediate" } else { "begin deferred" }.to_owned(),
+            _ => role.begin(),
+        };
+        Ok(self.beginning(write, Transaction::begin(pool, statements, self.hearing())).await?)
     }
 }
 
-/// PostgreSQL: the transaction takes its role and its tenant, until its end, and waits 5 s at most for a lock. SQLite has neither.
-#[expect(clippy::disallowed_methods, reason = "fixed text; the tenant is a bound value")]
-async fn take_role(transaction: &DatabaseTransaction, role: Role) -> Result<(), Error> {
-    if transaction.get_database_backend() != DbBackend::Postgres {
-        return Ok(());
+impl Role {
+    /// PostgreSQL: begins a transaction that has this role, and sees this tenant's rows, until its end. (SQLite has no roles.) The
+    /// protocol takes no bound values for more than one statement; a business's id is hexadecimal digits and dashes.
+    fn begin(self) -> String {
+        match self {
+            Self::App(Some(scope)) => {
+                format!("begin; set local role evolve_app; set local app.tenant = '{}'", scope.business().uuid().as_hyphenated())
+            }
+            Self::App(None) => "begin; set local role evolve_app; set local app.tenant = ''".to_owned(),
+            Self::System => "begin; set local role evolve_system; set local app.tenant = ''".to_owned(),
+        }
     }
-    let (name, tenant) = match role {
-        Role::App(scope) => ("evolve_app", scope.map(|scope| scope.business().uuid().to_string()).unwrap_or_default()),
-        Role::System => ("evolve_system", String::new()),
-    };
-    transaction.execute_raw(sea_orm::Statement::from_sql_and_values(DbBackend::Postgres, TAKE_ROLE, [name.into(), tenant.into()])).await?;
-    Ok(())
 }
 
 /// One consistent, read-only view for a whole request, opened when it is first needed and dropped at the end.
@@ -180,7 +177,7 @@ pub struct Snapshot {
     /// As whom it reads: as a tenant, that business's rows; as the system, every business's; else the catalogue alone.
     role: Role,
     /// The transaction, once somebody needed it.
-    transaction: OnceCell<Arc<DatabaseTransaction>>,
+    transaction: OnceCell<Arc<Transaction>>,
     /// What it has met of the tenant's business.
     known: KnownBusiness,
 }
@@ -202,7 +199,7 @@ impl Snapshot {
     }
 
     /// The transaction, begun now if it was not.
-    async fn transaction(&self) -> Result<Arc<DatabaseTransaction>, Error> {
+    async fn transaction(&self) -> Result<Arc<Transaction>, Error> {
         let open = async || Ok::<_, Error>(Arc::new(self.store.begin(self.role, false).await?));
         self.transaction.get_or_try_init(open).await.cloned()
     }

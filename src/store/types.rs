@@ -125,7 +125,7 @@ fn rate_from_column(raw: String) -> Option<Rate> {
 }
 
 /// jiff to chrono, at the database's border. Every jiff timestamp is within chrono's range.
-fn to_chrono(at: Instant) -> chrono::DateTime<chrono::Utc> {
+pub(super) fn to_chrono(at: Instant) -> chrono::DateTime<chrono::Utc> {
     chrono::DateTime::from_timestamp_micros(at.0.as_microsecond()).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC)
 }
 

@@ -3,10 +3,8 @@
 //! Whoever writes here holds the lock of the subscription that is counted for. Quantities are decimals, which no statement
 //! adds up: they are read, changed and written back under that lock.
 
-use std::collections::HashSet;
-
 use sea_orm::sea_query::{Condition, Expr, LockType, Query};
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DbErr, ExprTrait as _, FromQueryResult, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait as _, ColumnTrait as _, DbErr, ExprTrait as _, FromQueryResult, IntoActiveModel as _};
 use sea_orm::{QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _};
 
 use super::Tenant;
@@ -15,6 +13,7 @@ use super::entity::subscriptions::{period, subscription};
 use super::entity::usage::{usage_bucket, usage_counter, usage_event, usage_event_id, usage_standing};
 use super::tenant::{Scoped, ScopedUpdate};
 use super::types::{Instant, UsageAction};
+use super::usage_bulk::write_events;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::error::Error;
 use crate::ids::{ProductId, SubscriptionId};
@@ -27,22 +26,7 @@ pub use super::entity::usage::usage_bucket::Model as UsageBucket;
 pub use super::entity::usage::usage_counter::Model as UsageCounter;
 pub use super::entity::usage::usage_event::Model as UsageEvent;
 pub use super::entity::usage::usage_standing::Model as UsageStanding;
-
-/// Claims ids of events, each once in `ids`: answers those that were not counted since `since`. Waits for a transaction
-/// that is claiming one of them.
-///
-/// # Errors
-/// The database's fault.
-pub async fn claim_event_ids(tenant: &Tenant, mut ids: Vec<String>, now: Instant, since: Instant) -> Result<HashSet<String>, Error> {
-    use usage_event_id::{ActiveModel, Column, Entity};
-    // In one order, so that two who claim the same ids do not wait for each other.
-    ids.sort_unstable();
-    let row = |id| ActiveModel { event_id: Set(id), recorded_at: Set(now), ..Default::default() };
-    let is_old = Expr::col((Entity, Column::RecordedAt)).lt(since);
-    let key = vec![Column::BusinessId, Column::EventId];
-    let claimed = tenant.insert_claiming::<Entity, _>(ids.into_iter().map(row).collect(), key, Column::RecordedAt, is_old).await?;
-    Ok(claimed.into_iter().map(|row| row.event_id).collect())
-}
+pub use super::usage_bulk::claim_event_ids;
 
 /// Gives back ids of events that were not counted in the end.
 ///
@@ -292,7 +276,9 @@ pub async fn additions_since(
     use usage_event::{Column, Entity};
     let of_those = tenant.select::<Entity>().filter(Column::SubscriptionId.is_in(subscriptions.iter().copied()));
     let of_features = of_those.filter(Column::FeatureKey.is_in(features.iter().cloned())).filter(Column::OccurredAt.gt(since));
-    let rows = of_features.filter(Column::Action.eq(UsageAction::Add)).order_by_asc(Column::Id).all().await?;
+    // What stands belongs to no usage period; so say the rows of the index.
+    let standing = of_features.filter(Column::UsagePeriodStart.is_null());
+    let rows = standing.filter(Column::Action.eq(UsageAction::Add)).order_by_asc(Column::Id).all().await?;
     Ok(rows.into_iter().map(|row| (row.subscription_id, row.feature_key, row.occurred_at, row.quantity)).collect())
 }
 
@@ -370,8 +356,7 @@ pub struct Counted {
 /// # Errors
 /// The database's fault.
 pub async fn write(tenant: &Tenant, counted: Counted) -> Result<(), Error> {
-    let events = counted.events.into_iter().map(|row| row.into_active_model().reset_all()).collect();
-    tenant.insert_many::<usage_event::Entity, _>(events).await?;
+    write_events(tenant, counted.events).await?;
     let counters = counted.counters.into_iter().map(|row| row.into_active_model().reset_all()).collect();
     let (key, changed) = {
         use usage_counter::Column::{PeriodEnd, PlanId, PlanVersion, Told, Unbilled, UpdatedAt, Used};

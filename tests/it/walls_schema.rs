@@ -50,6 +50,7 @@ on_postgres!(
     the_servers_login_reads_nothing_by_itself = login_reads_nothing,
     a_login_that_is_too_strong_is_named = weaknesses_are_named,
     a_part_of_a_table_is_reached_through_the_table_alone = parts_are_out_of_reach,
+    an_event_of_usage_is_written_of_an_own_subscription_alone_and_those_stay = events_refer_to_what_stays,
 );
 
 async fn superuser(db: &TestDatabase) -> PgConnection {
@@ -118,7 +119,10 @@ async fn walls_stand(db: TestDatabase) {
         let own: Vec<_> = policies.iter().filter(|policy| policy[0] == name && policy[2] != "{evolve_system}").collect();
         let [tenant] = own[..] else { panic!("{name} has one policy beside the system's: {own:?}") };
         let own_rows = "(business_id = ( SELECT app_tenant() AS app_tenant))";
-        assert_eq!(tenant[2..], ["{evolve_app}", "PERMISSIVE", "ALL", own_rows, "-"], "{name}");
+        assert_eq!(tenant[2..6], ["{evolve_app}", "PERMISSIVE", "ALL", own_rows], "{name}");
+        // What proves a reference besides asks for the business as well.
+        let check = &tenant[6];
+        assert!(check == "-" || (name == "usage_events" && check.starts_with(&format!("({own_rows} AND "))), "{name}: {check}");
     }
 }
 
@@ -194,6 +198,32 @@ async fn no_row_is_reached(db: TestDatabase) {
                 let moved = as_role(&mut application, "evolve_app", Some(own), &statement).await;
                 assert_eq!(moved, Err(REFUSED.into()), "{statement}");
             }
+        }
+    }
+}
+
+/// Events have no reference that each row is proved by: the wall proves them.
+async fn events_refer_to_what_stays(db: TestDatabase) {
+    let mut admin = superuser(&db).await;
+    let [own, other] = [SystemIds.next_uuid(), SystemIds.next_uuid()];
+    fill(&mut admin, [own, other]).await;
+    let mut application = PgConnection::connect(&db.url).await.unwrap();
+    let insert = |subscription: &str| {
+        format!(
+            "insert into usage_events (business_id, id, recorded_at, subscription_id, feature_key, event_id, action, quantity, occurred_at)
+             select '{own}', gen_random_uuid(), now(), {subscription}, 'calls', 'a', 'ADD', '1', now()"
+        )
+    };
+    let of = |business: Uuid| format!("(select id from copy_of_subscriptions where business_id = '{business}')");
+    for (subscription, written) in
+        [(of(own), Ok(1)), (of(other), Err(REFUSED.to_owned())), ("gen_random_uuid()".to_owned(), Err(REFUSED.to_owned()))]
+    {
+        assert_eq!(as_role(&mut application, "evolve_app", Some(own), &insert(&subscription)).await, written, "{subscription}");
+    }
+    for role in ["evolve_app", "evolve_system"] {
+        for name in ["subscriptions", "businesses"] {
+            let removed = as_role(&mut application, role, Some(own), &format!("delete from {name}")).await;
+            assert_eq!(removed, Err(REFUSED.to_owned()), "{role}: {name}");
         }
     }
 }

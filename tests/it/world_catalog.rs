@@ -73,7 +73,7 @@ impl Statements {
     pub(crate) fn observer(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
         let seen = Arc::clone(&self.seen);
         Arc::new(move |sql| {
-            let opens = ["begin", "commit", "rollback", "select set_config", "set "];
+            let opens = ["begin", "commit", "rollback", "set "];
             if !opens.iter().any(|word| sql.to_ascii_lowercase().starts_with(word)) {
                 seen.lock().unwrap().push(sql.to_owned());
             }

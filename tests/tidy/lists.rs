@@ -48,7 +48,7 @@ pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
     ("src/http/server.rs", "how slow a peer may be is real time"),
     ("src/telemetry/spans.rs", "spans of several processes meet in real time"),
     ("src/store/connection.rs", "connections live here, and the statements that no table has"),
-    ("src/store/transaction.rs", "a transaction takes its role and tenant"),
+    ("src/store/driver.rs", "a transaction begins on a connection"),
     ("src/store/tenant.rs", "a tenant's statements are made here"),
     ("src/store/system.rs", "the system's statements are made here"),
     ("migration/src/lib.rs", "migrations are raw SQL"),
