@@ -19,6 +19,7 @@ use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use crate::database::{Kind, TestDatabase, run};
+use crate::postgres::{APPLICATION, execute};
 use crate::walls_raw::{NOW, Raw, instant, pause};
 use crate::world::World;
 
@@ -39,6 +40,7 @@ on_postgres!(
     what_the_database_asks_to_run_again_is_run_again_and_nothing_else = run_again,
     a_connection_that_the_server_ends_is_replaced = connection_ends,
     a_lock_that_is_held_for_five_seconds_is_given_up = lock_is_held,
+    a_connection_on_which_no_transaction_could_begin_is_not_handed_on = begin_fails,
 );
 
 async fn schedule(tenant: &Tenant, key: &str) -> Result<bool, Error> {
@@ -272,6 +274,27 @@ async fn connection_ends(db: TestDatabase) {
     pause(20).await;
     read().await.unwrap();
     assert!(world.ports.store.write(scope, |tenant| async move { Ok(schedule(&tenant, "afterwards").await?) }).await.unwrap());
+}
+
+/// A login that may not take the role meets the refusal inside the transaction that it has begun.
+async fn begin_fails(db: TestDatabase) {
+    let raw = Raw::open(&db).await;
+    let scope = raw.business().await;
+    let login = format!("newcomer_{}", SystemIds.next_uuid().simple());
+    let mut admin = PgConnection::connect(&db.migration_url).await.unwrap();
+    execute(&mut admin, &format!("create role {login} login noinherit password '{login}'")).await;
+    let url = db.url.replacen(&format!("{APPLICATION}:{APPLICATION}@"), &format!("{login}:{login}@"), 1);
+    assert_ne!(url, db.url);
+    let store = Store::open(&StoreOptions { pool_size: 1, writers: 1, ..StoreOptions::new(url) }, Arc::new(SystemClock)).await.unwrap();
+    let write = async || store.write(scope, |tenant| async move { Ok(schedule(&tenant, "written").await?) }).await;
+    for _ in 0..2 {
+        assert!(matches!(write().await, Err(Failure::Fault(Error::Store(_)))));
+    }
+    execute(&mut admin, &format!("grant evolve_app to {login}")).await;
+    assert!(write().await.unwrap());
+    assert_eq!(raw.jobs(scope, "written").await, 1);
+    store.close().await.unwrap();
+    execute(&mut admin, &format!("drop role {login}")).await;
 }
 
 /// Takes 5 s: the time that a transaction waits for a lock.
