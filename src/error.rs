@@ -46,6 +46,14 @@ pub enum Error {
     /// The request is malformed beyond what a payload could say.
     #[error("{0}")]
     BadUserInput(Cow<'static, str>),
+    /// A page of fewer rows than one, or more than there may be.
+    #[error("A page has 1 to {most} rows, not {asked}.")]
+    PageRows {
+        /// How many were asked for.
+        asked: i32,
+        /// How many there may be.
+        most: i32,
+    },
     /// Too many requests, or too much asked by them.
     #[error("Too many requests: come again in {} s.", whole_seconds(*retry_after))]
     RateLimited {
@@ -174,7 +182,7 @@ impl Error {
             Self::Shared(error) => error.code(),
             Self::Unauthenticated | Self::SchemaForSignedIn => Code::Unauthenticated,
             Self::Forbidden | Self::SchemaHidden => Code::Forbidden,
-            Self::BadUserInput(_) => Code::BadUserInput,
+            Self::BadUserInput(_) | Self::PageRows { .. } => Code::BadUserInput,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::Timeout { .. } | Self::LockTimeout(_) => Code::Timeout,
             Self::Contention(_)
@@ -196,6 +204,9 @@ impl Error {
     pub fn exceeded(&self) -> Option<Exceeded> {
         match self {
             Self::Shared(error) => error.exceeded(),
+            Self::PageRows { asked, most } if asked > most => {
+                Some(Exceeded { code: "PAGE_ROWS", reached: u64::try_from(*asked).ok(), limit: u64::from(most.unsigned_abs()) })
+            }
             Self::Timeout { limit } => Some(Exceeded { code: "SECONDS", reached: None, limit: limit.as_secs() }),
             _ => None,
         }

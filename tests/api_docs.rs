@@ -252,7 +252,7 @@ fn the_limits_are_those_of_the_page() {
         (limits.introspection_lists.to_string(), Limit::IntrospectionLists.code(), ""),
         (limits.introspection_cost.to_string(), Limit::IntrospectionCost.code(), "EVOLVE_INTROSPECTION_COST"),
         ("1".to_owned(), Limit::SignIns.code(), ""),
-        (MAX_PAGE.to_string(), "", "EVOLVE_PAGE_ROWS"),
+        (MAX_PAGE.to_string(), "PAGE_ROWS", "EVOLVE_PAGE_ROWS"),
         (settings.time_limit.as_secs().to_string(), "SECONDS", "EVOLVE_REQUEST_SECONDS"),
     ];
     let rows = table("Limits");

@@ -49,7 +49,7 @@ impl PageArguments {
     /// How many rows, `most` at most, and whether from the end.
     ///
     /// # Errors
-    /// [`Error::BadUserInput`] for both `first` and `last`, a number below 1, or one above `most`.
+    /// [`Error::BadUserInput`] for both `first` and `last`, [`Error::PageRows`] for a number below 1, or one above `most`.
     pub fn size(&self, most: i32) -> Result<(u64, bool), Error> {
         let (size, from_end) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(Error::BadUserInput("Ask for `first` or for `last`, not for both.".into())),
@@ -58,7 +58,7 @@ impl PageArguments {
         };
         match u64::try_from(size) {
             Ok(size) if (1..=u64::from(most.unsigned_abs())).contains(&size) => Ok((size, from_end)),
-            _ => Err(Error::BadUserInput(format!("A page has 1 to {most} rows, not {size}.").into())),
+            _ => Err(Error::PageRows { asked: size, most }),
         }
     }
 

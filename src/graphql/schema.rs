@@ -47,3 +47,18 @@ where
     }
     Ok(door)
 }
+
+/// The mutations of a printed schema whose input has a secret that somebody could guess at.
+#[cfg(test)]
+pub(super) fn mutations_with_secrets(sdl: &str) -> Vec<String> {
+    use apollo_compiler::schema::ExtendedType;
+
+    let schema = apollo_compiler::Schema::parse_and_validate(sdl, "schema").unwrap();
+    let Some(ExtendedType::Object(mutation)) = schema.types.get("Mutation") else { panic!("there are no mutations") };
+    let is_secret = |name: &str| name.to_lowercase().ends_with("password") || ["otp", "token", "refreshToken"].contains(&name);
+    let takes_one = |field: &apollo_compiler::ast::FieldDefinition| {
+        let input = field.arguments.first().and_then(|input| schema.types.get(input.ty.inner_named_type()));
+        matches!(input, Some(ExtendedType::InputObject(input)) if input.fields.keys().any(|field| is_secret(field.as_str())))
+    };
+    mutation.fields.iter().filter(|(_, field)| takes_one(field)).map(|(name, _)| name.to_string()).collect()
+}

@@ -55,8 +55,9 @@ pub use crate::config::{Introspection, Statuses};
 use crate::error::{Error, Exceeded};
 use crate::graphql::front_door::{Admitted, FrontDoor, GraphqlRequest, Method};
 use crate::graphql::page::MAX_PAGE;
+use crate::http::body::BodyTimedOut;
 use crate::http::request_id::RequestId;
-use crate::http::server::BodyTimedOut;
+
 use crate::telemetry::{Begun, CallerSpan, Telemetry};
 use answer::Asked;
 use media::Media;
@@ -66,8 +67,6 @@ use stored::Stored;
 const UPLOADS_AT_ONCE: usize = 4;
 /// How long a request with files that finds no place is told to wait.
 const UPLOADS_AGAIN: Duration = Duration::from_secs(5);
-/// How long the rest of a refused body is waited for.
-const READ_PAST: Duration = Duration::from_secs(1);
 /// How long an operation with files may take: they are sealed, and stored elsewhere.
 const UPLOAD_TIME: Duration = Duration::from_mins(1);
 
@@ -276,15 +275,12 @@ impl<E: Executor> Shared<E> {
     /// for is looked at before any of them is read.
     async fn upload(&self, asked: Asked<'_>, mut parts: Parts, body: Body, stored: Option<&'static str>) -> Response {
         if parts.headers.get(upload::PREFLIGHT).is_none_or(HeaderValue::is_empty) {
-            read_past(body, self.settings.max_body_bytes).await;
             return asked.malformed(StatusCode::BAD_REQUEST, "A multipart request needs the header GraphQL-Require-Preflight: 1.");
         }
         if let Err(fault) = self.executor.may_upload(&parts).await {
-            read_past(body, self.settings.max_body_bytes).await;
             return asked.turned_away(&fault);
         }
         let Ok(_place) = self.uploads.try_acquire() else {
-            read_past(body, self.settings.max_body_bytes).await;
             return asked.turned_away(&Error::come_again(UPLOADS_AGAIN));
         };
         let limit = upload::body_limit(self.settings.max_body_bytes);
@@ -370,19 +366,9 @@ pub(in crate::http) async fn read_body(headers: &HeaderMap, body: Body, limit: u
 /// The bytes of a body that says it is JSON, and has at most `limit` bytes.
 async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unreadable> {
     if !media::is_json(headers) || headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        read_past(body, limit).await;
         return Err(unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is application/json in UTF-8, and not compressed."));
     }
     collect(headers, body, limit).await
-}
-
-/// Reads a body that was refused for its head, and keeps nothing of it: a client that is sending still when the connection is
-/// closed reads no answer. No more than a body may have, and not for long.
-async fn read_past(body: Body, limit: usize) {
-    let mut body = Limited::new(body, limit);
-    let read = async { while let Some(Ok(_)) = body.frame().await {} };
-    // What has not arrived by then is not waited for.
-    drop(tokio::time::timeout(READ_PAST, read).await);
 }
 
 async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unreadable> {
@@ -449,7 +435,10 @@ impl Payload {
 }
 
 /// A request from a query string, `variables` and `extensions` being JSON in it.
-fn from_query(uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
+///
+/// # Errors
+/// How it is none.
+pub(in crate::http) fn from_query(uri: &Uri) -> Result<GraphqlRequest, Unreadable> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| NOT_A_REQUEST)?;
     let mut payload = Payload { query: None, document_id: None, operation_name: None, variables: None, extensions: None };
     for (key, value) in pairs {

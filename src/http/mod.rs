@@ -1,5 +1,6 @@
 //! The HTTP server: router, request guard, GraphQL over HTTP, GraphiQL, health.
 
+mod body;
 pub mod business;
 mod client_address;
 pub mod files;

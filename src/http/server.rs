@@ -7,33 +7,31 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use futures::FutureExt;
-use http::{StatusCode, header};
-use hyper::body::{Frame, Incoming, SizeHint};
+use http::request::Parts;
+use http::{StatusCode, Version, header};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Code, Error};
+use crate::http::body::TimedBody;
 use crate::http::graphql::media::is_form;
 use crate::http::request_id::{self, RequestId};
 use crate::ids::SharedIdGen;
@@ -89,11 +87,6 @@ pub enum Stopped {
 pub struct ConnectionSlot {
     _permit: Arc<OwnedSemaphorePermit>,
 }
-
-/// The error of a body that took too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body took too long to arrive")]
-pub struct BodyTimedOut;
 
 /// Wraps `router` in what every answer needs: its request id, and an answer in place of a panic.
 pub fn dressed(router: Router, ids: SharedIdGen) -> Router {
@@ -178,13 +171,19 @@ impl Server {
             service_fn(move |request: http::Request<Incoming>| {
                 let busy = InFlight(Arc::new(Activity::begin(&activity)));
                 let timeout = if is_form(request.headers()) { limits.upload_timeout } else { limits.body_timeout };
-                let mut request = request.map(|body| TimedBody::wrap(body, timeout));
+                let (parts, body) = request.into_parts();
+                let is_sound = names_one_host(&parts);
+                let body = TimedBody::wrap(&parts.headers, body, timeout);
+                let mut request = http::Request::from_parts(parts, body);
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(slot.clone());
                 request.extensions_mut().insert(busy.clone());
-                let answer = router.clone().oneshot(request);
+                let answer = is_sound.then(|| router.clone().oneshot(request));
                 async move {
-                    let answer = answer.await;
+                    let answer = match answer {
+                        Some(answer) => answer.await,
+                        None => Ok(StatusCode::BAD_REQUEST.into_response()),
+                    };
                     drop(busy);
                     answer
                 }
@@ -214,6 +213,19 @@ impl Server {
                 }
             }
         }
+    }
+}
+
+/// Whether a request says to whom it is sent as HTTP wants it: once. HTTP/1.1 does by `Host`, HTTP/2 by a name of its own, beside which `Host`
+/// may say the same. A proxy before us could go by one of two, and we by the other.
+fn names_one_host(parts: &Parts) -> bool {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next(), parts.version) {
+        (_, Some(_), _) | (None, None, Version::HTTP_11) => false,
+        (Some(host), None, Version::HTTP_2) => {
+            parts.uri.authority().is_none_or(|name| name.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()))
+        }
+        _ => true,
     }
 }
 
@@ -256,42 +268,6 @@ impl Drop for Busy {
     fn drop(&mut self) {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// A body with a deadline as a whole: one byte every second is slow too.
-struct TimedBody {
-    inner: Incoming,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl TimedBody {
-    #[expect(clippy::disallowed_methods, reason = "a peer's slowness is real time, whatever clock the business runs on")]
-    fn wrap(inner: Incoming, timeout: Duration) -> Body {
-        if hyper::body::Body::is_end_stream(&inner) {
-            return Body::empty();
-        }
-        Body::new(Self { inner, deadline: Box::pin(tokio::time::sleep(timeout)) })
-    }
-}
-
-impl hyper::body::Body for TimedBody {
-    type Data = Bytes;
-    type Error = axum::BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        self.deadline.as_mut().poll(cx).map(|()| Some(Err(BodyTimedOut.into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

@@ -107,7 +107,7 @@ fn variables_that_do_not_fit_are_refused_with_their_path() {
     let cases = [
         ("query($v: Colour!) { colour(colour: $v) }", json!("BLUE"), "Variable $v: not one of the values of Colour."),
         ("query($v: Colour!) { colour(colour: $v) }", json!(1), "Variable $v: not one of the values of Colour."),
-        ("query($v: [Int!]!) { numbers(numbers: $v) }", json!([1, null]), "Variable $v[1]: null is not a Int!."),
+        ("query($v: [Int!]!) { numbers(numbers: $v) }", json!([1, null]), "Variable $v[1]: null is no value of Int!."),
         (
             "query($v: [Int!]!) { numbers(numbers: $v) }",
             json!([1, -2_147_483_649_i64]),
@@ -115,7 +115,7 @@ fn variables_that_do_not_fit_are_refused_with_their_path() {
         ),
         ("query($v: Patch!) { patched(patch: $v) }", json!({ "nam": "x" }), "Variable $v: Patch has no field \"nam\"."),
         ("query($v: Patch!) { patched(patch: $v) }", json!("x"), "Variable $v: an object of type Patch is expected."),
-        ("query($v: Patch!) { patched(patch: $v) }", json!({ "size": null }), "Variable $v.size: null is not a Int!."),
+        ("query($v: Patch!) { patched(patch: $v) }", json!({ "size": null }), "Variable $v.size: null is no value of Int!."),
         ("query($v: Source!) { source(source: $v) }", json!({}), "Variable $v: exactly one field of Source is given, and not null."),
         (
             "query($v: Source!) { source(source: $v) }",
@@ -186,6 +186,15 @@ fn documents_that_do_not_fit_the_schema_are_refused() {
     }
 }
 
+#[test]
+fn what_is_wrong_at_one_place_is_told_once() {
+    let world = World::new();
+    let refusal = world.admit("{ node { list { id", json!({})).unwrap_err();
+    let places: Vec<_> = refusal.problems.iter().map(|problem| (&problem.message, &problem.locations)).collect();
+    assert_eq!(places.len(), 1, "{places:?}");
+    assert_eq!(world.admit("{ nothing neither }", json!({})).unwrap_err().problems.len(), 2);
+}
+
 #[tokio::test]
 async fn strings_and_numbers_reach_the_resolvers_as_written() {
     let world = World::new();
@@ -227,11 +236,13 @@ async fn the_named_operation_runs_with_its_fragments() {
 }
 
 #[test]
-fn only_queries_come_by_get_and_subscriptions_by_a_socket_alone() {
+fn only_queries_come_by_get_and_subscriptions_to_who_stays() {
     let world = World::new();
     let ask = |query: &str, method| world.door.admit(GraphqlRequest { query: Some(query.to_owned()), ..GraphqlRequest::default() }, method);
     assert!(ask("{ node { id } }", Method::Get).is_ok());
-    assert_eq!(ask("mutation { f(n: 1) }", Method::Get).unwrap_err().kind, Kind::Method);
+    for method in [Method::Get, Method::GetEvents] {
+        assert_eq!(ask("mutation { f(n: 1) }", method).unwrap_err().kind, Kind::Method);
+    }
     assert_eq!(ask("mutation { f(n: 1) }", Method::Post).unwrap().kind, OperationKind::Mutation);
 
     let sdl = "type Query { a: Int } type Subscription { b: Int }";
@@ -244,7 +255,9 @@ fn only_queries_come_by_get_and_subscriptions_by_a_socket_alone() {
         let refusal = ask(method).unwrap_err();
         assert_eq!((refusal.kind, refusal.problems[0].code.as_str()), (Kind::Request, "BAD_USER_INPUT"));
     }
-    assert_eq!(ask(Method::Socket).unwrap().kind, OperationKind::Subscription);
+    for method in [Method::GetEvents, Method::Socket] {
+        assert_eq!(ask(method).unwrap().kind, OperationKind::Subscription);
+    }
 }
 
 #[test]

@@ -173,7 +173,7 @@ async fn answered_once(at: SocketAddr) -> TcpStream {
 async fn a_later_head_that_trickles_in_is_cut() {
     let server = start(ServerLimits { idle_timeout: Duration::from_mins(1), ..QUICK }).await;
     let mut stream = answered_once(server.at).await;
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nx-a: ").await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: ").await.unwrap();
     let (took, _) = ends(&mut stream).await;
     assert!(took > Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
 }
@@ -185,6 +185,65 @@ async fn an_idle_connection_does_not_hold_the_server_up() {
     let _idle = answered_once(server.at).await;
     server.stop.send(()).unwrap();
     assert_eq!(server.ended.await.unwrap(), Stopped::Drained);
+}
+
+/// Sends all of it before it reads anything, as many clients do, and reads until the connection ends.
+async fn sends_then_reads(at: SocketAddr, sent: &[u8]) -> String {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), stream.write_all(sent)).await.unwrap().unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_more_than_is_taken_reads_the_answer_all_the_same() {
+    let server = start(ServerLimits { max_connections: 64, body_timeout: Duration::from_secs(10), ..QUICK }).await;
+    // More than what waits on its way between the two.
+    let body = format!(r#"{{"query":"{{ node {{ id }} }}","extensions":{{"a":"{}"}}}}"#, "x".repeat(12 * 1024 * 1024));
+    let length = format!("content-length: {}\r\n", body.len());
+    let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (headers, body, expected) in [
+        (format!("content-type: application/json\r\n{length}"), &body, "HTTP/1.1 413"),
+        ("content-type: application/json\r\ntransfer-encoding: chunked\r\n".to_owned(), &chunk, "HTTP/1.1 413"),
+        (format!("content-type: text/plain\r\n{length}"), &body, "HTTP/1.1 415"),
+        (format!("content-type: application/json\r\naccept: text/html\r\n{length}"), &body, "HTTP/1.1 406"),
+    ] {
+        let head = format!("POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+        let answer = sends_then_reads(server.at, format!("{head}{body}").as_bytes()).await;
+        assert!(answer.starts_with(expected) && answer.contains("BAD_USER_INPUT"), "{headers}: {answer}");
+        // The connection is as good as before.
+        let next = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answer = sends_then_reads(server.at, format!("{}{body}{next}", head.replace("connection: close\r\n", "")).as_bytes()).await;
+        assert!(answer.starts_with(expected) && answer.contains("HTTP/1.1 200 OK"), "{headers}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_whether_to_send_more_than_is_taken_is_told_at_once_and_not_to_go_on() {
+    let server = start(QUICK).await;
+    let head =
+        "POST /graphql HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 5000000\r\n\r\n";
+    let began = Instant::now();
+    let answer = sends_then_reads(server.at, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && !answer.contains("100 Continue"), "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let server = start(QUICK).await;
+    let get = |version: &str, hosts: &str| format!("GET /healthz HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+    for (version, hosts, expected) in [
+        ("1.1", "host: x\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "host: x\r\nhost: x\r\n", "400"),
+        ("1.0", "", "200"),
+        ("1.0", "host: x\r\nhost: y\r\n", "400"),
+    ] {
+        let answer = sends_then_reads(server.at, get(version, hosts).as_bytes()).await;
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{version} {hosts:?}: {answer}");
+    }
 }
 
 #[tokio::test]

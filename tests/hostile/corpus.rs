@@ -338,6 +338,7 @@ fn heads() -> Vec<Case> {
         Case::headers("a header with a null byte", b"x-a: \0\r\n", 400, ""),
         Case::headers("a header with a space in its name", "x a: b\r\n", 400, ""),
         Case::headers("a header over two lines", "x-a: b\r\n c: d\r\n", 400, ""),
+        Case::headers("two hosts", "host: y\r\n", 400, ""),
         Case::headers("two lengths", "content-length: 1\r\n", 400, ""),
         Case { is_measured: false, ..Case::headers("a length below zero", "content-length: -1\r\n", 400, "") },
         Case::headers("a length and chunks", "transfer-encoding: chunked\r\n", 400, BAD),

@@ -71,4 +71,8 @@ async fn a_page_has_no_more_rows_than_the_operator_lets(db: TestDatabase) {
     let answer = plans(", first: 3").await;
     let error = &answer["errors"][0];
     assert_eq!((&error["message"], &error["extensions"]["code"]), (&json!("A page has 1 to 2 rows, not 3."), &json!("BAD_USER_INPUT")));
+    assert_eq!(error["extensions"]["limit"], json!({ "code": "PAGE_ROWS", "reached": 3, "limit": 2 }));
+    let none = plans(", first: 0").await;
+    assert_eq!(none["errors"][0]["message"], "A page has 1 to 2 rows, not 0.");
+    assert_eq!(none["errors"][0]["extensions"]["limit"], json!(null), "no limit was passed");
 }

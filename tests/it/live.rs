@@ -27,6 +27,7 @@ both!(
     a_plain_member_hears_of_their_own_tickets_alone,
     queries_and_mutations_work_over_a_socket_as_by_post,
     an_event_stream_tells_the_same_and_ends_with_a_word,
+    an_event_stream_comes_by_get_too_and_changes_nothing_then,
     whoever_lost_their_part_in_money_hears_of_no_more,
     a_change_takes_two_statements_for_each_who_listens,
 );
@@ -266,6 +267,32 @@ async fn an_event_stream_tells_the_same_and_ends_with_a_word(db: TestDatabase) {
     connections.stop();
     assert_eq!(last.next().await.unwrap().0, "complete");
     assert_eq!(last.next().await, None);
+}
+
+async fn an_event_stream_comes_by_get_too_and_changes_nothing_then(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let (server, _) = serving(&world, quick()).await;
+    let (ann, business) = register(&server, "ann").await;
+    let get = |pairs: &[(&str, &str)]| {
+        let url = reqwest::Url::parse_with_params(&format!("{}/graphql", server.url), pairs).unwrap();
+        reqwest::Client::new().get(url).header("accept", "text/event-stream").bearer_auth(ann.token.clone().unwrap())
+    };
+    let mut stream = Stream::of(get(&[("query", TICKETS)])).await.ok().unwrap();
+    listening(&world, 1).await;
+    let ticket = ask_support(&ann).await;
+    assert_eq!(stream.next().await.unwrap().1["data"]["supportTicketChanged"]["id"], ticket);
+    drop(stream);
+    listening(&world, 0).await;
+    let named = [("query", "query A { viewer { role } } query B { profile { id } }"), ("operationName", "B"), ("variables", "{}")];
+    let mut query = Stream::of(get(&named)).await.ok().unwrap();
+    assert_eq!(query.next().await.unwrap().1["data"]["profile"]["id"], business);
+    assert_eq!(query.next().await.unwrap().0, "complete");
+
+    let sign_out = "mutation { signOut(input: {}) { userErrors { code } } }";
+    let (status, refused) = Stream::of(get(&[("query", sign_out)])).await.err().unwrap();
+    assert_eq!((status, &refused["errors"][0]["extensions"]["code"]), (405, &json!("BAD_USER_INPUT")));
+    assert_eq!(ann.data("{ viewer { role } }", json!({})).await["viewer"]["role"], "OWNER", "still signed in");
+    assert_eq!(Stream::of(get(&[])).await.err().unwrap().0, 400);
 }
 
 async fn whoever_lost_their_part_in_money_hears_of_no_more(db: TestDatabase) {

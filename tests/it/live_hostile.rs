@@ -9,6 +9,8 @@ use evolve_business::store::live::{Change, Subject};
 use evolve_business::store::types::Role;
 use jiff::SignedDuration;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::client::Client;
 use crate::database::TestDatabase;
@@ -28,6 +30,7 @@ both!(
     a_socket_ends_with_what_it_was_opened_by,
     an_event_stream_ends_with_what_it_was_opened_by,
     each_limit_is_kept_by_itself,
+    a_request_that_opens_no_socket_is_told_how_one_would,
     whoever_does_not_keep_up_is_dropped,
     whoever_does_not_read_is_dropped_and_their_place_is_free,
     a_server_that_stops_says_so_and_takes_no_more,
@@ -83,8 +86,33 @@ async fn what_breaks_the_protocol_is_closed_with_its_code(db: TestDatabase) {
     tidy.listen(&world, 0, "1", TICKETS).await;
     tidy.say(json!({ "type": "ping" })).await;
     assert_eq!(tidy.hear().await, json!({ "type": "pong" }));
+}
+
+async fn a_request_that_opens_no_socket_is_told_how_one_would(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    let (server, _) = serving(&world, quick()).await;
+    let host = server.url.strip_prefix("http://").unwrap();
+    let opens = async |method: &str, version: &str, key: &str| {
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let head = format!(
+            "{method} /graphql/ws HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\
+             sec-websocket-protocol: graphql-transport-ws\r\nsec-websocket-version: {version}\r\nsec-websocket-key: {key}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4_096];
+        let length = stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..length]).to_lowercase()
+    };
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    assert!(opens("GET", "13", key).await.starts_with("http/1.1 101"));
+    for (version, key) in [("8", key), ("13", ""), ("13", "dG9vIHNob3J0"), ("13", "no base64")] {
+        let refused = opens("GET", version, key).await;
+        assert!(refused.starts_with("http/1.1 400") && refused.contains("sec-websocket-version: 13\r\n"), "{version} {key}: {refused}");
+    }
+    let refused = opens("POST", "13", key).await;
+    assert!(refused.starts_with("http/1.1 405") && refused.contains("allow: get\r\n"), "{refused}");
     let plain = reqwest::get(format!("{}/graphql/ws", server.url)).await.unwrap();
-    assert!(plain.status().is_client_error(), "{}", plain.status());
+    assert_eq!((plain.status().as_u16(), &plain.headers()["sec-websocket-version"].to_str().unwrap()), (400, &"13"));
 }
 
 async fn pages_of_other_sites_open_no_socket(db: TestDatabase) {

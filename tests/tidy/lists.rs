@@ -45,7 +45,7 @@ pub(crate) const LONGER_FILES: &[(&str, usize, &str)] = &[];
 pub(crate) const BANNED_CALLS: &[(&str, &str)] = &[
     ("src/clock.rs", "the port of time asks the operating system"),
     ("src/ids.rs", "the port of ids asks the operating system"),
-    ("src/http/server.rs", "how slow a peer may be is real time"),
+    ("src/http/body.rs", "how slow a peer may be is real time"),
     ("src/telemetry/spans.rs", "spans of several processes meet in real time"),
     ("src/store/connection.rs", "connections live here, and the statements that no table has"),
     ("src/store/driver.rs", "a transaction begins on a connection"),

@@ -432,7 +432,11 @@ pub struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Makes a business and its first owner, and signs them in.
-    async fn register(&self, context: &Context<'_>, input: RegisterInput) -> Option<Result<RegisterPayload>> {
+    async fn register(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RegisterInput,
+    ) -> Option<Result<RegisterPayload>> {
         nullable(async {
             let request = request(context);
             let (made, user_errors) = split(service_of(context).register(input.into(), request.user_agent.as_deref()).await)?;
@@ -446,7 +450,11 @@ impl AccountMutation {
         .await
     }
     /// Begins a session.
-    async fn sign_in(&self, context: &Context<'_>, input: SignInInput) -> Option<Result<SignInPayload>> {
+    async fn sign_in(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SignInInput,
+    ) -> Option<Result<SignInPayload>> {
         nullable(async {
             let request = request(context);
             let (entered, user_errors) =
@@ -460,7 +468,11 @@ impl AccountMutation {
         .await
     }
     /// New tokens for the last refresh token. One that is shown twice ends its session.
-    async fn refresh_session(&self, context: &Context<'_>, input: RefreshSessionInput) -> Option<Result<RefreshSessionPayload>> {
+    async fn refresh_session(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RefreshSessionInput,
+    ) -> Option<Result<RefreshSessionPayload>> {
         nullable(async {
             let (tokens, user_errors) = split(service_of(context).refresh_session(&input.refresh_token).await)?;
             Ok(Some(RefreshSessionPayload { session: tokens.map(AuthTokens::from), user_errors }))
@@ -468,7 +480,11 @@ impl AccountMutation {
         .await
     }
     /// Ends the session, or all of them.
-    async fn sign_out(&self, context: &Context<'_>, input: SignOutInput) -> Option<Result<SignOutPayload>> {
+    async fn sign_out(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SignOutInput,
+    ) -> Option<Result<SignOutPayload>> {
         nullable(async {
             let (_, user_errors) = split(service_of(context).sign_out(request(context).caller, input.everywhere).await)?;
             request(context).refresh();
@@ -477,7 +493,11 @@ impl AccountMutation {
         .await
     }
     /// Replaces the password and ends every other session.
-    async fn change_password(&self, context: &Context<'_>, input: ChangePasswordInput) -> Option<Result<ChangePasswordPayload>> {
+    async fn change_password(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ChangePasswordInput,
+    ) -> Option<Result<ChangePasswordPayload>> {
         nullable(async {
             let (current, new) = (SecretString::from(input.current_password), SecretString::from(input.new_password));
             let (_, user_errors) = split(service_of(context).change_password(request(context).caller, current, new).await)?;
@@ -487,7 +507,11 @@ impl AccountMutation {
         .await
     }
     /// Ends one of the caller's sessions in this business.
-    async fn revoke_session(&self, context: &Context<'_>, input: RevokeSessionInput) -> Option<Result<RevokeSessionPayload>> {
+    async fn revoke_session(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RevokeSessionInput,
+    ) -> Option<Result<RevokeSessionPayload>> {
         nullable(async {
             let session = SessionId::parse(&input.session_id);
             let (revoked, user_errors) = split(service_of(context).revoke_session(request(context).caller, session).await)?;

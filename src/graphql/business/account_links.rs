@@ -94,7 +94,11 @@ pub struct AccountLinkMutation;
 #[Object]
 impl AccountLinkMutation {
     /// Confirms an address by the token that was mailed to it.
-    async fn confirm_email(&self, context: &Context<'_>, input: ConfirmEmailInput) -> Option<Result<ConfirmEmailPayload>> {
+    async fn confirm_email(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ConfirmEmailInput,
+    ) -> Option<Result<ConfirmEmailPayload>> {
         nullable(async {
             let (user, user_errors) = split(service_of(context).confirm_email(&input.token).await)?;
             Ok(Some(ConfirmEmailPayload { user: user.map(User::new), user_errors }))
@@ -102,7 +106,11 @@ impl AccountLinkMutation {
         .await
     }
     /// Mails a link to the address that the signed-in person wants to sign in with; `confirmEmail` with its token takes it.
-    async fn change_email(&self, context: &Context<'_>, input: ChangeEmailInput) -> Option<Result<ChangeEmailPayload>> {
+    async fn change_email(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ChangeEmailInput,
+    ) -> Option<Result<ChangeEmailPayload>> {
         nullable(async {
             let (caller, password) = (request(context).caller, SecretString::from(input.password));
             let (user, user_errors) = split(service_of(context).change_email(caller, &input.email.0, password).await)?;
@@ -114,7 +122,7 @@ impl AccountLinkMutation {
     async fn resend_confirmation(
         &self,
         context: &Context<'_>,
-        input: ResendConfirmationInput,
+        #[graphql(desc = "What is to be done.")] input: ResendConfirmationInput,
     ) -> Option<Result<ResendConfirmationPayload>> {
         nullable(async {
             let (_, user_errors) = split(service_of(context).resend_confirmation(&input.email.0).await)?;
@@ -126,7 +134,7 @@ impl AccountLinkMutation {
     async fn request_password_reset(
         &self,
         context: &Context<'_>,
-        input: RequestPasswordResetInput,
+        #[graphql(desc = "What is to be done.")] input: RequestPasswordResetInput,
     ) -> Option<Result<RequestPasswordResetPayload>> {
         nullable(async {
             let (_, user_errors) = split(service_of(context).request_password_reset(&input.email.0).await)?;
@@ -135,7 +143,11 @@ impl AccountLinkMutation {
         .await
     }
     /// Replaces the password by the token that was mailed, and ends every session of the person.
-    async fn reset_password(&self, context: &Context<'_>, input: ResetPasswordInput) -> Option<Result<ResetPasswordPayload>> {
+    async fn reset_password(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ResetPasswordInput,
+    ) -> Option<Result<ResetPasswordPayload>> {
         nullable(async {
             let password = SecretString::from(input.password);
             let (_, user_errors) = split(service_of(context).reset_password(&input.token, password, request(context).address).await)?;

@@ -146,7 +146,11 @@ pub struct ApiKeyMutation;
 #[Object]
 impl ApiKeyMutation {
     /// Makes a key for a program of the business. For owners and admins.
-    async fn create_api_key(&self, context: &Context<'_>, input: CreateApiKeyInput) -> Option<Result<CreateApiKeyPayload>> {
+    async fn create_api_key(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CreateApiKeyInput,
+    ) -> Option<Result<CreateApiKeyPayload>> {
         nullable(async {
             let request = request(context);
             let wanted = CreateApiKey {
@@ -164,7 +168,11 @@ impl ApiKeyMutation {
     }
 
     /// Ends a key at once. For owners and admins.
-    async fn revoke_api_key(&self, context: &Context<'_>, input: RevokeApiKeyInput) -> Option<Result<RevokeApiKeyPayload>> {
+    async fn revoke_api_key(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RevokeApiKeyInput,
+    ) -> Option<Result<RevokeApiKeyPayload>> {
         nullable(async {
             let request = request(context);
             let key = ApiKeyId::parse(&input.api_key_id);

@@ -237,11 +237,19 @@ impl Plan {
         self.product_of()
     }
     /// Per month, in `currency` (default: the caller's, else the platform's). Null where the plan is not sold so.
-    async fn price(&self, context: &Context<'_>, currency: Option<CurrencyCode>) -> Option<Result<Money>> {
+    async fn price(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "In which currency; without, in the caller's, else the platform's.")] currency: Option<CurrencyCode>,
+    ) -> Option<Result<Money>> {
         self.price_for(request(context), period::Interval::Monthly, currency).await.transpose()
     }
     /// Per year, in `currency` (default: the caller's, else the platform's). Null where the plan is not sold so.
-    async fn yearly_price(&self, context: &Context<'_>, currency: Option<CurrencyCode>) -> Option<Result<Money>> {
+    async fn yearly_price(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "In which currency; without, in the caller's, else the platform's.")] currency: Option<CurrencyCode>,
+    ) -> Option<Result<Money>> {
         self.price_for(request(context), period::Interval::Yearly, currency).await.transpose()
     }
     /// One for each interval and currency it is sold in.

@@ -142,7 +142,11 @@ pub struct InvitationMutation;
 #[Object]
 impl InvitationMutation {
     /// Invites somebody to the business by mail; the link is good for seven days. For owners and admins.
-    async fn invite_member(&self, context: &Context<'_>, input: InviteMemberInput) -> Option<Result<InviteMemberPayload>> {
+    async fn invite_member(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: InviteMemberInput,
+    ) -> Option<Result<InviteMemberPayload>> {
         nullable(async {
             let request = request(context);
             let (made, user_errors) = split(service_of(context).invite(request.caller, &input.email.0, input.role.into()).await)?;
@@ -152,7 +156,11 @@ impl InvitationMutation {
         .await
     }
     /// Joins the business of an invitation, and signs in.
-    async fn accept_invitation(&self, context: &Context<'_>, input: AcceptInvitationInput) -> Option<Result<AcceptInvitationPayload>> {
+    async fn accept_invitation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: AcceptInvitationInput,
+    ) -> Option<Result<AcceptInvitationPayload>> {
         nullable(async {
             let request = request(context);
             let (token, full_name, password) = (input.token, input.full_name, SecretString::from(input.password));
@@ -168,7 +176,11 @@ impl InvitationMutation {
         .await
     }
     /// Takes an invitation back that is open. For owners and admins.
-    async fn revoke_invitation(&self, context: &Context<'_>, input: RevokeInvitationInput) -> Option<Result<RevokeInvitationPayload>> {
+    async fn revoke_invitation(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RevokeInvitationInput,
+    ) -> Option<Result<RevokeInvitationPayload>> {
         nullable(async {
             let (request, id) = (request(context), InvitationId::parse(&input.invitation_id));
             let (revoked, user_errors) = split(service_of(context).revoke_invitation(request.caller, id).await)?;

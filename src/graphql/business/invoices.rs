@@ -409,11 +409,11 @@ impl InvoiceQuery {
     async fn invoices(
         &self,
         context: &Context<'_>,
-        filter: Option<InvoiceFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<InvoiceFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<InvoiceConnection>> {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
@@ -439,7 +439,7 @@ impl InvoiceQuery {
     }
 
     /// One invoice.
-    async fn invoice(&self, context: &Context<'_>, id: ID) -> Option<Result<Invoice>> {
+    async fn invoice(&self, context: &Context<'_>, #[graphql(desc = "The invoice's id.")] id: ID) -> Option<Result<Invoice>> {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let Some(id) = InvoiceId::parse(&id) else { return Ok(None) };

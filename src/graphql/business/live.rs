@@ -185,7 +185,11 @@ impl SubscriptionRoot {
 
     /// An M-Pesa prompt or 3-D Secure settles after the mutation has answered: watch it here. With `paymentId`, that payment
     /// alone, and first as it is now.
-    async fn payment_changed(&self, context: &Context<'_>, payment_id: Option<ID>) -> Result<Once<Payment>> {
+    async fn payment_changed(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "This payment alone; without, each.")] payment_id: Option<ID>,
+    ) -> Result<Once<Payment>> {
         // An id that names nothing is that of a payment which never changes.
         let one = payment_id.map(|id| PaymentId::parse(&id).unwrap_or_else(|| PaymentId::from(Uuid::nil())));
         told(context, Need::ReadMoney, one.map_or(Watch::Payments, Watch::Payment), async |subject| {

@@ -181,7 +181,11 @@ pub struct MoneyMutation;
 #[Object]
 impl MoneyMutation {
     /// Adds a way to pay.
-    async fn add_payment_method(&self, context: &Context<'_>, input: AddPaymentMethodInput) -> Option<Result<AddPaymentMethodPayload>> {
+    async fn add_payment_method(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: AddPaymentMethodInput,
+    ) -> Option<Result<AddPaymentMethodPayload>> {
         nullable(async {
             let request = request(context);
             if let Err(refusal) = check_source(&input.source) {
@@ -211,7 +215,7 @@ impl MoneyMutation {
     async fn remove_payment_method(
         &self,
         context: &Context<'_>,
-        input: RemovePaymentMethodInput,
+        #[graphql(desc = "What is to be done.")] input: RemovePaymentMethodInput,
     ) -> Option<Result<RemovePaymentMethodPayload>> {
         nullable(async {
             let request = request(context);
@@ -228,7 +232,7 @@ impl MoneyMutation {
     async fn set_default_payment_method(
         &self,
         context: &Context<'_>,
-        input: SetDefaultPaymentMethodInput,
+        #[graphql(desc = "What is to be done.")] input: SetDefaultPaymentMethodInput,
     ) -> Option<Result<SetDefaultPaymentMethodPayload>> {
         nullable(async {
             let request = request(context);
@@ -242,7 +246,11 @@ impl MoneyMutation {
     }
 
     /// Pays what is due on an invoice. Waits up to 5 seconds for the outcome.
-    async fn pay_invoice(&self, context: &Context<'_>, input: PayInvoiceInput) -> Option<Result<PayInvoicePayload>> {
+    async fn pay_invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: PayInvoiceInput,
+    ) -> Option<Result<PayInvoicePayload>> {
         nullable(async {
             let request = request(context);
             let asked = PayInvoice {

@@ -92,12 +92,12 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// The thing of that id; null where there is none that the caller may see.
-    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node>> {
+    async fn node(&self, context: &Context<'_>, #[graphql(desc = "The id of anything that has one.")] id: ID) -> Option<Result<Node>> {
         nullable(async { Ok(find(request(context), &id).await?) }).await
     }
 
     /// Each thing of these ids, null where there is none that the caller may see; at most 100.
-    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Option<Result<Vec<Option<Node>>>> {
+    async fn nodes(&self, context: &Context<'_>, #[graphql(desc = "Up to 100 ids.")] ids: Vec<ID>) -> Option<Result<Vec<Option<Node>>>> {
         nullable(async {
             if ids.len() > MAX_NODES {
                 return Err(Error::BadUserInput(format!("`nodes` takes at most {MAX_NODES} ids.").into()).into());

@@ -173,11 +173,11 @@ impl NotificationQuery {
     async fn notifications(
         &self,
         context: &Context<'_>,
-        #[graphql(default)] unread_only: bool,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Whether those that were read are left out.", default)] unread_only: bool,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<NotificationConnection>> {
         nullable(async {
             let request = request(context);
@@ -217,7 +217,7 @@ impl NotificationMutation {
     async fn mark_notifications_read(
         &self,
         context: &Context<'_>,
-        input: MarkNotificationsReadInput,
+        #[graphql(desc = "What is to be done.")] input: MarkNotificationsReadInput,
     ) -> Option<Result<MarkNotificationsReadPayload>> {
         nullable(async {
             let request = request(context);
@@ -233,7 +233,7 @@ impl NotificationMutation {
     async fn set_notification_preference(
         &self,
         context: &Context<'_>,
-        input: SetNotificationPreferenceInput,
+        #[graphql(desc = "What is to be done.")] input: SetNotificationPreferenceInput,
     ) -> Option<Result<SetNotificationPreferencePayload>> {
         nullable(async {
             let request = request(context);

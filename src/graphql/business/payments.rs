@@ -334,11 +334,11 @@ impl PaymentQuery {
     async fn payments(
         &self,
         context: &Context<'_>,
-        filter: Option<PaymentFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<PaymentFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<PaymentConnection>> {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
@@ -355,7 +355,7 @@ impl PaymentQuery {
     }
 
     /// One payment.
-    async fn payment(&self, context: &Context<'_>, id: ID) -> Option<Result<Payment>> {
+    async fn payment(&self, context: &Context<'_>, #[graphql(desc = "The payment's id.")] id: ID) -> Option<Result<Payment>> {
         nullable(async {
             request(context).require(Need::ReadMoney).await?;
             let Some(id) = PaymentId::parse(&id) else { return Ok(None) };

@@ -134,7 +134,11 @@ pub struct PeopleMutation;
 #[Object]
 impl PeopleMutation {
     /// Gives a person of the business another role, at once. For owners and admins.
-    async fn update_member(&self, context: &Context<'_>, input: UpdateMemberInput) -> Option<Result<UpdateMemberPayload>> {
+    async fn update_member(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: UpdateMemberInput,
+    ) -> Option<Result<UpdateMemberPayload>> {
         nullable(async {
             let (request, member) = (request(context), MemberId::parse(&input.member_id));
             let (made, user_errors) = split(service_of(context).update_member(request.caller, member, input.role.into()).await)?;
@@ -144,7 +148,11 @@ impl PeopleMutation {
         .await
     }
     /// Takes a person out of the business, or lets the caller leave it. Their sessions in it end at once; their account stays.
-    async fn remove_member(&self, context: &Context<'_>, input: RemoveMemberInput) -> Option<Result<RemoveMemberPayload>> {
+    async fn remove_member(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RemoveMemberInput,
+    ) -> Option<Result<RemoveMemberPayload>> {
         nullable(async {
             let (request, member) = (request(context), MemberId::parse(&input.member_id));
             let (removed, user_errors) = split(service_of(context).remove_member(request.caller, member).await)?;
@@ -153,7 +161,11 @@ impl PeopleMutation {
         .await
     }
     /// Changes what the signed-in person says of themselves.
-    async fn update_user(&self, context: &Context<'_>, input: UpdateUserInput) -> Option<Result<UpdateUserPayload>> {
+    async fn update_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: UpdateUserInput,
+    ) -> Option<Result<UpdateUserPayload>> {
         nullable(async {
             let request = request(context);
             let asked = UpdateUser { full_name: change(input.full_name, |text| text), locale: change(input.locale, |text| text) };
@@ -164,7 +176,11 @@ impl PeopleMutation {
         .await
     }
     /// Begins a session of the signed-in person in another business of theirs.
-    async fn switch_business(&self, context: &Context<'_>, input: SwitchBusinessInput) -> Option<Result<SwitchBusinessPayload>> {
+    async fn switch_business(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SwitchBusinessInput,
+    ) -> Option<Result<SwitchBusinessPayload>> {
         nullable(async {
             let (request, business) = (request(context), BusinessId::parse(&input.business_id));
             let outcome = service_of(context).switch_business(request.caller, business, request.user_agent.as_deref()).await;
@@ -176,7 +192,11 @@ impl PeopleMutation {
         .await
     }
     /// Makes a further business, which the signed-in person owns.
-    async fn create_business(&self, context: &Context<'_>, input: CreateBusinessInput) -> Option<Result<CreateBusinessPayload>> {
+    async fn create_business(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CreateBusinessInput,
+    ) -> Option<Result<CreateBusinessPayload>> {
         nullable(async {
             let request = request(context);
             let outcome = service_of(context).create_business(request.caller, input.into(), request.user_agent.as_deref()).await;

@@ -149,7 +149,11 @@ pub struct PreviewQuery;
 #[Object]
 impl PreviewQuery {
     /// What a new subscription would bill.
-    async fn subscribe_preview(&self, context: &Context<'_>, input: SubscribePreviewInput) -> Option<Result<SubscribePreviewPayload>> {
+    async fn subscribe_preview(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What would be done.")] input: SubscribePreviewInput,
+    ) -> Option<Result<SubscribePreviewPayload>> {
         nullable(async {
             let request = request(context);
             let asked = PreviewSubscribe {
@@ -181,7 +185,11 @@ impl PreviewQuery {
     }
 
     /// What a change of plan would bill, and when it would take effect.
-    async fn change_plan_preview(&self, context: &Context<'_>, input: ChangePlanPreviewInput) -> Option<Result<ChangePlanPreviewPayload>> {
+    async fn change_plan_preview(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What would be done.")] input: ChangePlanPreviewInput,
+    ) -> Option<Result<ChangePlanPreviewPayload>> {
         nullable(async {
             let request = request(context);
             let asked = PreviewChange {

@@ -130,7 +130,11 @@ pub struct PrivacyMutation;
 impl PrivacyMutation {
     /// Begins to make an export of all that is held of the business and of its people; a mail says when it is ready. While one is being made,
     /// that one is answered. For owners.
-    async fn request_data_export(&self, context: &Context<'_>, input: RequestDataExportInput) -> Option<Result<RequestDataExportPayload>> {
+    async fn request_data_export(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RequestDataExportInput,
+    ) -> Option<Result<RequestDataExportPayload>> {
         nullable(async {
             let (request, password) = (request(context), SecretString::from(input.password));
             let service = PrivacyService::new(request.ports.clone());
@@ -143,7 +147,11 @@ impl PrivacyMutation {
     /// Erases the business for good, and its people who work for no other: what is personal goes, sessions end, subscriptions end at once
     /// without anything being paid back, and what is left of account credit is given up. Issued invoices stay, as tax law asks. Not while a
     /// payment is under way or an invoice is open. For owners.
-    async fn erase_business(&self, context: &Context<'_>, input: EraseBusinessInput) -> Option<Result<EraseBusinessPayload>> {
+    async fn erase_business(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: EraseBusinessInput,
+    ) -> Option<Result<EraseBusinessPayload>> {
         nullable(async {
             let (request, password) = (request(context), SecretString::from(input.password));
             let service = PrivacyService::new(request.ports.clone());

@@ -193,10 +193,10 @@ impl Business {
     async fn members(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<MemberConnection> {
         let request = request(context);
         let name = format!("{}/members", self.row.business_id);
@@ -211,10 +211,10 @@ impl Business {
     async fn credit_entries(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<CreditEntryConnection> {
         let arguments = PageArguments { first, after, last, before };
         super::credit::page_of_business(request(context), self.row.business_id, arguments).await
@@ -224,10 +224,10 @@ impl Business {
     async fn invitations(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<InvitationConnection> {
         let arguments = PageArguments { first, after, last, before };
         super::invitations::page_of_business(request(context), self.row.business_id, arguments).await
@@ -382,7 +382,11 @@ pub struct ProfileMutation;
 #[Object]
 impl ProfileMutation {
     /// Changes what the business says of itself.
-    async fn update_profile(&self, context: &Context<'_>, input: UpdateProfileInput) -> Option<Result<UpdateProfilePayload>> {
+    async fn update_profile(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: UpdateProfileInput,
+    ) -> Option<Result<UpdateProfilePayload>> {
         nullable(async {
             let request = request(context);
             let (row, user_errors) = split(service_of(context).update_profile(request.caller, input.into()).await)?;

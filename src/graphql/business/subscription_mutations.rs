@@ -303,7 +303,11 @@ pub struct SubscriptionMutation;
 #[Object]
 impl SubscriptionMutation {
     /// Begins a subscription. Waits up to 5 seconds for the outcome of its first payment.
-    async fn subscribe(&self, context: &Context<'_>, input: SubscribeInput) -> Option<Result<SubscribePayload>> {
+    async fn subscribe(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SubscribeInput,
+    ) -> Option<Result<SubscribePayload>> {
         nullable(async {
             let plan = PlanId::parse(&input.plan_id);
             let asked = Subscribe {
@@ -321,7 +325,11 @@ impl SubscriptionMutation {
     }
 
     /// Moves to another plan or interval, at once or at the end of the period.
-    async fn change_plan(&self, context: &Context<'_>, input: ChangePlanInput) -> Option<Result<ChangePlanPayload>> {
+    async fn change_plan(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ChangePlanInput,
+    ) -> Option<Result<ChangePlanPayload>> {
         nullable(async {
             let outcome = service(context).change_plan(request(context).caller, input.into()).await;
             ChangePlanPayload::of(context, outcome).await.map(Some)
@@ -330,7 +338,11 @@ impl SubscriptionMutation {
     }
 
     /// Takes back a change that waits for the end of the period.
-    async fn cancel_plan_change(&self, context: &Context<'_>, input: CancelPlanChangeInput) -> Option<Result<CancelPlanChangePayload>> {
+    async fn cancel_plan_change(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CancelPlanChangeInput,
+    ) -> Option<Result<CancelPlanChangePayload>> {
         nullable(async {
             let subscription = SubscriptionId::parse(&input.subscription_id);
             let outcome = service(context).cancel_plan_change(request(context).caller, subscription).await;
@@ -341,7 +353,11 @@ impl SubscriptionMutation {
     }
 
     /// Ends a subscription, at the end of the period or at once. Waits up to 5 seconds for the outcome of refunds.
-    async fn cancel(&self, context: &Context<'_>, input: CancelInput) -> Option<Result<CancelPayload>> {
+    async fn cancel(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CancelInput,
+    ) -> Option<Result<CancelPayload>> {
         nullable(async {
             let outcome = service(context).cancel(request(context).caller, input.into()).await;
             CancelPayload::of(context, outcome).await.map(Some)
@@ -350,7 +366,11 @@ impl SubscriptionMutation {
     }
 
     /// Takes back a scheduled cancellation.
-    async fn reactivate(&self, context: &Context<'_>, input: ReactivateInput) -> Option<Result<ReactivatePayload>> {
+    async fn reactivate(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ReactivateInput,
+    ) -> Option<Result<ReactivatePayload>> {
         nullable(async {
             let subscription = SubscriptionId::parse(&input.subscription_id);
             let outcome = service(context).reactivate(request(context).caller, subscription).await;
@@ -361,7 +381,11 @@ impl SubscriptionMutation {
     }
 
     /// Chooses whether a subscription goes on at the end of its period. False is a scheduled cancellation by another name.
-    async fn set_auto_renewal(&self, context: &Context<'_>, input: SetAutoRenewalInput) -> Option<Result<SetAutoRenewalPayload>> {
+    async fn set_auto_renewal(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SetAutoRenewalInput,
+    ) -> Option<Result<SetAutoRenewalPayload>> {
         nullable(async {
             let subscription = SubscriptionId::parse(&input.subscription_id);
             let outcome = service(context).set_auto_renewal(request(context).caller, subscription, input.auto_renewal).await;

@@ -275,10 +275,10 @@ impl Subscription {
     async fn invoices(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<InvoiceConnection> {
         invoices::page_of_subscription(request(context), (self.row.business_id, self.row.id), PageArguments { first, after, last, before })
             .await
@@ -340,7 +340,11 @@ pub struct SubscriptionQuery;
 #[Object]
 impl SubscriptionQuery {
     /// The live subscription of the product, else the one that ended last, else null.
-    async fn subscription(&self, context: &Context<'_>, product: Option<String>) -> Option<Result<Subscription>> {
+    async fn subscription(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A `Product.code`; without, the business's one live subscription is meant.")] product: Option<String>,
+    ) -> Option<Result<Subscription>> {
         nullable(async {
             request(context).require(Need::Read).await?;
             let request = request(context);
@@ -362,11 +366,11 @@ impl SubscriptionQuery {
     async fn subscriptions(
         &self,
         context: &Context<'_>,
-        status: Option<Vec<SubscriptionStatus>>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only those with one of these.")] status: Option<Vec<SubscriptionStatus>>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<SubscriptionConnection>> {
         nullable(async {
             request(context).require(Need::Read).await?;

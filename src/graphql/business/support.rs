@@ -116,10 +116,10 @@ impl SupportTicket {
     async fn messages(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<TicketMessageConnection> {
         let (request, name) = (request(context), format!("{}/messages", self.row.id));
         let window = PageArguments { first, after, last, before }.window(request, &name)?;
@@ -286,11 +286,11 @@ impl SupportQuery {
     async fn support_tickets(
         &self,
         context: &Context<'_>,
-        status: Option<Vec<TicketStatus>>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only those with one of these.")] status: Option<Vec<TicketStatus>>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<SupportTicketConnection>> {
         nullable(async {
             let (request, arguments) = (request(context), PageArguments { first, after, last, before });
@@ -302,7 +302,7 @@ impl SupportQuery {
     }
 
     /// A ticket by its id; null where the caller may see none such.
-    async fn support_ticket(&self, context: &Context<'_>, id: ID) -> Option<Result<SupportTicket>> {
+    async fn support_ticket(&self, context: &Context<'_>, #[graphql(desc = "The ticket's id.")] id: ID) -> Option<Result<SupportTicket>> {
         nullable(async {
             let request = request(context);
             request.require(Need::Read).await?;
@@ -325,7 +325,11 @@ fn service_of(context: &Context<'_>) -> SupportService {
 #[Object]
 impl SupportMutation {
     /// Asks something of support. A business that staff have suspended may, too.
-    async fn open_support_ticket(&self, context: &Context<'_>, input: OpenSupportTicketInput) -> Option<Result<OpenSupportTicketPayload>> {
+    async fn open_support_ticket(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: OpenSupportTicketInput,
+    ) -> Option<Result<OpenSupportTicketPayload>> {
         nullable(async {
             let request = request(context);
             let asked = OpenTicket { subject: input.subject, body: input.body, priority: input.priority.into() };
@@ -339,7 +343,7 @@ impl SupportMutation {
     async fn reply_to_support_ticket(
         &self,
         context: &Context<'_>,
-        input: ReplyToSupportTicketInput,
+        #[graphql(desc = "What is to be done.")] input: ReplyToSupportTicketInput,
     ) -> Option<Result<ReplyToSupportTicketPayload>> {
         nullable(async {
             let (request, id) = (request(context), TicketId::parse(&input.ticket_id));
@@ -353,7 +357,7 @@ impl SupportMutation {
     async fn close_support_ticket(
         &self,
         context: &Context<'_>,
-        input: CloseSupportTicketInput,
+        #[graphql(desc = "What is to be done.")] input: CloseSupportTicketInput,
     ) -> Option<Result<CloseSupportTicketPayload>> {
         nullable(async {
             let (request, id) = (request(context), TicketId::parse(&input.ticket_id));

@@ -65,7 +65,11 @@ pub struct TwoFactorMutation;
 #[Object]
 impl TwoFactorMutation {
     /// Makes a secret for the signed-in person's device; `confirmTwoFactor` turns it on.
-    async fn begin_two_factor(&self, context: &Context<'_>, input: BeginTwoFactorInput) -> Option<Result<BeginTwoFactorPayload>> {
+    async fn begin_two_factor(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: BeginTwoFactorInput,
+    ) -> Option<Result<BeginTwoFactorPayload>> {
         nullable(async {
             let (caller, password) = (request(context).caller, SecretString::from(input.password));
             let (url, user_errors) = split(service_of(context).begin_two_factor(caller, password).await)?;
@@ -74,7 +78,11 @@ impl TwoFactorMutation {
         .await
     }
     /// Turns two-factor on by the first digits of the device, and ends every other session of the person.
-    async fn confirm_two_factor(&self, context: &Context<'_>, input: ConfirmTwoFactorInput) -> Option<Result<ConfirmTwoFactorPayload>> {
+    async fn confirm_two_factor(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ConfirmTwoFactorInput,
+    ) -> Option<Result<ConfirmTwoFactorPayload>> {
         nullable(async {
             let request = request(context);
             let (codes, user_errors) = split(service_of(context).confirm_two_factor(request.caller, &input.otp).await)?;
@@ -85,7 +93,11 @@ impl TwoFactorMutation {
         .await
     }
     /// Turns two-factor off.
-    async fn disable_two_factor(&self, context: &Context<'_>, input: DisableTwoFactorInput) -> Option<Result<DisableTwoFactorPayload>> {
+    async fn disable_two_factor(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: DisableTwoFactorInput,
+    ) -> Option<Result<DisableTwoFactorPayload>> {
         nullable(async {
             let (request, password) = (request(context), SecretString::from(input.password));
             let (user, user_errors) = split(service_of(context).disable_two_factor(request.caller, password, &input.otp).await)?;

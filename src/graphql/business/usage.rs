@@ -131,8 +131,8 @@ impl MetricUsage {
     async fn history(
         &self,
         context: &Context<'_>,
-        #[graphql(default_with = "UsageBucketSize::Day")] bucket: UsageBucketSize,
-        #[graphql(default = 100)] last: i32,
+        #[graphql(desc = "How long each is.", default_with = "UsageBucketSize::Day")] bucket: UsageBucketSize,
+        #[graphql(desc = "How many, at most 1,000.", default = 100)] last: i32,
     ) -> Result<Vec<UsageBucket>> {
         if !(0..=MAX_BUCKETS).contains(&last) {
             return Err(Error::BadUserInput("`last` is a number from 0 to 1000.".into()).into());
@@ -189,7 +189,12 @@ pub struct UsageQuery;
 impl UsageQuery {
     /// What was used of a product in its usage period, or in the one that `at` lies in. Null where there was no subscription then;
     /// without `product` the one live subscription is meant, and a product's key means its own.
-    async fn usage(&self, context: &Context<'_>, product: Option<String>, at: Option<DateTime>) -> Option<Result<UsageReport>> {
+    async fn usage(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A `Product.code`; without, the business's one live subscription is meant.")] product: Option<String>,
+        #[graphql(desc = "In the usage period that this lies in; without, in the present one.")] at: Option<DateTime>,
+    ) -> Option<Result<UsageReport>> {
         nullable(async {
             let request = request(context);
             request.caller.require_scope()?;
@@ -211,9 +216,9 @@ impl UsageQuery {
     async fn feature_access(
         &self,
         context: &Context<'_>,
-        product: String,
-        feature: String,
-        #[graphql(default_with = "Decimal(\"1\".to_owned())")] quantity: Decimal,
+        #[graphql(desc = "A `Product.code`.")] product: String,
+        #[graphql(desc = "A `PlanFeature.key`.")] feature: String,
+        #[graphql(desc = "How much more is to be used.", default_with = "Decimal(\"1\".to_owned())")] quantity: Decimal,
     ) -> Option<Result<FeatureAccess>> {
         nullable(async {
             let request = request(context);
@@ -310,7 +315,11 @@ pub struct UsageMutation;
 #[Object]
 impl UsageMutation {
     /// Counts what was used, each event once. For products, keys with USAGE_WRITE, admins and owners.
-    async fn record_usage(&self, context: &Context<'_>, input: RecordUsageInput) -> Option<Result<RecordUsagePayload>> {
+    async fn record_usage(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RecordUsageInput,
+    ) -> Option<Result<RecordUsagePayload>> {
         nullable(async {
             let request = request(context);
             let events = input.events.into_iter().map(new_event).collect::<Result<_, Error>>()?;

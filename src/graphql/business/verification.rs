@@ -247,7 +247,7 @@ impl VerificationMutation {
     async fn submit_verification(
         &self,
         context: &Context<'_>,
-        input: SubmitVerificationInput,
+        #[graphql(desc = "What is to be done.")] input: SubmitVerificationInput,
     ) -> Option<Result<SubmitVerificationPayload>> {
         nullable(async {
             let request = request(context);

@@ -98,10 +98,10 @@ impl WebhookEndpoint {
     async fn deliveries(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<WebhookDeliveryConnection> {
         let (request, name) = (request(context), format!("{}/deliveries", self.row.id));
         let window = PageArguments { first, after, last, before }.window(request, &name)?;
@@ -328,7 +328,7 @@ impl WebhookMutation {
     async fn create_webhook_endpoint(
         &self,
         context: &Context<'_>,
-        input: CreateWebhookEndpointInput,
+        #[graphql(desc = "What is to be done.")] input: CreateWebhookEndpointInput,
     ) -> Option<Result<CreateWebhookEndpointPayload>> {
         nullable(async {
             let request = request(context);
@@ -344,7 +344,7 @@ impl WebhookMutation {
     async fn update_webhook_endpoint(
         &self,
         context: &Context<'_>,
-        input: UpdateWebhookEndpointInput,
+        #[graphql(desc = "What is to be done.")] input: UpdateWebhookEndpointInput,
     ) -> Option<Result<UpdateWebhookEndpointPayload>> {
         nullable(async {
             let request = request(context);
@@ -364,7 +364,7 @@ impl WebhookMutation {
     async fn delete_webhook_endpoint(
         &self,
         context: &Context<'_>,
-        input: DeleteWebhookEndpointInput,
+        #[graphql(desc = "What is to be done.")] input: DeleteWebhookEndpointInput,
     ) -> Option<Result<DeleteWebhookEndpointPayload>> {
         nullable(async {
             let (request, id) = (request(context), WebhookEndpointId::parse(&input.endpoint_id));
@@ -379,7 +379,7 @@ impl WebhookMutation {
     async fn rotate_webhook_secret(
         &self,
         context: &Context<'_>,
-        input: RotateWebhookSecretInput,
+        #[graphql(desc = "What is to be done.")] input: RotateWebhookSecretInput,
     ) -> Option<Result<RotateWebhookSecretPayload>> {
         nullable(async {
             let (request, id) = (request(context), WebhookEndpointId::parse(&input.endpoint_id));
@@ -395,7 +395,7 @@ impl WebhookMutation {
     async fn resend_webhook_delivery(
         &self,
         context: &Context<'_>,
-        input: ResendWebhookDeliveryInput,
+        #[graphql(desc = "What is to be done.")] input: ResendWebhookDeliveryInput,
     ) -> Option<Result<ResendWebhookDeliveryPayload>> {
         nullable(async {
             let (request, id) = (request(context), WebhookDeliveryId::parse(&input.delivery_id));

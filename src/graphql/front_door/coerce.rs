@@ -75,7 +75,7 @@ impl Coercer<'_> {
         }
         if value.is_null() {
             if ty.is_non_null() {
-                self.refuse(path, &format!("null is not a {ty}"));
+                self.refuse(path, &format!("null is no value of {ty}"));
             }
             return value;
         }

@@ -147,7 +147,8 @@ impl Literals<'_> {
             None => Err("a literal of this type is written whole, without variables in it".to_owned()),
         };
         if let Err(reason) = verdict {
-            let message = format!("Not a {name}: {reason}.");
+            let article = if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+            let message = format!("Not {article} {name}: {reason}.");
             let locations = self.location(value.location()).into_iter().collect();
             self.problems.push(Problem { code: Code::GraphqlValidationFailed, message, locations });
         }

@@ -65,6 +65,8 @@ pub enum Method {
     Get,
     /// By POST: queries and mutations.
     Post,
+    /// By GET for an event stream: queries and subscriptions.
+    GetEvents,
     /// Over a connection that stays: subscriptions too.
     Socket,
 }
@@ -253,7 +255,7 @@ impl FrontDoor {
     fn admit_with(&self, document: &Document, hash: Hash, request: GraphqlRequest, method: Method) -> Result<Admitted, Refusal> {
         let (index, ready) = document.choose(request.operation_name.as_deref())?;
         match (ready.kind, method) {
-            (OperationKind::Mutation, Method::Get) => return Err(Refusal::method("A mutation is sent by POST.")),
+            (OperationKind::Mutation, Method::Get | Method::GetEvents) => return Err(Refusal::method("A mutation is sent by POST.")),
             (OperationKind::Subscription, Method::Get | Method::Post) => {
                 return Err(Refusal::one(Code::BadUserInput, "A subscription is sent over a WebSocket or an event stream."));
             }

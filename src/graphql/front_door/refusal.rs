@@ -96,18 +96,16 @@ impl Refusal {
 
     /// What the compiler found, as problems of `code`.
     pub(super) fn from_diagnostics(code: Code, list: &DiagnosticList, bounds: Bounds) -> Self {
-        let problems: Vec<_> = list
-            .iter()
-            .take(bounds.errors)
-            .map(|diagnostic| {
-                let location = diagnostic.line_column_range().map(|range| Location { line: range.start.line, column: range.start.column });
-                Problem {
-                    code,
-                    message: shorten(&diagnostic.error.to_string(), bounds.message_chars),
-                    locations: location.into_iter().collect(),
-                }
-            })
-            .collect();
+        let mut problems: Vec<Problem> = Vec::new();
+        for diagnostic in list.iter().take(bounds.errors) {
+            let location = diagnostic.line_column_range().map(|range| Location { line: range.start.line, column: range.start.column });
+            let message = shorten(&diagnostic.error.to_string(), bounds.message_chars);
+            let problem = Problem { code, message, locations: location.into_iter().collect() };
+            // What is missing at the end is missed by each bracket that is open.
+            if problems.last() != Some(&problem) {
+                problems.push(problem);
+            }
+        }
         if problems.is_empty() {
             return Self::one(code, "The document could not be read.");
         }

@@ -137,7 +137,11 @@ pub struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Begins a session.
-    async fn staff_sign_in(&self, context: &Context<'_>, input: StaffSignInInput) -> Option<Result<StaffSignInPayload>> {
+    async fn staff_sign_in(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: StaffSignInInput,
+    ) -> Option<Result<StaffSignInPayload>> {
         nullable(async {
             let request = request(context);
             let input =
@@ -153,7 +157,11 @@ impl AccountMutation {
         .await
     }
     /// New tokens for the last refresh token. One that is shown twice ends its session.
-    async fn staff_refresh_session(&self, context: &Context<'_>, input: RefreshSessionInput) -> Option<Result<RefreshSessionPayload>> {
+    async fn staff_refresh_session(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RefreshSessionInput,
+    ) -> Option<Result<RefreshSessionPayload>> {
         nullable(async {
             let (tokens, user_errors) = split(service(context).refresh_session(&input.refresh_token).await)?;
             Ok(Some(RefreshSessionPayload { session: tokens.map(AuthTokens::from), user_errors }))
@@ -161,7 +169,11 @@ impl AccountMutation {
         .await
     }
     /// Ends the session, or all of them.
-    async fn staff_sign_out(&self, context: &Context<'_>, input: SignOutInput) -> Option<Result<SignOutPayload>> {
+    async fn staff_sign_out(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SignOutInput,
+    ) -> Option<Result<SignOutPayload>> {
         nullable(async {
             let (_, user_errors) = split(service(context).sign_out(request(context).caller, input.everywhere).await)?;
             request(context).refresh();

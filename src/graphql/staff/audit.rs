@@ -21,11 +21,11 @@ impl AuditQuery {
     async fn audit_events(
         &self,
         context: &Context<'_>,
-        business_id: Option<ID>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Of this business alone.")] business_id: Option<ID>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<AuditEventConnection>> {
         nullable(async {
             const LIST: &str = "auditEvents";

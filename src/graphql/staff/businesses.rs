@@ -62,10 +62,10 @@ impl StaffBusiness {
     async fn subscriptions(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<SubscriptionConnection> {
         subscriptions::page_of_business(request(context), self.row.business_id, PageArguments { first, after, last, before }).await
     }
@@ -73,10 +73,10 @@ impl StaffBusiness {
     async fn invoices(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<InvoiceConnection> {
         invoices::page_of_business(request(context), self.row.business_id, PageArguments { first, after, last, before }).await
     }
@@ -84,10 +84,10 @@ impl StaffBusiness {
     async fn payments(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<PaymentConnection> {
         payments::page_of_business(request(context), self.row.business_id, PageArguments { first, after, last, before }).await
     }
@@ -95,10 +95,10 @@ impl StaffBusiness {
     async fn audit_events(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Result<AuditEventConnection> {
         let arguments = PageArguments { first, after, last, before };
         Ok(audit::page_of_business(request(context), self.row.business_id, arguments).await?)
@@ -180,12 +180,12 @@ impl BusinessQuery {
     async fn businesses(
         &self,
         context: &Context<'_>,
-        search: Option<String>,
-        filter: Option<BusinessFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "A part of a name, a whole e-mail address, or an id.")] search: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<BusinessFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<StaffBusinessConnection>> {
         nullable(async {
             let request = request(context);
@@ -205,7 +205,7 @@ impl BusinessQuery {
     }
 
     /// One business.
-    async fn business(&self, context: &Context<'_>, id: ID) -> Option<Result<StaffBusiness>> {
+    async fn business(&self, context: &Context<'_>, #[graphql(desc = "The business's id.")] id: ID) -> Option<Result<StaffBusiness>> {
         nullable(async {
             let request = request(context);
             request.staff_access().await?.require(Right::Read)?;

@@ -130,7 +130,11 @@ pub struct CorrectionMutation;
 impl CorrectionMutation {
     /// Calls an invoice off: nothing of it is owed any more, and what had lowered what was due on it becomes account credit. A
     /// subscription that waits for it to begin has expired. FINANCE and ADMIN.
-    async fn void_invoice(&self, context: &Context<'_>, input: VoidInvoiceInput) -> Option<Result<VoidInvoicePayload>> {
+    async fn void_invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: VoidInvoiceInput,
+    ) -> Option<Result<VoidInvoicePayload>> {
         nullable(async {
             let (invoice, reason) = (InvoiceId::parse(&input.invoice_id), input.reason);
             let input = ActOnInvoice { invoice, reason, idempotency_key: input.idempotency_key };
@@ -144,7 +148,7 @@ impl CorrectionMutation {
     async fn mark_invoice_uncollectible(
         &self,
         context: &Context<'_>,
-        input: MarkInvoiceUncollectibleInput,
+        #[graphql(desc = "What is to be done.")] input: MarkInvoiceUncollectibleInput,
     ) -> Option<Result<MarkInvoiceUncollectiblePayload>> {
         nullable(async {
             let (invoice, reason) = (InvoiceId::parse(&input.invoice_id), input.reason);
@@ -158,7 +162,11 @@ impl CorrectionMutation {
     /// Takes a part of an invoice back, line by line. It lowers what is due on that invoice first, then on the subscription's other
     /// open ones, the oldest first; the rest becomes account credit. With REFUND, what gateways took for that invoice is paid back
     /// before other invoices are lowered; waits up to 5 seconds for the outcome. FINANCE and ADMIN.
-    async fn issue_credit_note(&self, context: &Context<'_>, input: IssueCreditNoteInput) -> Option<Result<IssueCreditNotePayload>> {
+    async fn issue_credit_note(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: IssueCreditNoteInput,
+    ) -> Option<Result<IssueCreditNotePayload>> {
         nullable(async {
             let request = request(context);
             let (done, user_errors) = split(service(context).issue_credit_note(request.caller, input.into()).await)?;

@@ -141,7 +141,11 @@ pub struct CouponQuery;
 #[Object]
 impl CouponQuery {
     /// The coupons, the newest first.
-    async fn coupons(&self, context: &Context<'_>, #[graphql(default)] include_expired: bool) -> Option<Result<Vec<Coupon>>> {
+    async fn coupons(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Whether those that have run out are shown too.", default)] include_expired: bool,
+    ) -> Option<Result<Vec<Coupon>>> {
         nullable(async {
             let request = request(context);
             request.staff_access().await?.require(Right::Read)?;
@@ -159,7 +163,11 @@ pub struct CouponMutation;
 #[Object]
 impl CouponMutation {
     /// Makes a coupon, which can be used at once. FINANCE and ADMIN.
-    async fn create_coupon(&self, context: &Context<'_>, input: CreateCouponInput) -> Option<Result<CreateCouponPayload>> {
+    async fn create_coupon(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CreateCouponInput,
+    ) -> Option<Result<CreateCouponPayload>> {
         nullable(async {
             let request = request(context);
             let service = CouponService::new(request.ports.clone());

@@ -160,11 +160,11 @@ impl DifferenceQuery {
     async fn gateway_differences(
         &self,
         context: &Context<'_>,
-        filter: Option<GatewayDifferenceFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<GatewayDifferenceFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<GatewayDifferenceConnection>> {
         nullable(async {
             const LIST: &str = "gatewayDifferences";

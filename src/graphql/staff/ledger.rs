@@ -119,12 +119,12 @@ impl LedgerQuery {
     async fn ledger(
         &self,
         context: &Context<'_>,
-        business_id: Option<ID>,
-        account: Option<LedgerAccount>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Of this business alone.")] business_id: Option<ID>,
+        #[graphql(desc = "Only entries that post to it.")] account: Option<LedgerAccount>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<JournalEntryConnection>> {
         nullable(async {
             const LIST: &str = "ledger";

@@ -81,11 +81,11 @@ impl MoneyQuery {
     async fn subscriptions(
         &self,
         context: &Context<'_>,
-        filter: Option<StaffSubscriptionFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<StaffSubscriptionFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<SubscriptionConnection>> {
         nullable(async {
             let (request, arguments) = (request(context), PageArguments { first, after, last, before });
@@ -105,11 +105,11 @@ impl MoneyQuery {
     async fn invoices(
         &self,
         context: &Context<'_>,
-        filter: Option<StaffInvoiceFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<StaffInvoiceFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<InvoiceConnection>> {
         nullable(async {
             let (request, arguments) = (request(context), PageArguments { first, after, last, before });
@@ -135,11 +135,11 @@ impl MoneyQuery {
     async fn payments(
         &self,
         context: &Context<'_>,
-        filter: Option<StaffPaymentFilter>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only such.")] filter: Option<StaffPaymentFilter>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<PaymentConnection>> {
         nullable(async {
             let (request, arguments) = (request(context), PageArguments { first, after, last, before });

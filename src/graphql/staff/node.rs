@@ -103,7 +103,7 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// The thing of that id; null where there is none.
-    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<StaffNode>> {
+    async fn node(&self, context: &Context<'_>, #[graphql(desc = "The id of anything that has one.")] id: ID) -> Option<Result<StaffNode>> {
         nullable(async {
             request(context).staff_access().await?.require(Right::Read)?;
             Ok(find(request(context), &id).await?)
@@ -112,7 +112,11 @@ impl NodeQuery {
     }
 
     /// Each thing of these ids, null where there is none; at most 100.
-    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Option<Result<Vec<Option<StaffNode>>>> {
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Up to 100 ids.")] ids: Vec<ID>,
+    ) -> Option<Result<Vec<Option<StaffNode>>>> {
         nullable(async {
             request(context).staff_access().await?.require(Right::Read)?;
             if ids.len() > MAX_NODES {

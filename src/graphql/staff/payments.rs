@@ -134,7 +134,11 @@ impl PaymentMutation {
     /// Records a bank transfer, a cheque or cash that came outside a gateway. What is due on the invoice goes down by it; more becomes
     /// account credit, as all of it does where nothing is due any more. Refused while a payment of the invoice is under way. FINANCE and
     /// ADMIN.
-    async fn record_payment(&self, context: &Context<'_>, input: RecordPaymentInput) -> Option<Result<RecordPaymentPayload>> {
+    async fn record_payment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RecordPaymentInput,
+    ) -> Option<Result<RecordPaymentPayload>> {
         nullable(async {
             let MoneyInput { amount, currency } = input.amount;
             let asked = RecordPayment {
@@ -156,7 +160,11 @@ impl PaymentMutation {
     }
     /// Settles an attempt that is UNKNOWN by what the gateway's statement says: with SUCCEEDED its invoice is settled, with FAILED it may be
     /// charged again. What the gateway itself tells later changes nothing. FINANCE and ADMIN.
-    async fn resolve_payment(&self, context: &Context<'_>, input: ResolvePaymentInput) -> Option<Result<ResolvePaymentPayload>> {
+    async fn resolve_payment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ResolvePaymentInput,
+    ) -> Option<Result<ResolvePaymentPayload>> {
         nullable(async {
             let asked = ResolvePayment {
                 payment: PaymentId::parse(&input.payment_id),
@@ -174,7 +182,11 @@ impl PaymentMutation {
     }
     /// Settles a refund that is UNKNOWN by what the gateway's statement says: with SUCCEEDED it was paid, with FAILED it becomes account
     /// credit. What the gateway itself tells later changes nothing. FINANCE and ADMIN.
-    async fn resolve_refund(&self, context: &Context<'_>, input: ResolveRefundInput) -> Option<Result<ResolveRefundPayload>> {
+    async fn resolve_refund(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ResolveRefundInput,
+    ) -> Option<Result<ResolveRefundPayload>> {
         nullable(async {
             let asked = ResolveRefund {
                 refund: RefundId::parse(&input.refund_id),
@@ -195,7 +207,11 @@ impl PaymentMutation {
     /// Pays a payment back, or a part of it: a credit note on its invoice and its refund in one step. What is due on the invoice stays
     /// what it is, and what the payment brought beyond the invoice stays account credit. What came outside a gateway is recorded as paid
     /// out by hand; else waits up to 5 seconds for the outcome. FINANCE and ADMIN.
-    async fn refund_payment(&self, context: &Context<'_>, input: RefundPaymentInput) -> Option<Result<RefundPaymentPayload>> {
+    async fn refund_payment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RefundPaymentInput,
+    ) -> Option<Result<RefundPaymentPayload>> {
         nullable(async {
             let asked = RefundPayment {
                 payment: PaymentId::parse(&input.payment_id),

@@ -285,7 +285,11 @@ pub struct PlanQuery;
 #[Object]
 impl PlanQuery {
     /// The plans of all products, cheapest first.
-    async fn plans(&self, context: &Context<'_>, #[graphql(default)] include_archived: bool) -> Option<Result<Vec<StaffPlan>>> {
+    async fn plans(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Whether those off sale are shown too.", default)] include_archived: bool,
+    ) -> Option<Result<Vec<StaffPlan>>> {
         nullable(async {
             let request = request(context);
             request.staff_access().await?.require(Right::Read)?;
@@ -304,7 +308,11 @@ pub struct PlanMutation;
 #[Object]
 impl PlanMutation {
     /// Makes a plan, which is on sale at once. FINANCE and ADMIN.
-    async fn create_plan(&self, context: &Context<'_>, input: CreatePlanInput) -> Option<Result<CreatePlanPayload>> {
+    async fn create_plan(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CreatePlanInput,
+    ) -> Option<Result<CreatePlanPayload>> {
         nullable(async {
             let outcome = service(context).create_plan(request(context).caller, input.into()).await;
             let (plan, user_errors) = show(context, outcome).await?;
@@ -313,7 +321,11 @@ impl PlanMutation {
         .await
     }
     /// A new price binds new subscriptions; those that run keep theirs. FINANCE and ADMIN.
-    async fn set_plan_price(&self, context: &Context<'_>, input: SetPlanPriceInput) -> Option<Result<SetPlanPricePayload>> {
+    async fn set_plan_price(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SetPlanPriceInput,
+    ) -> Option<Result<SetPlanPricePayload>> {
         nullable(async {
             let plan = PlanId::parse(&input.plan_id);
             let outcome = service(context).set_plan_price(request(context).caller, plan, input.price.into()).await;
@@ -323,7 +335,11 @@ impl PlanMutation {
         .await
     }
     /// Takes a plan off sale; those who have it keep it. FINANCE and ADMIN.
-    async fn archive_plan(&self, context: &Context<'_>, input: ArchivePlanInput) -> Option<Result<ArchivePlanPayload>> {
+    async fn archive_plan(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: ArchivePlanInput,
+    ) -> Option<Result<ArchivePlanPayload>> {
         nullable(async {
             let plan = PlanId::parse(&input.plan_id);
             let outcome = service(context).archive_plan(request(context).caller, plan).await;

@@ -120,10 +120,10 @@ impl ReportQuery {
     async fn revenue(
         &self,
         context: &Context<'_>,
-        from: Date,
-        to: Date,
-        #[graphql(default_with = "RevenueBucketSize::Month")] bucket: RevenueBucketSize,
-        currency: CurrencyCode,
+        #[graphql(desc = "The first day, or a day of the first month.")] from: Date,
+        #[graphql(desc = "The last day, or a day of the last month.")] to: Date,
+        #[graphql(desc = "Days or months.", default_with = "RevenueBucketSize::Month")] bucket: RevenueBucketSize,
+        #[graphql(desc = "Of which currency.")] currency: CurrencyCode,
     ) -> Option<Result<Vec<RevenueBucket>>> {
         nullable(async {
             let request = request(context);
@@ -136,7 +136,11 @@ impl ReportQuery {
     }
 
     /// Counts by status, sums owed by age, what is being retried, of one currency.
-    async fn collections(&self, context: &Context<'_>, currency: CurrencyCode) -> Option<Result<CollectionsReport>> {
+    async fn collections(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of which currency.")] currency: CurrencyCode,
+    ) -> Option<Result<CollectionsReport>> {
         nullable(async {
             let request = request(context);
             request.staff_access().await?.require(Right::Read)?;

@@ -133,7 +133,11 @@ pub struct ServiceKeyMutation;
 #[Object]
 impl ServiceKeyMutation {
     /// Makes a key for a product. ADMIN.
-    async fn create_service_key(&self, context: &Context<'_>, input: CreateServiceKeyInput) -> Option<Result<CreateServiceKeyPayload>> {
+    async fn create_service_key(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CreateServiceKeyInput,
+    ) -> Option<Result<CreateServiceKeyPayload>> {
         nullable(async {
             let request = request(context);
             let wanted = CreateServiceKey { name: input.name, product: input.product, expires_at: input.expires_at.map(|at| at.0.get()) };
@@ -147,7 +151,11 @@ impl ServiceKeyMutation {
     }
 
     /// Ends a key of a product at once. ADMIN.
-    async fn revoke_service_key(&self, context: &Context<'_>, input: RevokeServiceKeyInput) -> Option<Result<RevokeServiceKeyPayload>> {
+    async fn revoke_service_key(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RevokeServiceKeyInput,
+    ) -> Option<Result<RevokeServiceKeyPayload>> {
         nullable(async {
             let request = request(context);
             let key = ServiceKeyId::parse(&input.service_key_id);

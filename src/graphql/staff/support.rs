@@ -23,11 +23,11 @@ impl SupportQuery {
     async fn support_tickets(
         &self,
         context: &Context<'_>,
-        status: Option<Vec<TicketStatus>>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only those with one of these.")] status: Option<Vec<TicketStatus>>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<SupportTicketConnection>> {
         nullable(async {
             let (request, arguments) = (request(context), PageArguments { first, after, last, before });
@@ -49,7 +49,7 @@ impl SupportMutation {
     async fn reply_to_support_ticket(
         &self,
         context: &Context<'_>,
-        input: ReplyToSupportTicketInput,
+        #[graphql(desc = "What is to be done.")] input: ReplyToSupportTicketInput,
     ) -> Option<Result<ReplyToSupportTicketPayload>> {
         nullable(async {
             let (request, id) = (request(context), TicketId::parse(&input.ticket_id));

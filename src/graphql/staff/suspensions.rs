@@ -50,7 +50,11 @@ pub struct SuspensionMutation;
 #[Object]
 impl SuspensionMutation {
     /// Takes a business's people their access, until it is restored; billing goes on. COMPLIANCE and ADMIN.
-    async fn suspend_business(&self, context: &Context<'_>, input: SuspendBusinessInput) -> Option<Result<SuspendBusinessPayload>> {
+    async fn suspend_business(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SuspendBusinessInput,
+    ) -> Option<Result<SuspendBusinessPayload>> {
         nullable(async {
             let request = request(context);
             let input = Suspend { business: BusinessId::parse(&input.business_id), reason: input.reason };
@@ -61,7 +65,11 @@ impl SuspensionMutation {
         .await
     }
     /// Gives a business's people their access back. COMPLIANCE and ADMIN.
-    async fn restore_business(&self, context: &Context<'_>, input: RestoreBusinessInput) -> Option<Result<RestoreBusinessPayload>> {
+    async fn restore_business(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: RestoreBusinessInput,
+    ) -> Option<Result<RestoreBusinessPayload>> {
         nullable(async {
             let request = request(context);
             let business = BusinessId::parse(&input.business_id);

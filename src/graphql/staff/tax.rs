@@ -36,7 +36,11 @@ pub struct TaxMutation;
 #[Object]
 impl TaxMutation {
     /// Exempts a business from tax, or takes that back; it counts for invoices that are issued from then on. FINANCE and ADMIN.
-    async fn set_tax_exempt(&self, context: &Context<'_>, input: SetTaxExemptInput) -> Option<Result<SetTaxExemptPayload>> {
+    async fn set_tax_exempt(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: SetTaxExemptInput,
+    ) -> Option<Result<SetTaxExemptPayload>> {
         nullable(async {
             let request = request(context);
             let input =

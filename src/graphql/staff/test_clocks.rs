@@ -159,7 +159,11 @@ fn service(context: &Context<'_>) -> TestClockService {
 impl TestClockMutation {
     /// Makes a clock that businesses can be put on, so that a year of billing passes in seconds. In a sandbox alone. FINANCE
     /// and ADMIN.
-    async fn create_test_clock(&self, context: &Context<'_>, input: CreateTestClockInput) -> Option<Result<CreateTestClockPayload>> {
+    async fn create_test_clock(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: CreateTestClockInput,
+    ) -> Option<Result<CreateTestClockPayload>> {
         nullable(async {
             let request = request(context);
             let (row, user_errors) = split(service(context).create(request.caller, input.name, input.now.0.get()).await)?;
@@ -170,7 +174,11 @@ impl TestClockMutation {
     }
     /// Advances a clock, doing in their order the jobs that are due by it. Answers with ADVANCING; ask `node(id:)` until it is
     /// READY. At most two years at once. FINANCE and ADMIN.
-    async fn advance_test_clock(&self, context: &Context<'_>, input: AdvanceTestClockInput) -> Option<Result<AdvanceTestClockPayload>> {
+    async fn advance_test_clock(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: AdvanceTestClockInput,
+    ) -> Option<Result<AdvanceTestClockPayload>> {
         nullable(async {
             let request = request(context);
             let clock = TestClockId::parse(&input.test_clock_id);
@@ -181,7 +189,11 @@ impl TestClockMutation {
         .await
     }
     /// Puts a business on a clock. It must have no subscription yet. FINANCE and ADMIN.
-    async fn attach_test_clock(&self, context: &Context<'_>, input: AttachTestClockInput) -> Option<Result<AttachTestClockPayload>> {
+    async fn attach_test_clock(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What is to be done.")] input: AttachTestClockInput,
+    ) -> Option<Result<AttachTestClockPayload>> {
         nullable(async {
             let request = request(context);
             let (clock, business) = (TestClockId::parse(&input.test_clock_id), BusinessId::parse(&input.business_id));

@@ -64,10 +64,10 @@ impl VerificationQuery {
     async fn verification_queue(
         &self,
         context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "The first so many: 20 unless asked, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<StaffBusinessConnection>> {
         const LIST: &str = "verificationQueue";
         nullable(async {
@@ -104,7 +104,7 @@ impl VerificationMutation {
     async fn review_verification(
         &self,
         context: &Context<'_>,
-        input: ReviewVerificationInput,
+        #[graphql(desc = "What is to be done.")] input: ReviewVerificationInput,
     ) -> Option<Result<ReviewVerificationPayload>> {
         nullable(async {
             let request = request(context);

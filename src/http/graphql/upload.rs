@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use super::{Payload, Unreadable, caused_by, too_large, unreadable};
 use crate::graphql::front_door::GraphqlRequest;
 use crate::graphql::uploads::Uploads;
-use crate::http::server::BodyTimedOut;
+use crate::http::body::BodyTimedOut;
 use crate::services::verification::{MAX_FILE_BYTES, MAX_FILES, Upload};
 
 /// The header that a browser sends to another site only after having asked it.

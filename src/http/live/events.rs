@@ -1,5 +1,5 @@
 //! Server-sent events, by the "distinct connections mode" of `graphql-sse`
-//! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>): a POST that accepts `text/event-stream`, and its answer.
+//! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>): a POST or a GET that accepts `text/event-stream`, and its answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,15 +19,16 @@ use tokio_util::task::AbortOnDropHandle;
 use super::operation::{self, Said, Voice, WAITING};
 use super::places::Place;
 use super::{Live, RECHECKS, is_good};
-use crate::graphql::front_door::Method;
-use crate::http::graphql::{media, read_body};
+use crate::error::Error;
+use crate::graphql::front_door::{Kind, Method};
+use crate::http::graphql::{from_query, media, read_body};
 use crate::http::request_id::RequestId;
 use crate::http::server::InFlight;
 use crate::services::access::Caller;
 
 /// A middleware of the GraphQL path: takes what asks for an event stream, and leaves the rest to it.
 pub(in crate::http) async fn divert(State(live): State<Arc<Live>>, request: Request, next: Next) -> Response {
-    if request.method() == HttpMethod::POST && media::wants_events(request.headers()) {
+    if matches!(*request.method(), HttpMethod::GET | HttpMethod::POST) && media::wants_events(request.headers()) {
         return answer(live, request).await;
     }
     next.run(request).await
@@ -38,21 +39,35 @@ async fn answer(live: Arc<Live>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().cloned().unwrap_or_default();
     let asked = live.asked(&id);
-    let request = match read_body(&parts.headers, body, live.max_bytes).await {
+    let (method, read) = match parts.method {
+        HttpMethod::GET => (Method::GetEvents, from_query(&parts.uri)),
+        _ => (Method::Socket, read_body(&parts.headers, body, live.max_bytes).await),
+    };
+    let request = match read {
         Ok(request) => request,
         Err(failed) => return asked.unreadable(&failed),
     };
+    let address = live.executor.address(&parts);
     let caller = match live.executor.find(&parts.headers).await {
         Ok(caller) => caller,
-        Err(fault) => return asked.stopped(&fault),
+        // Whoever guesses at tokens is counted; who is known is, when what they ask for runs.
+        Err(refused) => {
+            let fault = live.executor.rates.count(Err(refused), address).err().unwrap_or(Error::Unauthenticated);
+            return asked.turned_away(&fault);
+        }
     };
-    let place = live.connections.places.take(live.executor.address(&parts)).and_then(|mut place| place.is_of(caller).map(|()| place));
+    let place = live.connections.places.take(address).and_then(|mut place| place.is_of(caller).map(|()| place));
     let place = match place {
         Ok(place) => place,
-        Err(fault) => return asked.stopped(&fault),
+        Err(fault) => return asked.turned_away(&fault),
     };
+    let admitted = live.door.admit(request, method);
+    if let Err(refusal) = &admitted
+        && refusal.kind == Kind::Method
+    {
+        return asked.refused(refusal);
+    }
     let (to, lines) = mpsc::channel(WAITING);
-    let admitted = live.door.admit(request, Method::Socket);
     let task = {
         let (live, id, parts) = (Arc::clone(&live), id.clone(), parts.clone());
         async move {

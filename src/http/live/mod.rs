@@ -20,7 +20,9 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts as _, State, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
-use http::header::{HOST, ORIGIN};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::Semaphore;
@@ -219,13 +221,14 @@ async fn open(State(live): State<Arc<Live>>, request: http::Request<Body>) -> Re
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
-        Err(refused) => {
-            return asked.malformed(axum::response::IntoResponse::into_response(refused).status(), "This is the place of WebSockets.");
-        }
+        Err(refused) => return no_upgrade(asked, axum::response::IntoResponse::into_response(refused).status()),
     };
+    if !has_key(&parts.headers) {
+        return no_upgrade(asked, StatusCode::BAD_REQUEST);
+    }
     let place = match live.connections.places.take(live.executor.address(&parts)) {
         Ok(place) => place,
-        Err(fault) => return asked.stopped(&fault),
+        Err(fault) => return asked.turned_away(&fault),
     };
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(live.max_bytes).max_frame_size(live.max_bytes);
     let speaks = upgrade.selected_protocol().is_some();
@@ -238,6 +241,24 @@ async fn open(State(live): State<Arc<Live>>, request: http::Request<Body>) -> Re
             socket::serve(shared, socket, bare, place, speaks).await;
         })
     })
+}
+
+/// The answer to a request that opens no socket: how one would.
+fn no_upgrade(asked: Asked<'_>, status: StatusCode) -> Response {
+    let message = "This is the place of WebSockets.";
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        return asked.wrong_method("GET", message);
+    }
+    let mut response = asked.malformed(status, message);
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}
+
+/// Whether a request has a key as RFC 6455 wants it: sixteen bytes, once.
+fn has_key(headers: &HeaderMap) -> bool {
+    let mut sent = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let (Some(key), None) = (sent.next(), sent.next()) else { return false };
+    STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
 /// What a connection's operations know of the request that opened it.

@@ -21,7 +21,7 @@ const Invoices = graphql(`
 
 const Offers = graphql(`
   query Offers {
-    subscriptions(first: 1) { nodes { id version plan { id name } product { code } } }
+    subscription(product: "erp") { id version plan { id name } }
     plans(product: "erp") { nodes { id name requiresVerification } }
   }
 `);
@@ -91,7 +91,7 @@ function page(after: string | null) {
 
 // An order: one key, made once and sent with each try. Whatever became of the first answer, the plan changes once.
 const offers = (await client.query(Offers, {}).toPromise()).data;
-const subscription = offers?.subscriptions?.nodes[0];
+const subscription = offers?.subscription;
 const plan = offers?.plans?.nodes.find((plan) => plan.id !== subscription?.plan.id && !plan.requiresVerification);
 assert(subscription && plan, 'a subscription, and another plan of its product');
 const order: ChangePlanInput = { subscriptionId: subscription.id, planId: plan.id, timing: 'PERIOD_END', idempotencyKey: randomUUID() };
