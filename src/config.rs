@@ -26,6 +26,7 @@ use secrecy::SecretString;
 pub use given::{Given, Listed, SettingsArgs};
 pub use key::{KEY_BYTES, KeyMaterial, KeyTextError};
 pub use load::Problems;
+pub use mpesa::SHORT_CODE_DIGITS;
 pub use network::{Network, NetworkTextError};
 pub use telemetry::{OtlpSettings, TelemetrySettings};
 

@@ -46,6 +46,7 @@ mod m0038_disputes;
 mod m0039_gateway_differences;
 mod m0041_pushed_payments;
 mod m0044_staff_mails;
+mod m0046_sealed_actions;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0039_gateway_differences::Migration),
             Box::new(m0041_pushed_payments::Migration),
             Box::new(m0044_staff_mails::Migration),
+            Box::new(m0046_sealed_actions::Migration),
         ]
     }
 }

@@ -28,6 +28,7 @@ mod billing_dunning;
 mod catalog;
 mod catalog_api;
 mod client;
+mod client_secrets;
 mod collector;
 mod concurrency;
 mod coupons;
