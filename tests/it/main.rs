@@ -55,6 +55,7 @@ mod live;
 mod live_hostile;
 mod live_processes;
 mod localstripe;
+mod long_jobs;
 mod mails;
 mod main_job;
 mod manual_payments;
