@@ -26,6 +26,7 @@ use secrecy::SecretString;
 pub use given::{Given, Listed, SettingsArgs};
 pub use key::{KEY_BYTES, KeyMaterial, KeyTextError};
 pub use load::Problems;
+pub use mpesa::SHORT_CODE_DIGITS;
 pub use network::{Network, NetworkTextError};
 pub use telemetry::{OtlpSettings, TelemetrySettings};
 
@@ -299,6 +300,8 @@ pub struct RateSettings {
     pub per_caller: u32,
     /// An address from which nobody says who they are.
     pub per_address: u32,
+    /// An address from which files are asked for.
+    pub files_per_address: u32,
     /// The points of a person or a key.
     pub caller_points: PointSettings,
     /// The points of such an address.

@@ -47,6 +47,7 @@ mod m0039_gateway_differences;
 mod m0041_pushed_payments;
 mod m0044_staff_mails;
 mod m0045_usage_references;
+mod m0046_sealed_actions;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0041_pushed_payments::Migration),
             Box::new(m0044_staff_mails::Migration),
             Box::new(m0045_usage_references::Migration),
+            Box::new(m0046_sealed_actions::Migration),
         ]
     }
 }

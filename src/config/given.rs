@@ -336,6 +336,9 @@ given! {
     /// How many requests a minute may come from one address without saying who asks; 0 is any number [default: 600]
     #[arg(long, global = true, env = "EVOLVE_REQUESTS_PER_ADDRESS", value_name = "COUNT", help_heading = LIMITS)]
     requests_per_address: u32,
+    /// How many files a minute may be asked for from one address; 0 is any number [default: 600]
+    #[arg(long, global = true, env = "EVOLVE_FILES_PER_ADDRESS", value_name = "COUNT", help_heading = LIMITS)]
+    files_per_address: u32,
     /// Points that one person or key may spend at once; operations cost them. 0 is any number [default: 600000]
     #[arg(long, global = true, env = "EVOLVE_POINTS_PER_CALLER", value_name = "POINTS", help_heading = LIMITS)]
     points_per_caller: u32,

@@ -161,6 +161,7 @@ fn rates_of(given: &Given) -> RateSettings {
     RateSettings {
         per_caller: given.requests_per_caller.unwrap_or(1_200),
         per_address: given.requests_per_address.unwrap_or(600),
+        files_per_address: given.files_per_address.unwrap_or(600),
         caller_points: PointSettings {
             most: given.points_per_caller.unwrap_or(600_000),
             per_minute: given.points_restored_per_caller.unwrap_or(600_000),

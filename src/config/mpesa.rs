@@ -1,5 +1,7 @@
 //! The settings of M-Pesa: all of them, or none.
 
+use std::ops::RangeInclusive;
+
 use http::Uri;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -13,6 +15,8 @@ const LIVE_URL: &str = "https://api.safaricom.co.ke";
 const SANDBOX_URL: &str = "https://sandbox.safaricom.co.ke";
 /// What makes the others of use.
 const KEY: &str = "EVOLVE_MPESA_CONSUMER_KEY";
+/// How many digits a short code has.
+pub const SHORT_CODE_DIGITS: RangeInclusive<usize> = 5..=7;
 /// The longest text that is taken from the operator, in bytes.
 const MAX_BYTES: usize = 1_024;
 
@@ -72,7 +76,7 @@ impl Settings {
     /// What is wrong with M-Pesa's settings.
     pub(super) fn check_mpesa(&self, problems: &mut Vec<String>) {
         let Some(mpesa) = &self.mpesa else { return };
-        if !(5..=7).contains(&mpesa.short_code.len()) || !mpesa.short_code.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !SHORT_CODE_DIGITS.contains(&mpesa.short_code.len()) || !mpesa.short_code.bytes().all(|byte| byte.is_ascii_digit()) {
             problems.push(format!("EVOLVE_MPESA_SHORT_CODE is {:?} and must be 5 to 7 digits.", mpesa.short_code));
         }
         let secrets = [

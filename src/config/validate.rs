@@ -84,6 +84,7 @@ impl Settings {
             ("EVOLVE_CONNECTIONS", limits.connections, 1..=1_000_000),
             ("EVOLVE_REQUESTS_PER_CALLER", rates.per_caller, 0..=1_000_000),
             ("EVOLVE_REQUESTS_PER_ADDRESS", rates.per_address, 0..=1_000_000),
+            ("EVOLVE_FILES_PER_ADDRESS", rates.files_per_address, 0..=1_000_000),
             ("EVOLVE_POINTS_RESTORED_PER_CALLER", rates.caller_points.per_minute, 1..=1_000_000_000),
             ("EVOLVE_POINTS_RESTORED_PER_ADDRESS", rates.address_points.per_minute, 1..=1_000_000_000),
             ("EVOLVE_LIVE_CONNECTIONS", live.connections, 1..=1_000_000),

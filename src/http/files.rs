@@ -2,6 +2,8 @@
 //! an attachment, which nothing shows or runs here. What is printed of an invoice is a page, on which nothing can run.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,12 +15,16 @@ use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::client_address::client_address;
+use super::rates::Rates;
 use super::sending::{self, Places};
 use super::server::InFlight;
 
-use crate::error::Error;
+use crate::config::Network;
+use crate::error::{Error, whole_seconds};
 use crate::services::Ports;
 use crate::services::printing::{POLICY, Printed, print};
 use crate::services::privacy;
@@ -34,18 +40,26 @@ const COME_AGAIN: HeaderValue = HeaderValue::from_static("10");
 struct Files {
     ports: Ports,
     places: Places,
+    rates: Arc<Rates>,
+    proxies: Arc<[Network]>,
 }
 
-/// The route of files.
-pub fn router(ports: Ports) -> Router {
-    Router::new().route(PATH, get(show)).with_state(Files { ports, places: Places::new() })
+/// The route of files, of which so many are asked for from one address, as these proxies tell it.
+pub fn router(ports: Ports, rates: Arc<Rates>, proxies: Arc<[Network]>) -> Router {
+    Router::new().route(PATH, get(show)).with_state(Files { ports, places: Places::new(), rates, proxies })
 }
 
 /// Hands out the file of a link. One that is over, forged or of nobody's answers as one that never was.
-async fn show(State(files): State<Files>, Path(token): Path<String>, extensions: Extensions) -> Response {
-    match open(&files, &token, extensions.get::<InFlight>().cloned()).await {
+async fn show(State(files): State<Files>, Path(token): Path<String>, parts: Parts) -> Response {
+    let counted = files.rates.count_file(client_address(&parts, &files.proxies));
+    let opened = match counted {
+        Ok(()) => open(&files, &token, parts.extensions.get::<InFlight>().cloned()).await,
+        Err(refused) => Err(refused),
+    };
+    match opened {
         Ok(Some(response)) => response,
         Ok(None) => answer(StatusCode::NOT_FOUND, "There is no such file, or the link is over.\n"),
+        Err(Error::RateLimited { retry_after, .. }) => too_often(retry_after),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a file could not be handed out");
             answer(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n")
@@ -54,7 +68,7 @@ async fn show(State(files): State<Files>, Path(token): Path<String>, extensions:
 }
 
 /// What a token opens: each kind of link is signed for a purpose of its own, so that none opens the other's.
-async fn open(Files { ports, places }: &Files, token: &str, in_flight: Option<InFlight>) -> Result<Option<Response>, Error> {
+async fn open(Files { ports, places, .. }: &Files, token: &str, in_flight: Option<InFlight>) -> Result<Option<Response>, Error> {
     let Some(place) = places.take().await else { return Ok(Some(too_many(StatusCode::SERVICE_UNAVAILABLE))) };
     let file = match verification::download(ports, token).await? {
         Some(file) => Some(file),
@@ -67,6 +81,13 @@ async fn open(Files { ports, places }: &Files, token: &str, in_flight: Option<In
     let content = futures::stream::iter(first.map(Ok)).chain(file.content).boxed();
     let body = sending::body(content, file.byte_size, place, in_flight);
     Ok(Some(attachment(body, (&file.content_type, &file.file_name), file.byte_size)))
+}
+
+/// As many as one address may have in a minute were asked for from there.
+fn too_often(retry_after: Duration) -> Response {
+    let mut response = answer(StatusCode::TOO_MANY_REQUESTS, "Too many files were asked for from your address: come again later.\n");
+    response.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after).into());
+    response
 }
 
 /// Others are sent at the time.

@@ -1,5 +1,7 @@
 //! How often one may ask, and how much: who has said who they are by themselves, everybody else by the address that they ask from.
 //!
+//! Files are handed out to whoever has a link, so those who ask for them are counted by their address, and apart from the rest.
+//!
 //! Requests are counted, and what their operations cost leaks out of a bucket of points that fills again evenly (GCRA, the leaky bucket
 //! as a meter). An operation that does not run spends no points. What is left is told by `extensions.rateLimit` and by the fields
 //! `RateLimit` and `RateLimit-Policy` of <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>.
@@ -34,6 +36,8 @@ pub struct Rates {
     callers: Option<Rate<Uuid>>,
     /// Of each address from which nobody says who they are.
     addresses: Option<Rate<IpAddr>>,
+    /// Of each address that files are asked for from.
+    files: Option<Rate<IpAddr>>,
     /// The points of each person and each key.
     caller_points: Option<Bucket<Uuid>>,
     /// The points of each such address.
@@ -46,6 +50,7 @@ impl Rates {
         Self {
             callers: Rate::per_minute(settings.per_caller),
             addresses: Rate::per_minute(settings.per_address),
+            files: Rate::per_minute(settings.files_per_address),
             caller_points: Bucket::of(settings.caller_points),
             address_points: Bucket::of(settings.address_points),
         }
@@ -53,7 +58,7 @@ impl Rates {
 
     /// No limits.
     pub const fn none() -> Self {
-        Self { callers: None, addresses: None, caller_points: None, address_points: None }
+        Self { callers: None, addresses: None, files: None, caller_points: None, address_points: None }
     }
 
     /// Counts a request of whoever the guard found, from `address`.
@@ -102,9 +107,22 @@ impl Rates {
     }
 
     fn count_address(&self, address: Option<IpAddr>) -> Result<(), Error> {
-        let (Some(rate), Some(address)) = (&self.addresses, address) else { return Ok(()) };
-        rate.count(&network_of(address))
+        count_network(self.addresses.as_ref(), address)
     }
+
+    /// Counts one who asks for a file from `address`, whatever their link is worth.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], with when to come again.
+    pub fn count_file(&self, address: Option<IpAddr>) -> Result<(), Error> {
+        count_network(self.files.as_ref(), address)
+    }
+}
+
+/// Counts an address where there is a limit for it.
+fn count_network(rate: Option<&Rate<IpAddr>>, address: Option<IpAddr>) -> Result<(), Error> {
+    let (Some(rate), Some(address)) = (rate, address) else { return Ok(()) };
+    rate.count(&network_of(address))
 }
 
 /// Whoever has one address of a network of IPv6 has all 2⁶⁴ of it.
@@ -263,6 +281,19 @@ mod tests {
         assert!(waits(&rates.count(Ok(Caller::Anonymous), from("192.0.2.1"))).is_some());
         assert!(rates.count(Ok(Caller::Anonymous), from("192.0.2.2")).is_ok());
         assert!(rates.count(Ok(staff(1)), from("192.0.2.1")).is_ok(), "who is known is counted by themselves");
+    }
+
+    #[test]
+    fn whoever_asks_for_files_is_counted_by_their_address_and_apart_from_the_rest() {
+        let rates = Rates::new(RateSettings { per_address: 1, files_per_address: 2, ..RateSettings::default() });
+        let from = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        assert!(rates.count_file(from("192.0.2.1")).is_ok() && rates.count_file(from("192.0.2.1")).is_ok());
+        let Err(Error::RateLimited { retry_after, .. }) = rates.count_file(from("192.0.2.1")) else { panic!("a third in a minute") };
+        // Two a minute are one in 30 seconds.
+        assert!((29..=30).contains(&retry_after.as_secs()), "{retry_after:?}");
+        assert!(rates.count_file(from("192.0.2.2")).is_ok(), "another is not held up");
+        assert!(rates.count(Ok(Caller::Anonymous), from("192.0.2.1")).is_ok(), "and may ask for something else");
+        assert!(Rates::none().count_file(from("192.0.2.1")).is_ok() && rates.count_file(None).is_ok());
     }
 
     #[test]

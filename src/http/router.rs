@@ -61,6 +61,7 @@ pub fn router(routes: Routes) -> Router {
     let Routes { executor, door, staff, staff_door, live, limits, graphiql: page, cors_origins, stripe_secrets, hears_mpesa, sandbox } =
         routes;
     let ports = executor.ports.clone();
+    let files = files::router(ports.clone(), Arc::clone(&executor.rates), Arc::clone(&executor.proxies));
     let (store, ids) = (ports.store.clone(), ports.ids.clone());
     let is_encrypted = ports.public_url.starts_with("https://");
     let ready = move || {
@@ -84,7 +85,7 @@ pub fn router(routes: Routes) -> Router {
         .route(STAFF_PATH, graphql::handler(staff_door, staff, limits))
         .merge(live::router(LIVE_PATH, live))
         .layer(cors(cors_origins));
-    let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files::router(ports.clone()));
+    let mut all = api.merge(graphiql::router(&page)).merge(health::router(ready)).merge(files);
     if let Some(secrets) = stripe_secrets {
         all = all.merge(stripe_events::router(ports.clone(), secrets));
     }

@@ -323,6 +323,22 @@ pub async fn finish_all(system: &System, over: &[(Job, Finish)], now: Instant) -
     Ok(held)
 }
 
+/// Has a claim hold until then; answers whether it held. One that was given back does not.
+///
+/// # Errors
+/// The database's fault.
+pub async fn renew(system: &System, claimed: &Job, lease_until: Instant) -> Result<bool, Error> {
+    let update = system
+        .update_many::<job::Entity>()
+        .col_expr(job::Column::LeasedUntil, Expr::value(Some(lease_until)))
+        .filter(job::Column::BusinessId.eq(claimed.business_id))
+        .filter(job::Column::Id.eq(claimed.id))
+        .filter(job::Column::Fence.eq(claimed.fence))
+        .filter(job::Column::LeasedUntil.is_not_null())
+        .filter(job::Column::Status.eq(JobStatus::Ready));
+    Ok(update.exec(system.connection()).await?.rows_affected == 1)
+}
+
 /// Gives back a claimed job that was not run to its end, if the claim still holds: it is due as before, and the claim
 /// counts as no attempt. With it go the jobs of its business that were written leased, which whoever wrote them has not done.
 ///

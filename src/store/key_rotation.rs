@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::System;
 use super::entity::customers::{business, second_factor};
+use super::entity::payments::payment;
 use super::entity::verification::submission;
 use super::types::Instant;
 use crate::error::Error;
@@ -125,6 +126,19 @@ pub async fn numbers_in_plain(system: &System, after: Option<BusinessId>, most: 
         rows = rows.filter(Id.gt(after));
     }
     Ok(rows.select_only().column(Id).into_tuple().all(system.connection()).await?)
+}
+
+/// Businesses after `after` with a payment whose client secret lies in plain, in the order of their ids.
+///
+/// # Errors
+/// The database's fault.
+pub async fn client_secrets_in_plain(system: &System, after: Option<BusinessId>, most: u64) -> Result<Vec<BusinessId>, Error> {
+    use payment::Column::{ActionClientSecret, BusinessId as Id};
+    let mut rows = system.select::<payment::Entity>().filter(ActionClientSecret.is_not_null()).order_by_asc(Id).limit(most);
+    if let Some(after) = after {
+        rows = rows.filter(Id.gt(after));
+    }
+    Ok(rows.select_only().column(Id).distinct().into_tuple().all(system.connection()).await?)
 }
 
 /// Businesses after `after` whose key was made before an instant, or that have two, in the order of their ids.

@@ -1,6 +1,7 @@
 //! Payment methods and payment attempts. Whoever changes one has locked the business first.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{ExprTrait as _, LockType};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
@@ -245,6 +246,7 @@ pub async fn insert_attempt(tenant: &Tenant, new: NewAttempt<'_>) -> Result<Paym
         action_kind: None,
         action_url: None,
         action_client_secret: None,
+        action_client_secret_sealed: None,
         action_expires_at: None,
         attempt: new.attempt,
         // A fence of 1 is the first sender's.
@@ -317,6 +319,7 @@ pub async fn insert_recorded(tenant: &Tenant, new: NewRecorded) -> Result<Paymen
         action_kind: None,
         action_url: None,
         action_client_secret: None,
+        action_client_secret_sealed: None,
         action_expires_at: None,
         attempt: new.attempt,
         fence: 0,
@@ -363,6 +366,7 @@ pub async fn insert_late(tenant: &Tenant, new: NewLate<'_>) -> Result<Payment, E
         action_kind: None,
         action_url: None,
         action_client_secret: None,
+        action_client_secret_sealed: None,
         action_expires_at: None,
         attempt: new.attempt,
         fence: 0,
@@ -474,8 +478,8 @@ pub struct PaymentAction {
     pub kind: &'static str,
     /// For REDIRECT.
     pub url: Option<String>,
-    /// For CLIENT_SECRET.
-    pub client_secret: Option<String>,
+    /// For CLIENT_SECRET, sealed.
+    pub client_secret_sealed: Option<Vec<u8>>,
     /// Until when.
     pub expires_at: Instant,
 }
@@ -490,7 +494,7 @@ pub async fn change_status(tenant: &Tenant, held: &Payment, to: PaymentStatus, c
         None => (held.failure_code.clone(), held.failure_message.clone(), held.hard_decline),
     };
     let (kind, url, secret, expires) = match change.action {
-        Some(action) => (Some(action.kind.to_owned()), action.url, action.client_secret, Some(action.expires_at)),
+        Some(action) => (Some(action.kind.to_owned()), action.url, action.client_secret_sealed, Some(action.expires_at)),
         None => (None, None, None, None),
     };
     let row = payment::ActiveModel {
@@ -504,13 +508,39 @@ pub async fn change_status(tenant: &Tenant, held: &Payment, to: PaymentStatus, c
         hard_decline: Set(hard),
         action_kind: Set(kind),
         action_url: Set(url),
-        action_client_secret: Set(secret),
+        action_client_secret: Set(None),
+        action_client_secret_sealed: Set(secret),
         action_expires_at: Set(expires),
         settled_at: Set(change.settled_at.or(held.settled_at)),
         updated_at: Set(now),
         ..Default::default()
     };
     tenant.changed(Subject::Payment(held.id));
+    tenant.save(row).await
+}
+
+/// The attempts whose action has a client secret, sealed or as an older version wrote it, locked until the transaction ends.
+///
+/// # Errors
+/// The database's fault.
+pub async fn lock_with_client_secret(tenant: &Tenant) -> Result<Vec<Payment>, Error> {
+    let sealed = payment::Column::ActionClientSecretSealed.is_not_null();
+    let with = tenant.select::<payment::Entity>().filter(sealed.or(payment::Column::ActionClientSecret.is_not_null()));
+    with.order_by_asc(payment::Column::Id).lock(LockType::NoKeyUpdate).all().await
+}
+
+/// Writes the client secret of a locked attempt's action, sealed, and none in plain.
+///
+/// # Errors
+/// The database's fault.
+pub async fn save_client_secret(tenant: &Tenant, held: &Payment) -> Result<(), Error> {
+    let row = payment::ActiveModel {
+        business_id: Set(held.business_id),
+        id: Set(held.id),
+        action_client_secret: Set(None),
+        action_client_secret_sealed: Set(held.action_client_secret_sealed.clone()),
+        ..Default::default()
+    };
     tenant.save(row).await
 }
 

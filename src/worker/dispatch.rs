@@ -18,6 +18,11 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The longest pause after a failure.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Whether a job of that kind takes as long as there is much of what it is about.
+pub(super) fn takes_long(kind: &str) -> bool {
+    privacy::LONG_JOB_KINDS.contains(&kind)
+}
+
 /// Runs a claimed job within `limit` and says what became of it. Never fails: a fault, a refusal, a panic and a job that takes too
 /// long are all tried again.
 pub(super) async fn attempt(ports: &Ports, job: &Job, limit: Duration) -> Finish {

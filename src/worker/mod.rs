@@ -4,6 +4,7 @@
 //! claim that holds the fence. This room must never decide what a job does: that is the services'.
 
 mod dispatch;
+mod holding;
 mod listener;
 mod postman;
 mod run;

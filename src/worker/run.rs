@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::dispatch;
+use super::dispatch::{self, takes_long};
+use super::holding::holding;
 use crate::error::{Error, Failure};
 use crate::services::{Ports, test_clocks};
 use crate::store::jobs::{self, Job};
@@ -22,14 +24,20 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 /// How long a job that is over waits for others, so that they are finished, and as many claimed, in one transaction.
 const GATHER: Duration = Duration::from_millis(20);
+/// After so long a job that takes long comes back that there was no room for.
+const NO_ROOM: SignedDuration = SignedDuration::from_secs(5);
 /// The most rounds of [`Worker::run_due_jobs`].
 const MOST_ROUNDS: usize = 10_000;
 
 /// How a worker works.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerSettings {
-    /// How long a claim holds. A job may run for three quarters of it.
+    /// How long a claim holds. A job may run for three quarters of it, unless it is of a kind that takes long.
     pub lease: Duration,
+    /// How long a job of such a kind may run; its claim is renewed meanwhile.
+    pub long: Duration,
+    /// The most jobs of such kinds that run at once: each holds a connection for as long as it reads.
+    pub long_at_once: usize,
     /// The most jobs that are claimed at once.
     pub batch: usize,
     /// The most jobs that run at once.
@@ -40,14 +48,21 @@ pub struct WorkerSettings {
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { lease: Duration::from_mins(1), batch: 16, concurrency: 16, stop_within: Duration::from_secs(20) }
+        Self {
+            lease: Duration::from_mins(1),
+            long: Duration::from_hours(1),
+            long_at_once: 2,
+            batch: 16,
+            concurrency: 16,
+            stop_within: Duration::from_secs(20),
+        }
     }
 }
 
 impl WorkerSettings {
-    /// How long a job may run: it ends before its lease does.
-    fn time_limit(&self) -> Duration {
-        self.lease.saturating_mul(3) / 4
+    /// How long a job of that kind may run: it ends before its lease does, which is renewed for one that takes long.
+    fn time_limit(&self, kind: &str) -> Duration {
+        if takes_long(kind) { self.long } else { self.lease.saturating_mul(3) / 4 }
     }
 }
 
@@ -220,18 +235,35 @@ impl Worker {
         Ok(claimed)
     }
 
-    /// Starts a claimed job in a task of its own, which answers what became of it.
+    /// Starts a claimed job in a task of its own, which answers what became of it. One that takes long, and that there is no room for, comes
+    /// back in a moment.
     fn start(&self, running: &mut Running, job: Job) {
-        let (ports, limit, held) = (self.ports.clone(), self.settings.time_limit(), job.clone());
+        let is_long = takes_long(&job.kind);
+        if is_long && running.jobs.values().filter(|job| takes_long(&job.kind)).count() >= self.settings.long_at_once {
+            running.over.push((job, jobs::Finish::Again(self.after(NO_ROOM))));
+            return;
+        }
+        let (worker, limit, held) = (self.clone(), self.settings.time_limit(&job.kind), job.clone());
         let span = tracing::info_span!("job", id = %job.id, kind = job.kind);
-        let run = ports.telemetry.job(&job.kind, job.attempts);
+        let run = self.ports.telemetry.job(&job.kind, job.attempts);
         let task = async move {
-            let finish = run.run(dispatch::attempt(&ports, &held, limit)).await;
+            let attempt = run.run(dispatch::attempt(&worker.ports, &held, limit));
+            let finish = if is_long {
+                let done = holding(&worker.ports, &held, worker.settings.lease, attempt).await;
+                done.unwrap_or_else(|| jobs::Finish::Retry(worker.after(NO_ROOM), "its claim was lost".to_owned()))
+            } else {
+                attempt.await
+            };
             run.end(outcome(&finish));
             finish
         };
         let id = running.tasks.spawn(task.instrument(span)).id();
         running.jobs.insert(id, job);
+    }
+
+    /// So long from now.
+    fn after(&self, pause: SignedDuration) -> Instant {
+        self.ports.now().saturating_add(pause).unwrap_or(jiff::Timestamp::MAX).into()
     }
 
     /// Takes the jobs that are `over` and finishes each in a transaction of its own: those that could not be finished together, since

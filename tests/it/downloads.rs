@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use evolve_business::clock::{Clock as _, SystemClock};
+use evolve_business::config::RateSettings;
+use evolve_business::http::rates::Rates;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -25,6 +27,7 @@ both!(
     a_business_has_four_downloads_under_way_and_others_go_on,
     an_export_of_many_rows_is_read_some_at_a_time_and_kept_in_parts,
     details_of_many_audit_events_are_erased_some_at_a_time,
+    whoever_asks_for_files_too_often_from_one_address_is_told_when_to_come_again,
 );
 
 /// A connection that has asked for a link's file and reads no more than the head of the answer, which it returns.
@@ -85,8 +88,40 @@ async fn a_business_has_four_downloads_under_way_and_others_go_on(db: TestDataba
     assert_eq!(again, 200);
 }
 
+/// The status of a file that is asked for by way of a proxy, from an address, and in how many seconds to come again.
+async fn asked(link: &str, from: &str) -> (u16, Option<u64>) {
+    let answer = reqwest::Client::new().get(link).header("x-forwarded-for", from).send().await.unwrap();
+    let wait = answer.headers().get("retry-after").map(|wait| wait.to_str().unwrap().parse().unwrap());
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    (answer.status().as_u16(), wait)
+}
+
+async fn whoever_asks_for_files_too_often_from_one_address_is_told_when_to_come_again(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    world.seed_catalogue().await;
+    let server = Server::start(&world).await;
+    let (ann, _) = register(&server, "ann").await;
+    assert_eq!(ann.submit(&documents(&KENYAN)).await["userErrors"], json!([]));
+    let shown = ann.data("{ verification { documents { downloadUrl } } }", json!({})).await;
+    let (_, token) = shown["verification"]["documents"][0]["downloadUrl"].as_str().unwrap().split_once("/files/").unwrap();
+    let rates = RateSettings { per_address: 1, files_per_address: 3, ..RateSettings::default() };
+    let limited = Server::with(&world, |app| app.asked_at(Rates::new(rates)).behind(vec!["127.0.0.1/32".parse().unwrap()])).await;
+    let (good, forged) = (format!("{}/files/{token}", limited.url), format!("{}/files/x{token}", limited.url));
+    assert_eq!(asked(&good, "192.0.2.1").await, (200, None));
+    // Whoever guesses at links is counted as who has one.
+    assert_eq!(asked(&forged, "192.0.2.1").await, (404, None));
+    assert_eq!(asked(&good, "192.0.2.1").await, (200, None));
+    for link in [&good, &forged] {
+        let (status, wait) = asked(link, "192.0.2.1").await;
+        // Three a minute are one in 20 seconds.
+        assert!(status == 429 && (1..=20).contains(&wait.unwrap()), "{status} {wait:?}");
+    }
+    assert_eq!(asked(&good, "192.0.2.2").await.0, 200, "another address is not held up");
+    assert_eq!(limited.client().raw("{ __typename }", &json!({})).await.0, 200, "and what is asked of the API is counted apart");
+}
+
 /// Rows of idempotency keys, of which each says 400 characters that are no repetition.
-async fn many_rows(world: &World, count: usize) {
+pub(crate) async fn many_rows(world: &World, count: usize) {
     let (numbers, id, noise) = match world.database.kind {
         Kind::Sqlite => {
             ("with recursive n(i) as (select 1 union all select i + 1 from n where i < {count}) ", "randomblob(16)", "hex(randomblob(200))")

@@ -131,8 +131,8 @@ async fn a_hundred_keys_are_wrapped_anew_in_one_statement(db: TestDatabase) {
     assert_eq!(world.rotate(false).await.rewrapped, 101);
     let texts = statements.texts();
     let of = |verb: &str| texts.iter().filter(|text| text.to_lowercase().trim_start().starts_with(verb)).count();
-    // 100, 1 and none; second factors and registration numbers: none each.
-    assert_eq!((of("update"), of("select")), (2, 3 + 1 + 1), "{texts:#?}");
+    // 100, 1 and none; second factors, registration numbers and client secrets: none each.
+    assert_eq!((of("update"), of("select")), (2, 3 + 1 + 1 + 1), "{texts:#?}");
     let heads = world.heads("select wrapped_key from businesses").await;
     assert!(heads.len() == 101 && heads.iter().all(|head| *head == Some(master(2).id())));
 }

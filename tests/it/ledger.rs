@@ -111,6 +111,11 @@ async fn what_is_given_up_on_is_written_off_and_comes_back_with_its_payment(db: 
 /// What is done to a sound database, what undoes it, and the check that finds it.
 const CONTRADICTIONS: &[(&str, &str, &str)] = &[
     (
+        "update payments set action_client_secret = 'pi_1_secret_x' where status = 'SUCCEEDED'",
+        "update payments set action_client_secret = null where status = 'SUCCEEDED'",
+        "client secrets",
+    ),
+    (
         "update subscriptions set counted_annual_minor = counted_annual_minor + 1",
         "update subscriptions set counted_annual_minor = counted_annual_minor - 1",
         "recurring revenue",

@@ -416,6 +416,8 @@ async fn a_refund_is_a_reversal_that_is_believed_when_it_is_confirmed(db: TestDa
     assert_eq!(world.count("refunds", "status = 'ACCEPTED'").await, 1, "the result alone is not believed");
     assert_eq!(world.hand_over(&server, &daraja).await, 1);
     assert_eq!(world.count("refunds", "status = 'SUCCEEDED' and amount_minor = 1700").await, 1);
+    // Who was paid back is not kept, in however it was told: two hints tell of the refund.
+    assert_eq!(world.count("gateway_hints", "refund_id is not null and receiver is null").await, 2);
     assert_eq!(world.balance(payer).await, 60);
     assert_eq!(world.examine().await, [""; 0]);
 }

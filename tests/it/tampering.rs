@@ -2,17 +2,23 @@
 //! for what it was. And each column of each row of the audit trail.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use evolve_business::services::audit;
+use evolve_business::adapters::payment::registry::Gateways;
+use evolve_business::services::{Parts, Ports, audit};
 use evolve_business::store::types::StaffRole;
 use serde_json::json;
 
 use crate::client::{Client, Server};
 use crate::database::{Kind, TestDatabase};
-use crate::statements::subscribe;
+use crate::mpesa_adapter;
+use crate::mpesa_simulator::Daraja;
+use crate::stripe_adapter;
+use crate::stripe_simulator::{Card, Simulator};
 use crate::two_factor::Device;
 use crate::world::World;
-use crate::world_lives::{PASSWORD, add_method, plans, register};
+use crate::world_lives::{PASSWORD, plans, register};
 
 const NOW: &str = "2027-01-31T09:00:00Z";
 const TAX_ID: &str = "P051234567X";
@@ -33,13 +39,14 @@ enum Opened {
 }
 
 /// Every column that is stored sealed.
-const SEALED: [(&str, Opened); 11] = [
+const SEALED: [(&str, Opened); 12] = [
     ("businesses.phone_sealed", Opened::By("{ profile { phone } }")),
     ("businesses.tax_id_sealed", Opened::By("{ profile { taxId } }")),
     ("businesses.wrapped_key", Opened::By("{ profile { taxId } }")),
     ("businesses.previous_wrapped_key", Opened::By("{ profile { taxId } }")),
     ("invoices.billed_tax_id_sealed", Opened::By("{ invoices(first: 5) { nodes { billedTo { taxId } } } }")),
     ("payment_methods.reference_sealed", Opened::ByRotation),
+    ("payments.action_client_secret_sealed", Opened::By("{ payments(first: 5) { nodes { action { clientSecret } } } }")),
     ("second_factors.secret_sealed", Opened::BySignIn),
     ("second_factors.wrapped_key", Opened::BySignIn),
     ("verifications.registration_number_sealed", Opened::By("{ verification { registrationNumber } }")),
@@ -48,6 +55,16 @@ const SEALED: [(&str, Opened); 11] = [
 ];
 
 impl World {
+    /// The same world with Stripe and M-Pesa beside the sandbox.
+    fn with_cards_and_phones(self, stripe: &Simulator, daraja: &Daraja) -> Self {
+        let sandbox = Arc::new(self.gateway.clone());
+        let cards = stripe_adapter::gateway_at(stripe, Duration::from_secs(10));
+        let phones = mpesa_adapter::gateway_at(daraja, self.ports.clock.clone());
+        let gateways = Gateways::new(vec![sandbox.clone(), Arc::new(cards), Arc::new(phones)]);
+        let ports = Ports::new(Parts { gateways, ..self.parts(sandbox) });
+        Self { ports, ..self }
+    }
+
     /// Bytes as the database writes them.
     fn bytes(&self, bytes: &[u8]) -> String {
         let digits = bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
@@ -68,14 +85,20 @@ struct Sealed {
 
 impl Sealed {
     async fn at(db: TestDatabase) -> Self {
-        let world = World::at(db, NOW).await;
+        let (stripe, daraja) = (Simulator::start().await, Daraja::start().await);
+        let world = World::at(db, NOW).await.with_cards_and_phones(&stripe, &daraja);
         world.seed_catalogue().await;
         let server = Server::start(&world).await;
         let (ann, _) = register(&server, "ann").await;
         ann.mutate("updateProfile", json!({ "taxId": TAX_ID, "phone": PHONE }), "business { id }").await;
         ann.submitted().await;
-        let (plan, method) = (plans(&ann).await["erp"][0].clone(), add_method(&ann, "SUCCEEDS").await);
-        subscribe(&world, &ann, &plan, &method).await;
+        for source in [json!({ "cardToken": stripe.card(Card::Authenticates) }), json!({ "mpesaPhone": PHONE })] {
+            ann.mutate("addPaymentMethod", json!({ "source": source, "makeDefault": false }), "paymentMethod { id }").await;
+        }
+        // By the card, which came first and is the default, and waits for its bank.
+        let input = json!({ "planId": plans(&ann).await["erp"][0], "interval": "MONTHLY", "trial": false, "idempotencyKey": "one" });
+        let waits = world.working(ann.mutate("subscribe", input, "payment { action { clientSecret } }")).await;
+        assert!(waits["payment"]["action"]["clientSecret"].is_string(), "{waits}");
         let hook = json!({ "url": "https://hooks.example.com/in", "events": ["subscription.plan_changed"] });
         let made = ann.mutate("createWebhookEndpoint", hook, "endpoint { id }").await;
         ann.mutate("rotateWebhookSecret", json!({ "endpointId": made["endpoint"]["id"] }), "secret").await;
@@ -147,13 +170,9 @@ impl Sealed {
     async fn tampered_with(&self, name: &str, by: Opened) {
         let (sealed, world) = (self, &self.world);
         let (table, column) = name.split_once('.').unwrap();
-        // The sandbox's methods have nothing to seal: what was sealed elsewhere is put there.
-        let is_empty = world.number(&format!("select count(*) from {table} where {column} is not null")).await == 0;
-        assert_eq!(is_empty, name == "payment_methods.reference_sealed", "{name}");
-        if !is_empty {
-            assert_eq!(sealed.open(by).await, Ok(()), "{name} opens as it was written");
-        }
-        let whole = world.read_bytes(&format!("select {column} from {table}")).await.remove(0).unwrap_or_default();
+        assert_eq!(sealed.open(by).await, Ok(()), "{name} opens as it was written");
+        let found = world.read_bytes(&format!("select {column} from {table} where {column} is not null")).await;
+        let [Some(whole)] = &found[..] else { panic!("{name} is in {} rows", found.len()) };
         let flipped = |at: usize| {
             let mut changed = whole.clone();
             changed[at] ^= 1;
@@ -161,19 +180,19 @@ impl Sealed {
         };
         let another = if column == "phone_sealed" { "tax_id_sealed" } else { "phone_sealed" };
         let foreign = world.read_bytes(&format!("select {another} from businesses")).await.remove(0).unwrap();
-        let mut tampered = vec![("moved", foreign), ("empty", Vec::new())];
-        if !is_empty {
-            // Version, key id, nonce, text, tag.
-            tampered.extend([0, 3, 12, 34, whole.len() - 1].map(|at| ("changed", flipped(at))));
-            tampered.push(("cut", whole[..whole.len() - 1].to_vec()));
-        }
+        let mut tampered = vec![("moved", foreign), ("empty", Vec::new()), ("cut", whole[..whole.len() - 1].to_vec())];
+        // Version, key id, nonce, text, tag.
+        tampered.extend([0, 3, 12, 34, whole.len() - 1].map(|at| ("changed", flipped(at))));
+        let put = async |bytes: &[u8]| {
+            let put = format!("update {table} set {column} = {} where {column} is not null", world.bytes(bytes));
+            assert_eq!(world.run_sql(&put).await, 1);
+        };
         for (what, bytes) in tampered {
-            assert!(world.run_sql(&format!("update {table} set {column} = {}", world.bytes(&bytes))).await > 0);
+            put(&bytes).await;
             let Err(said) = sealed.open(by).await else { panic!("{name}, {what}: it opened") };
             assert!([TAX_ID, PHONE, NUMBER].iter().all(|plain| !said.contains(plain)), "{name}, {what}: {said}");
         }
-        let restored = if is_empty { "null".to_owned() } else { world.bytes(&whole) };
-        world.run_sql(&format!("update {table} set {column} = {restored}")).await;
+        put(whole).await;
         assert_eq!(sealed.open(by).await, Ok(()), "{name} opens again");
     }
 }

@@ -126,6 +126,7 @@ pub(crate) const SYSTEM_OPENED: &[(&str, &str)] = &[
     ("src/services/usage/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/webhooks/retention.rs", "what was kept long enough goes, whosever it is"),
     ("src/services/test_clocks.rs", "test clocks belong to the sandbox as a whole"),
+    ("src/worker/holding.rs", "claims of jobs are held across businesses"),
     ("src/worker/run.rs", "jobs are claimed across businesses"),
 ];
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::invoices::Invoice;
+use super::profile::Business;
 use super::refunds::Refund;
 use crate::billing::lifecycle;
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::graphql::page::{Count, PageArguments, connection, count_of};
 use crate::graphql::scalars::{CurrencyCode, Date, DateTime, Money, Url, show_id, stored_money};
 use crate::ids::{BusinessId, InvoiceId, PaymentId};
 use crate::services::access::Need;
-use crate::services::payments;
+use crate::services::payments::{self, client_secret, has_client_secret};
 use crate::store::Reader;
 use crate::store::catalog::sold_currencies;
 use crate::store::customers::business;
@@ -94,15 +95,34 @@ pub enum PaymentActionKind {
 
 /// What the customer must do. REDIRECT: open `url`. CLIENT_SECRET: hand it to the gateway's own script. PHONE: confirm on the phone.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct PaymentAction {
     /// Which of them.
     kind: PaymentActionKind,
     /// For REDIRECT.
     url: Option<Url>,
-    /// For CLIENT_SECRET.
-    client_secret: Option<String>,
     /// When it lapses.
     expires_at: DateTime,
+    /// Whose it is.
+    #[graphql(skip)]
+    row: Arc<rows::Payment>,
+}
+
+/// What the customer must do.
+#[ComplexObject]
+impl PaymentAction {
+    /// For CLIENT_SECRET.
+    async fn client_secret(&self, context: &Context<'_>) -> Option<Result<String>> {
+        nullable(async {
+            if !has_client_secret(&self.row) {
+                return Ok(None);
+            }
+            let request = request(context);
+            let business = Business::of(request, self.row.business_id).await?;
+            Ok(client_secret(&request.ports, business.row(), &self.row)?)
+        })
+        .await
+    }
 }
 
 /// An attempt to pay an invoice.
@@ -180,8 +200,8 @@ impl Payment {
                 "PHONE" => PaymentActionKind::Phone,
                 _ => return Err(Error::Corrupt("a payment's action is of no known kind".into()).into()),
             };
-            let (url, client_secret) = (row.action_url.clone().map(Url), row.action_client_secret.clone());
-            Ok(Some(PaymentAction { kind, url, client_secret, expires_at: DateTime(expires_at) }))
+            let url = row.action_url.clone().map(Url);
+            Ok(Some(PaymentAction { kind, url, expires_at: DateTime(expires_at), row: Arc::clone(row) }))
         })
         .await
     }

@@ -22,6 +22,7 @@ mod pay;
 mod protocol;
 mod reconciliation;
 mod refunds;
+mod secrets;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
 pub use attempt::{Begun, Sender, begin_attempt, wait_for, wait_for_all};
@@ -35,6 +36,8 @@ pub use pay::{PaidInvoice, PayInvoice};
 pub use protocol::{BegunAttempt, gateway_spoke, run_job, send_begun};
 pub use reconciliation::compare_due;
 pub use refunds::{begin_refunds, pay_out_by_hand};
+pub use secrets::{client_secret, has_client_secret};
+pub(in crate::services) use secrets::{seal_client_secret_anew, seal_client_secret_in_plain};
 
 /// The kind of the job that hands an attempt to the gateway; its key is the payment's id.
 pub const CHARGE: &str = "charge";

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::attempt::Sender;
-use super::{CHARGE, LOOK_UP, Ports, ladder};
+use super::{CHARGE, LOOK_UP, Ports, ladder, secrets};
 use crate::adapters::payment::{Action, ActionKind, Decline, Success};
 use crate::billing::lifecycle::{PaymentEvent, PaymentStatus};
 use crate::error::{Error, Outcome};
@@ -86,7 +86,7 @@ async fn apply(tenant: &Tenant, ports: &Ports, business: Business, held: &Paymen
             let mut account = Account::of_locked(tenant, business, ports.now()).await?;
             Box::pin(fail(tenant, ports, &mut account, held, decline, "system")).await
         }
-        Verdict::Waiting(action) => wait(tenant, ports, held, action).await,
+        Verdict::Waiting(action) => wait(tenant, ports, &business, held, action).await,
         Verdict::Lost if held.status == PaymentStatus::Unknown => Ok(standing(held)),
         Verdict::Lost => lose(tenant, ports, held).await,
         // An attempt of which nothing was known is over as a failure; one that waited for the customer has lapsed.
@@ -171,9 +171,10 @@ pub(super) fn facts(held: &Payment, invoice: &Invoice, failure_code: Option<Stri
 }
 
 /// The customer must act; the gateway is asked meanwhile whether that has happened.
-async fn wait(tenant: &Tenant, ports: &Ports, held: &Payment, action: Action) -> Result<Standing, Error> {
+async fn wait(tenant: &Tenant, ports: &Ports, business: &Business, held: &Payment, action: Action) -> Result<Standing, Error> {
     let now = ports.now();
     let expires_at = now.saturating_add(action.expires_in).unwrap_or(jiff::Timestamp::MAX);
+    let sealed = action.client_secret.map(|secret| secrets::seal(ports, business, held, &secret)).transpose()?;
     let stored = PaymentAction {
         kind: match action.kind {
             ActionKind::Redirect => "REDIRECT",
@@ -181,7 +182,7 @@ async fn wait(tenant: &Tenant, ports: &Ports, held: &Payment, action: Action) ->
             ActionKind::Phone => "PHONE",
         },
         url: action.url,
-        client_secret: action.client_secret,
+        client_secret_sealed: sealed,
         expires_at: expires_at.into(),
     };
     let change = PaymentChange { action: Some(stored), gateway_reference: action.reference, ..PaymentChange::default() };

@@ -23,7 +23,7 @@ use crate::store::jobs::{self, Finish, NewJob};
 use crate::store::privacy::{self as rows, Unsettled};
 use crate::store::{Instant, Snapshot, System, Tenant, TenantScope, invoices};
 
-/// After so long what was on its way into the files when a business was erased is there, and is removed too.
+/// After so long what was on its way into the files when a business was erased is there, and is removed too: longer than a job may run.
 const ONCE_MORE_AFTER: SignedDuration = SignedDuration::from_hours(2);
 /// How long until what could not be removed is tried again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::archive::{Archive, Holder};
 use super::{EXPIRE, EXPORT, file_of};
@@ -125,13 +126,16 @@ async fn of_key(tenant: &Tenant, key: &str) -> Result<Option<DataExport>, Error>
 /// The fault of the database, or of where files are kept.
 pub(super) async fn make(ports: &Ports, scope: TenantScope, key: &str) -> Outcome<Finish> {
     let (outside, name) = (ports.clone(), key.to_owned());
+    // What reads is a task of its own: it ends with this one, so that nobody reads on for nobody.
+    let wanted = CancellationToken::new();
+    let (over, _wanted) = (wanted.clone(), wanted.drop_guard());
     let read = move |system: System| {
-        let (ports, key) = (outside.clone(), name.clone());
+        let (ports, key, over) = (outside.clone(), name.clone(), over.clone());
         async move {
             let tenant = system.tenant(scope);
             let Some(row) = of_key(&tenant, &key).await?.filter(|row| row.status == ExportStatus::Pending) else { return Ok(None) };
             let business = customers::business(&tenant).await?;
-            let archive = Box::pin(read_all(&system, &ports, (&business, &row))).await?;
+            let archive = Box::pin(read_all(&system, &ports, (&business, &row), &over)).await?;
             Ok(Some((row, business, archive, verification::documents(&tenant).await?)))
         }
     };
@@ -155,8 +159,13 @@ pub(super) async fn make(ports: &Ports, scope: TenantScope, key: &str) -> Outcom
     Ok(Finish::Done)
 }
 
-/// Everything that the database has of a business and its people, some rows at a time.
-async fn read_all(system: &System, ports: &Ports, (business, row): (&Business, &DataExport)) -> Result<Archive, Error> {
+/// Everything that the database has of a business and its people, some rows at a time, unless it is `over`.
+async fn read_all(
+    system: &System,
+    ports: &Ports,
+    (business, row): (&Business, &DataExport),
+    over: &CancellationToken,
+) -> Result<Archive, Error> {
     let holder = holder(ports, business)?;
     let mut archive = Archive::begin(Spool::begin(file_of(row), holder.keys.clone(), Arc::clone(&ports.rng))?)?;
     for table in TABLES {
@@ -167,6 +176,9 @@ async fn read_all(system: &System, ports: &Ports, (business, row): (&Business, &
         archive.begin_list(table)?;
         let mut is_first = true;
         loop {
+            if over.is_cancelled() {
+                return Err(Error::Task("nobody waits for the export any more".into()));
+            }
             // Compressing is work for a thread of its own.
             let (given, key) = (archive, holder.clone());
             let writing = tokio::task::spawn_blocking(move || {

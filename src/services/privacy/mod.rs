@@ -30,6 +30,10 @@ const FORGET_MAILS: &str = "forget_mails";
 /// The kinds of jobs that [`run_job`] does.
 pub const JOB_KINDS: [&str; 4] = [EXPORT, EXPIRE, ERASE_FILES, FORGET_MAILS];
 
+/// Those that take as long as there is much: they are given the time, and few are run at once. No longer than after an erasure files that
+/// came meanwhile are looked for.
+pub const LONG_JOB_KINDS: [&str; 1] = [EXPORT];
+
 /// Runs a job of one of [`JOB_KINDS`] for the business of `scope`, which the worker made from the job's claimed row.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::security::envelope::{BusinessKey, SealError};
 use crate::services::audit::{self, Act};
 use crate::services::{Ports, customers as accounts, payments, privacy, verification as review, webhooks as hooks};
 use crate::store::customers::Business;
-use crate::store::payments as payment_methods;
+use crate::store::payments as attempts;
 use crate::store::types::ExportStatus;
 use crate::store::{Instant, Tenant, TenantScope, customers, data_exports, invoices, key_rotation as stored, verification, webhooks};
 
@@ -48,6 +48,7 @@ pub async fn rotate(ports: &Ports, made_before: Option<Instant>) -> Outcome<Rota
     rewrap_businesses(ports, &mut done).await?;
     rewrap_second_factors(ports, &mut done).await?;
     seal_numbers(ports, &mut done).await?;
+    seal_client_secrets(ports, &mut done).await?;
     if let Some(before) = made_before {
         replace_keys(ports, before, &mut done).await?;
     }
@@ -160,6 +161,37 @@ async fn seal_numbers(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
     }
 }
 
+/// Seals client secrets that lie in plain.
+async fn seal_client_secrets(ports: &Ports, done: &mut Rotated) -> Outcome<()> {
+    let mut after = None;
+    loop {
+        let step = move |system| async move { Ok(stored::client_secrets_in_plain(&system, after, STEP).await?) };
+        let found = ports.store.read_system(step).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(*last);
+        for business in found {
+            let outside = ports.clone();
+            let seal = move |tenant: Tenant| {
+                let ports = outside.clone();
+                async move {
+                    let (business, mut sealed) = (customers::lock_business(&tenant).await?, 0_u64);
+                    for mut payment in attempts::lock_with_client_secret(&tenant).await? {
+                        if payments::seal_client_secret_in_plain(&ports, &business, &mut payment)? {
+                            attempts::save_client_secret(&tenant, &payment).await?;
+                            sealed = sealed.saturating_add(1);
+                        }
+                    }
+                    Ok(sealed)
+                }
+            };
+            match ports.store.write(TenantScope::proved(business), seal).await {
+                Ok(sealed) => done.sealed = done.sealed.saturating_add(sealed),
+                Err(failure) => done.left.push(left(business, failure)?),
+            }
+        }
+    }
+}
+
 /// Gives each business whose key was made before an instant a new one.
 async fn replace_keys(ports: &Ports, before: Instant, done: &mut Rotated) -> Outcome<()> {
     let mut after = None;
@@ -264,9 +296,13 @@ async fn seal_rows(tenant: &Tenant, ports: &Ports, business: &mut Business) -> R
         review::seal_anew(ports, business, &mut row)?;
         verification::save(tenant, row).await?;
     }
-    for mut method in payment_methods::methods_with_sealed(tenant).await? {
+    for mut method in attempts::methods_with_sealed(tenant).await? {
         payments::seal_anew(ports, business, &mut method)?;
-        payment_methods::save_sealed(tenant, &method).await?;
+        attempts::save_sealed(tenant, &method).await?;
+    }
+    for mut payment in attempts::lock_with_client_secret(tenant).await? {
+        payments::seal_client_secret_anew(ports, business, &mut payment)?;
+        attempts::save_client_secret(tenant, &payment).await?;
     }
     for mut endpoint in webhooks::lock_all(tenant).await? {
         hooks::seal_anew(ports, business, &mut endpoint)?;

@@ -252,6 +252,14 @@ pub const CHECKS: &[Check] = &[
               order by 1, 3 limit 101",
     },
     Check {
+        name: "client secrets",
+        holds: "Only a payment that its customer must act on has a client secret.",
+        sql: "select business_id, 'pay' as prefix, id, 'it is ' || status || ' and has a client secret' as note
+              from payments
+              where status <> 'REQUIRES_ACTION' and (action_client_secret is not null or action_client_secret_sealed is not null)
+              order by 1, 3 limit 101",
+    },
+    Check {
         name: "recurring revenue",
         holds: "What a subscription counts for is the sum of its movements.",
         sql: "select s.business_id, 'sub' as prefix, s.id,

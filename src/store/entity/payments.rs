@@ -63,6 +63,7 @@ pub mod payment {
         pub action_kind: Option<String>,
         pub action_url: Option<String>,
         pub action_client_secret: Option<String>,
+        pub action_client_secret_sealed: Option<Vec<u8>>,
         pub action_expires_at: Option<Instant>,
         pub attempt: i32,
         pub fence: i64,

@@ -149,7 +149,7 @@ tables! {
         business_id Id, id Id, invoice_id Id, method_id Id, method_kind Plain, method_label Personal(Empty), currency Plain,
         amount_minor Number, refunded_minor Number, status Plain, gateway Plain, gateway_method Secret, gateway_reference Tax, receipt Tax,
         failure_code Plain, failure_message Personal(Null), hard_decline Flag, action_kind Plain, action_url Personal(Null),
-        action_client_secret Secret, action_expires_at Time, attempt Number, fence Number, created_at Time, updated_at Time,
+        action_client_secret Secret, action_client_secret_sealed Secret, action_expires_at Time, attempt Number, fence Number, created_at Time, updated_at Time,
         settled_at Time, refunding_minor Number, received_on Day,
     }
     payment_methods of Business, Kept {

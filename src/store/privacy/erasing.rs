@@ -133,7 +133,10 @@ fn blank(name: &str, column: Column, on_postgres: bool) -> Option<String> {
     let to = match column {
         Column::Personal(to) => to,
         Column::Sealed(_) => To::Null,
-        Column::Secret if !name.ends_with("wrapped_key") => To::Empty,
+        Column::Secret if name.ends_with("wrapped_key") => return None,
+        // Bytes, which no text takes the place of.
+        Column::Secret if name.ends_with("_sealed") => To::Null,
+        Column::Secret => To::Empty,
         _ => return None,
     };
     Some(match to {

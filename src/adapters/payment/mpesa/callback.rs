@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::{Heard, HeardOf};
 use super::SHILLING_MINOR;
 use super::objects::text;
+use crate::config::SHORT_CODE_DIGITS;
 
 /// The longest id, receipt or code that is kept, in bytes.
 const MAX_BYTES: usize = 100;
@@ -95,6 +96,12 @@ fn cents(text: &str) -> Option<i64> {
     whole.parse::<i64>().ok()?.checked_mul(SHILLING_MINOR)?.checked_add(part)
 }
 
+/// The short code of `600610 - Name of the business`. Of somebody with a phone, who is paid back, nothing is kept.
+fn short_code(party: &str) -> Option<String> {
+    let code = party.split(" - ").next().unwrap_or_default().trim();
+    (SHORT_CODE_DIGITS.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit())).then(|| code.to_owned())
+}
+
 /// Reads what was sent about a thing of that kind; `None` for what is nothing of the kind.
 pub fn read(of: HeardOf, body: &[u8]) -> Option<Heard> {
     let heard = match of {
@@ -123,8 +130,7 @@ pub fn read(of: HeardOf, body: &[u8]) -> Option<Heard> {
                 code: result.result_code,
                 receipt,
                 amount_minor: value(told, "Amount").as_deref().and_then(cents),
-                // `600610 - Name of the business`.
-                receiver: value(told, "CreditPartyName").map(|name| name.split(" - ").next().unwrap_or_default().trim().to_owned()),
+                receiver: value(told, "CreditPartyName").as_deref().and_then(short_code),
             }
         }
     };
@@ -172,6 +178,16 @@ mod tests {
         assert_eq!((reversed.succeeded, reversed.receipt.as_deref()), (true, Some("MBN1")));
         let open = String::from_utf8_lossy(body).replace("Completed", "Pending");
         assert!(!read(HeardOf::Status, open.as_bytes()).unwrap().succeeded);
+    }
+
+    #[test]
+    fn who_is_paid_back_is_nobody_whose_number_is_kept() {
+        for party in ["254712345678 - Jane Doe", "+254712345678", "0712345678 - 600610", "Jane Doe", "", " - 600610", "6006", "60061000"] {
+            assert_eq!(short_code(party), None, "{party}");
+        }
+        for (party, code) in [("600610 - Safaricom", "600610"), ("60061", "60061"), (" 6006100 - 254712345678", "6006100")] {
+            assert_eq!(short_code(party).as_deref(), Some(code), "{party}");
+        }
     }
 
     #[test]
