@@ -113,6 +113,7 @@ impl App {
             webhooks: WebhookClient::new(reach(settings), Arc::new(SystemLookup))?,
             app_url: settings.mail.app_url.clone(),
             support_email: settings.mail.support.clone(),
+            trial_notice: settings.trial_notice(),
             refresh_lifetime: settings.sessions.refresh_lifetime(),
             sandbox: settings.mode == Mode::Sandbox,
             work: Notify::new(),

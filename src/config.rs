@@ -179,6 +179,8 @@ pub struct MailSettings {
     pub app_url: String,
     /// Where support is told of tickets; without one nobody is mailed.
     pub support: Option<String>,
+    /// Days before a trial's end on which the business is told of it; 0 tells nobody.
+    pub trial_notice_days: u32,
 }
 
 /// The mail server.
@@ -345,6 +347,11 @@ impl Settings {
     /// How long what is over is kept.
     pub const fn keep_spent(&self) -> SignedDuration {
         days(self.kept_days)
+    }
+
+    /// How long before a trial's end the business is told of it; zero tells nobody.
+    pub const fn trial_notice(&self) -> SignedDuration {
+        days(self.mail.trial_notice_days)
     }
 }
 

@@ -139,6 +139,13 @@
 //!     tests: `the_money_of_a_dispute_moves_once_however_it_is_told`, `a_dispute_told_of_many_times_and_in_no_order_counts_once`
 //! 50. In whatever a gateway's list and our rows differ, it is found within a day and told once, and nothing is changed by it.
 //!     tests: `every_way_in_which_stripes_list_differs_is_found`, `what_differs_is_told_once_and_marked_when_it_has_cleared`
+//! 51. What is suspended has an open invoice, and has access again when none is open, whoever settles it.
+//!     tests: `what_contradicts_a_dispute_is_found_by_its_check`, `staff_who_call_off_or_give_up_on_what_was_charged_once_more_give_access_back`,
+//!     `what_a_bank_keeps_is_charged_once_more_and_access_is_back_when_that_is_paid`
+//! 52. A trial's end is told of once beforehand, and a suspension once, and neither where it is no longer so.
+//!     tests: `a_trial_is_told_of_three_days_before_its_end_once_with_what_it_charges_and_to_what`,
+//!     `nobody_is_told_of_a_trial_that_is_cancelled_until_that_is_taken_back`, `a_suspension_is_told_of_once_with_what_restores_access`,
+//!     `nobody_is_told_of_a_suspension_that_is_over`
 //!
 //! # Global by design
 //!

@@ -152,6 +152,34 @@ pub fn note_over(total_minor: i64, invoice_minor: i64, taxed: &[(Tax, i64)], lef
     Ok(Some((note, difference(total_minor, exclusive_minor)?)))
 }
 
+/// The lines, as priced, that charge `total_minor` once more of an invoice that comes to `invoice_minor`: it is shared out over what taxes
+/// the invoice, as [`note_over`] does. A share is priced as it was where that comes out to the minor unit; where no price without tax does,
+/// it is a price with tax in it. All in minor units.
+///
+/// # Errors
+/// As [`note_over`].
+pub fn charged_again(total_minor: i64, invoice_minor: i64, taxed: &[(Tax, i64)]) -> Result<Vec<(Tax, i64)>, RuleError> {
+    if total_minor <= 0 || invoice_minor <= 0 {
+        return Err(RuleError::Inconsistent);
+    }
+    let untaxed = difference(invoice_minor, sum(taxed.iter().map(|&(_, minor)| minor))?)?;
+    let groups: Vec<(Tax, i64)> = taxed.iter().copied().chain([(Tax::NONE, untaxed)]).collect();
+    let shares = shares_of(total_minor, invoice_minor, &groups)?;
+    let charged = groups.iter().zip(shares).filter(|&(_, share)| share != 0);
+    charged.map(|(&(tax, _), share)| priced(tax, share)).collect()
+}
+
+/// An amount with tax as a price that comes to it.
+fn priced(tax: Tax, share_minor: i64) -> Result<(Tax, i64), RuleError> {
+    if tax.behavior == TaxBehavior::Exclusive {
+        let net = difference(share_minor, tax.contained_in(share_minor)?)?;
+        if sum([net, tax.on(net)?])? == share_minor {
+            return Ok((tax, net));
+        }
+    }
+    Ok((Tax { behavior: TaxBehavior::Inclusive, ..tax }, share_minor))
+}
+
 /// `total_minor` of `whole_minor`, shared out over parts that come to the whole.
 fn shares_of(total_minor: i64, whole_minor: i64, parts: &[(Tax, i64)]) -> Result<Vec<i64>, RuleError> {
     let sizes = parts.iter().map(|&(_, minor)| i128::from(minor).checked_mul(i128::from(total_minor)).ok_or(RuleError::TooLarge));

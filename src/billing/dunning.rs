@@ -88,6 +88,24 @@ pub fn following_step(start: Timestamp, taken: u16, is_suspended: bool, settings
     next_step(start, rung, settings)
 }
 
+/// All the rungs that follow, as [`following_step`] finds the first of them.
+///
+/// # Errors
+/// As [`next_step`].
+pub fn rungs_ahead(start: Timestamp, taken: u16, is_suspended: bool, settings: &DunningSettings) -> Result<Vec<Step>, RuleError> {
+    let suspends = u16::try_from(settings.retry_after_days.len()).ok().and_then(|retries| retries.checked_add(1));
+    let suspends = suspends.ok_or(RuleError::OutOfTime)?;
+    let first = if is_suspended { suspends.checked_add(1).ok_or(RuleError::OutOfTime)? } else { taken.min(suspends) };
+    let mut rungs = Vec::new();
+    for rung in first..=u16::MAX {
+        match next_step(start, rung, settings)? {
+            Some(step) => rungs.push(step),
+            None => break,
+        }
+    }
+    Ok(rungs)
+}
+
 /// When an invoice is due: at its issue for cards, 7 days later for a method that the customer must push.
 ///
 /// # Errors

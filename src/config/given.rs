@@ -204,6 +204,9 @@ given! {
     /// Where links in mails lead: the application's address [default: the public URL]
     #[arg(long, global = true, env = "EVOLVE_APP_URL", value_name = "URL", help_heading = MAIL)]
     app_url: String,
+    /// Days before a trial's end on which the business is told of it; 0 tells nobody [default: 3]
+    #[arg(long, global = true, env = "EVOLVE_TRIAL_NOTICE_DAYS", value_name = "DAYS", help_heading = MAIL)]
+    trial_notice_days: u32,
 
     /// The bucket (S3) for the documents that customers upload [default: none, they are kept in <data-dir>/documents]
     #[arg(long, global = true, env = "EVOLVE_S3_BUCKET", value_name = "NAME", help_heading = FILES)]

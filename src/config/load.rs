@@ -100,6 +100,7 @@ impl Settings {
                 from: given.mail_from.unwrap_or_else(|| SANDBOX_FROM.to_owned()),
                 support: given.support_email,
                 app_url: given.app_url.map_or_else(|| public_url.clone(), |url| url.trim_end_matches('/').to_owned()),
+                trial_notice_days: given.trial_notice_days.unwrap_or(3),
             },
             files,
             stripe: None,

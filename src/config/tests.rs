@@ -227,6 +227,7 @@ fn each_number_out_of_its_range_is_one_sentence() {
         ("lease_seconds = 1", "EVOLVE_LEASE_SECONDS is 1 and must be between 2 and 3600."),
         ("usage_event_days = 39", "EVOLVE_USAGE_EVENT_DAYS is 39 and must be between 40 and 3650."),
         ("kept_days = 29", "EVOLVE_KEPT_DAYS is 29 and must be between 30 and 3650."),
+        ("trial_notice_days = 91", "EVOLVE_TRIAL_NOTICE_DAYS is 91 and must be between 0 and 90."),
         ("connections = 0", "EVOLVE_CONNECTIONS is 0 and must be between 1 and 1000000."),
     ];
     for (file, sentence) in cases {

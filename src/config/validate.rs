@@ -60,6 +60,7 @@ impl Settings {
             // An event may be 35 days late, and what stands is then computed from those of since then.
             ("EVOLVE_USAGE_EVENT_DAYS", self.usage_event_days, 40..=3_650),
             ("EVOLVE_KEPT_DAYS", self.kept_days, 30..=3_650),
+            ("EVOLVE_TRIAL_NOTICE_DAYS", self.mail.trial_notice_days, 0..=90),
             ("EVOLVE_ACCESS_TOKEN_SECONDS", sessions.access_token_seconds, 30..=ACCESS_TOKEN_SECONDS_MAX),
             ("EVOLVE_REFRESH_TOKEN_DAYS", sessions.refresh_token_days, 1..=365),
             ("EVOLVE_ARGON2_MEMORY_KIB", passwords.memory_kib, lane_memory.max(LANE_MEMORY_KIB_MIN)..=1 << 20),

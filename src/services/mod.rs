@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use crate::adapters::documents::Documents;
@@ -110,6 +110,8 @@ pub struct Parts {
     pub app_url: String,
     /// Where the platform's support is told of tickets; without one nobody is mailed.
     pub support_email: Option<String>,
+    /// How long before a trial's end the business is told of it; zero tells nobody.
+    pub trial_notice: SignedDuration,
     /// How long a refresh token is good.
     pub refresh_lifetime: Duration,
     /// Whether sandbox payment methods and demo data are allowed.
@@ -183,6 +185,7 @@ impl Ports {
             webhooks,
             app_url,
             support_email,
+            trial_notice,
             refresh_lifetime,
             sandbox,
             telemetry,
@@ -206,6 +209,7 @@ impl Ports {
             webhooks: webhooks.clone(),
             app_url: app_url.clone(),
             support_email: support_email.clone(),
+            trial_notice: *trial_notice,
             refresh_lifetime: *refresh_lifetime,
             sandbox: *sandbox,
             work: Notify::new(),

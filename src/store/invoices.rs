@@ -188,7 +188,7 @@ pub async fn has_live_attempt(tenant: &Tenant, invoice: InvoiceId) -> Result<boo
 /// The database's fault.
 pub async fn charging_lines(tenant: &Tenant, periods: &[PeriodId]) -> Result<Vec<InvoiceLine>, Error> {
     let of_periods = tenant.select::<invoice_line::Entity>().filter(invoice_line::Column::PeriodId.is_in(periods.iter().copied()));
-    let charges = of_periods.filter(invoice_line::Column::Kind.is_in([LineKind::Recurring, LineKind::ProrationCharge]));
+    let charges = of_periods.filter(invoice_line::Column::Kind.is_in([LineKind::Recurring, LineKind::ProrationCharge, LineKind::OneOff]));
     charges.order_by_asc(invoice_line::Column::Position).all().await
 }
 

@@ -66,6 +66,15 @@ pub async fn find(tenant: &Tenant, id: EventId) -> Result<Option<StoredEvent>, E
     tenant.by_id::<event::Entity, _>(id).await
 }
 
+/// Whether an event of that name was ever written of an aggregate.
+///
+/// # Errors
+/// The database's fault.
+pub async fn is_told(tenant: &Tenant, aggregate: &str, name: &str) -> Result<bool, Error> {
+    let of_it = tenant.select::<event::Entity>().filter(event::Column::Aggregate.eq(aggregate)).filter(event::Column::Name.eq(name));
+    Ok(of_it.limit(1).one().await?.is_some())
+}
+
 /// Notes what an event of this transaction tells of: whoever watches it is told when the transaction is committed.
 pub fn tell(tenant: &Tenant, subject: Subject, event: EventId) {
     tenant.changed_by(subject, event);

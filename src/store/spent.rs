@@ -30,11 +30,13 @@ pub enum Spent {
     StaffMails,
     /// Links in mails that ran out.
     AccountTokens,
+    /// Days that were compared with a gateway's list. The last of each gateway stays: the next are counted from it.
+    GatewayComparisons,
 }
 
 impl Spent {
     /// All, in the order in which they go: what refers to others before them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::IdempotencyKeys,
         Self::Jobs,
         Self::Mails,
@@ -46,6 +48,7 @@ impl Spent {
         Self::StaffSessions,
         Self::StaffMails,
         Self::AccountTokens,
+        Self::GatewayComparisons,
     ];
 
     /// Removes up to `$2` that were over before `$1`.
@@ -104,6 +107,12 @@ impl Spent {
             }
             Self::AccountTokens => {
                 "delete from account_tokens where hash in (select hash from account_tokens where expires_at < $1 limit $2)"
+            }
+            Self::GatewayComparisons => {
+                "delete from gateway_comparisons where (gateway, day) in (
+                   select c.gateway, c.day from gateway_comparisons c where coalesce(c.compared_at, c.leased_until) < $1
+                     and c.day < (select max(l.day) from gateway_comparisons l where l.gateway = c.gateway)
+                   limit $2)"
             }
         }
     }

@@ -173,6 +173,18 @@ pub async fn insert_change(tenant: &Tenant, new: NewChange<'_>) -> Result<(), Er
     tenant.insert_many(vec![row]).await
 }
 
+/// Whether that version of a subscription was made for a dispute that was lost.
+///
+/// # Errors
+/// The database's fault; [`Error::Corrupt`] for details that are none.
+pub async fn is_for_dispute(tenant: &Tenant, subscription: SubscriptionId, version: i32) -> Result<bool, Error> {
+    let this = tenant.select::<subscription_change::Entity>().filter(subscription_change::Column::SubscriptionId.eq(subscription));
+    let Some(change) = this.filter(subscription_change::Column::Version.eq(version)).one().await? else { return Ok(false) };
+    let details: serde_json::Value =
+        serde_json::from_str(&change.details).map_err(|_| Error::Corrupt("a change's details are none".into()))?;
+    Ok(!details["what"]["dispute"].is_null())
+}
+
 /// The lines that wait for the next invoice, the oldest first.
 ///
 /// # Errors

@@ -246,7 +246,7 @@ impl PaymentGateway for LostCard {
 }
 
 /// A customer of "basic" whose card is lost when the renewal is charged, and the ports that say so.
-async fn lost_card(world: &World) -> (Payer, SubscriptionId, Ports) {
+pub(crate) async fn lost_card(world: &World) -> (Payer, SubscriptionId, Ports) {
     let payer = world.customer().await;
     let id = world.subscribe(payer, "basic").await.subscription;
     world.method(payer, SandboxBehavior::Declines).await;

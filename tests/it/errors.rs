@@ -69,6 +69,7 @@ fn too_busy(ports: &Ports) -> Ports {
         webhooks: webhooks.clone(),
         app_url: "https://app.evolve.test".to_owned(),
         support_email: None,
+        trial_notice: jiff::SignedDuration::from_hours(3 * 24),
         refresh_lifetime: *refresh_lifetime,
         sandbox: *sandbox,
         work: tokio::sync::Notify::new(),

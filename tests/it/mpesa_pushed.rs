@@ -3,6 +3,8 @@
 use evolve_business::adapters::payment::MethodSource;
 use evolve_business::error::UserErrorCode as Code;
 use evolve_business::ids::SubscriptionId;
+use evolve_business::store::types::StaffRole;
+use serde_json::json;
 
 use crate::client::Server;
 use crate::database::TestDatabase;
@@ -16,6 +18,7 @@ both!(
     a_prompt_that_waits_for_the_morning_is_not_sent_for_what_is_paid_by_then,
     whoever_asks_at_night_is_prompted_at_once,
     a_transfer_is_never_charged_and_has_seven_days,
+    a_first_invoice_that_is_paid_by_transfer_waits_until_it_is_due,
 );
 
 /// 23:00 on the first of June in Nairobi: renewals fall into the night.
@@ -111,4 +114,34 @@ async fn a_transfer_is_never_charged_and_has_seven_days(db: TestDatabase) {
     world.run_at("2027-07-14T21:00:00Z").await;
     assert_eq!(world.state(payer, id).await, "SUSPENDED");
     assert_eq!((world.count("payments", "1 = 1").await, daraja.prompts().len()), (1, 1));
+}
+
+async fn a_first_invoice_that_is_paid_by_transfer_waits_until_it_is_due(db: TestDatabase) {
+    let (world, server, _daraja, _, _) = subscribed(db).await;
+    let mut bought = Vec::new();
+    for _ in 0..2 {
+        let payer = world.payer().await;
+        world.try_source(payer, MethodSource::BankTransfer).await.unwrap();
+        let billed = world.subscribe(payer, "basic").await;
+        assert!(billed.payment.is_none());
+        bought.push((payer, billed.subscription, billed.invoice.unwrap()));
+    }
+    let [(paying, paid, invoice), (silent, unpaid, _)] = bought[..] else { panic!("two of them") };
+    // A day is over, which is all that a card has.
+    world.run_at("2027-06-03T20:00:00Z").await;
+    assert_eq!((world.state(paying, paid).await, world.state(silent, unpaid).await), ("INCOMPLETE", "INCOMPLETE"));
+    // 30.00 and 4.80 come on the fourth day.
+    world.clock.set("2027-06-05T06:00:00Z".parse().unwrap());
+    let came = json!({
+        "invoiceId": invoice.to_string(), "amount": { "amount": "34.80", "currency": "KES" }, "receipt": "one", "receivedOn": "2027-06-05",
+        "idempotencyKey": "one",
+    });
+    let staff = world.staff(&server, StaffRole::Finance).await;
+    let recorded = staff.payload("recordPayment", came, "invoice { status }").await;
+    assert_eq!(recorded["invoice"]["status"], "PAID", "{recorded:#}");
+    world.run_at("2027-06-08T19:59:59Z").await;
+    assert_eq!((world.state(paying, paid).await, world.state(silent, unpaid).await), ("ACTIVE", "INCOMPLETE"));
+    world.run_at("2027-06-08T20:00:00Z").await;
+    assert_eq!((world.state(paying, paid).await, world.state(silent, unpaid).await), ("ACTIVE", "EXPIRED"));
+    assert_eq!((world.count("invoices", "status = 'VOID'").await, world.count("invoices", "status = 'PAID'").await), (1, 2));
 }

@@ -90,8 +90,8 @@ async fn what_is_switched_off_does_not_come_and_what_is_mandatory_cannot_be(db: 
     let (ann, business) = register(&server, "ann").await;
     world.run_due_jobs().await;
     let before = ann.data(PREFERENCES, json!({})).await["notificationPreferences"].take();
-    // Sixteen kinds in the application, fourteen of them by mail too.
-    assert_eq!(before.as_array().unwrap().len(), 16 + 14);
+    // Nineteen kinds in the application, seventeen of them by mail too.
+    assert_eq!(before.as_array().unwrap().len(), 19 + 17);
     assert!(before.as_array().unwrap().iter().all(|one| one["enabled"] == true), "{before:#}");
     let set = async |kind: &str, channel: &str, enabled: bool| {
         let document = "mutation($input: SetNotificationPreferenceInput!) { setNotificationPreference(input: $input) { preferences { kind channel enabled } userErrors { code field } } }";

@@ -22,6 +22,7 @@ both!(
     what_is_over_goes_in_its_time_and_what_is_not_stays,
     an_event_that_is_still_to_be_told_or_shown_stays_and_places_go_on,
     who_is_signed_in_stays_signed_in_and_who_was_is_forgotten,
+    a_day_that_was_compared_with_a_gateway_goes_in_its_time_and_the_last_one_stays,
 );
 
 impl World {
@@ -132,4 +133,32 @@ async fn who_is_signed_in_stays_signed_in_and_who_was_is_forgotten(db: TestDatab
     let again = sign_in(server.client(), "signIn", "ann@example.com").await;
     assert!(again.data("{ viewer { role } }", json!({})).await["viewer"].is_object());
     assert_eq!(world.number("select count(*) from account_tokens").await, 0, "links in mails go too");
+}
+
+async fn a_day_that_was_compared_with_a_gateway_goes_in_its_time_and_the_last_one_stays(db: TestDatabase) {
+    let world = World::at(db, NOW).await;
+    // Ninety days before now is the second of November at 09:00.
+    for (gateway, day, compared) in [
+        ("stripe", "2026-11-01", "'2026-11-02T08:59:59Z'"),
+        ("stripe", "2026-10-30", "'2026-11-02T09:00:00Z'"),
+        // Something of it differed for long.
+        ("stripe", "2026-10-20", "'2026-11-24T09:00:00Z'"),
+        ("stripe", "2026-10-21", "null"),
+        ("stripe", "2027-01-30", "'2027-01-31T01:00:00Z'"),
+        ("mpesa", "2026-09-01", "'2026-09-02T01:00:00Z'"),
+    ] {
+        world
+            .sql(&format!(
+                "insert into gateway_comparisons (gateway, day, leased_until, compared_at) values ('{gateway}', '{day}', '2026-10-22T01:00:00Z', {compared})"
+            ))
+            .await;
+    }
+    assert_eq!(world.swept().await, [(Spent::GatewayComparisons, 2)]);
+    let left = world.read_texts("select gateway || ' ' || cast(day as text) from gateway_comparisons order by gateway, day").await;
+    assert_eq!(left, ["mpesa 2026-09-01", "stripe 2026-10-20", "stripe 2026-10-30", "stripe 2027-01-30"]);
+    world.advance(SignedDuration::from_secs(1));
+    assert_eq!(world.swept().await, [(Spent::GatewayComparisons, 1)]);
+    world.advance(DAY * 400);
+    world.swept().await;
+    assert_eq!(world.number("select count(*) from gateway_comparisons").await, 2, "the last of each");
 }

@@ -1,6 +1,8 @@
 //! Suspending a business as a whole, and restoring it.
 
-use evolve_business::store::types::StaffRole;
+use evolve_business::ids::BusinessId;
+use evolve_business::store::TenantScope;
+use evolve_business::store::types::{Role, StaffRole};
 use serde_json::{Value, json};
 
 use crate::client::Server;
@@ -11,6 +13,7 @@ use crate::world_staff::code;
 
 both!(
     a_suspended_business_changes_nothing_until_it_is_restored,
+    owners_are_mailed_when_their_business_is_suspended_and_when_it_is_restored,
     who_may_not_suspend_is_told_nothing_of_the_business,
     what_cannot_be_suspended_or_restored_is_refused,
 );
@@ -52,6 +55,29 @@ async fn a_suspended_business_changes_nothing_until_it_is_restored(db: TestDatab
     let acts = world.read_texts("select action || ' ' || actor || ' ' || details from audit_events where action like 'business.%ed' and actor like 'stf_%' order by sequence").await;
     let expected = ["business.suspended", "business.restored", "business.suspended"].map(|action| format!("{action} {member} {{}}"));
     assert_eq!(acts, expected);
+}
+
+async fn owners_are_mailed_when_their_business_is_suspended_and_when_it_is_restored(db: TestDatabase) {
+    let world = World::at(db, "2027-01-10T09:00:00Z").await;
+    world.seed_catalogue().await;
+    let server = Server::start(&world).await;
+    let staff = world.staff(&server, StaffRole::Compliance).await;
+    let (_, business) = register(&server, "ann").await;
+    let scope = TenantScope::proved(BusinessId::parse(&business).unwrap());
+    world.colleague(scope, Role::Admin, "mo@example.com").await;
+    world.run_due_jobs().await;
+    let (before, name) =
+        (world.subjects_to("ann@example.com").len(), world.read_texts("select business_name from businesses").await.remove(0));
+    staff.mutate("suspendBusiness", json!({ "businessId": business, "reason": "Forged papers." }), STATE).await;
+    // What is refused is told to nobody.
+    staff.payload("suspendBusiness", json!({ "businessId": business, "reason": "Again" }), STATE).await;
+    world.run_due_jobs().await;
+    assert_eq!(world.subjects_to("ann@example.com")[before..], [format!("{name} is suspended")]);
+    assert!(world.mails().iter().all(|mail| !mail.contains("Forged")), "the reason is for staff");
+    staff.mutate("restoreBusiness", json!({ "businessId": business }), STATE).await;
+    world.run_due_jobs().await;
+    assert_eq!(world.subjects_to("ann@example.com")[before..], [format!("{name} is suspended"), format!("{name} is no longer suspended")]);
+    assert_eq!(world.subjects_to("mo@example.com"), [""; 0]);
 }
 
 async fn who_may_not_suspend_is_told_nothing_of_the_business(db: TestDatabase) {

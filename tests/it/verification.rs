@@ -113,7 +113,7 @@ async fn a_business_is_verified_by_its_documents_until_its_approval_runs_out(db:
     assert_eq!(staff.data(QUEUE, json!({})).await["verificationQueue"]["totalCount"], 0);
     world.run_due_jobs().await;
     assert_eq!(world.subjects_to("ann@example.com").pop().unwrap(), "ann Traders is verified");
-    assert!(world.mails().pop().unwrap().contains("until 2029-01-31"), "{:?}", world.mails().pop());
+    assert!(world.mails().pop().unwrap().contains("until 31 January 2029"), "{:?}", world.mails().pop());
     let bought = world.working(wanting(&ann, &plan, "3")).await;
     assert_eq!(bought, Vec::<Value>::new());
 

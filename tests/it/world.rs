@@ -69,6 +69,7 @@ impl World {
             webhooks: WebhookClient::new(Reach::PublicAndLoopback, Arc::new(SystemLookup)).unwrap(),
             app_url: "https://app.evolve.test".to_owned(),
             support_email: Some("support@evolve.test".to_owned()),
+            trial_notice: SignedDuration::from_hours(3 * 24),
             refresh_lifetime: Duration::from_hours(30 * 24),
             sandbox: true,
             work: tokio::sync::Notify::new(),

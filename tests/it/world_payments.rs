@@ -228,6 +228,7 @@ impl World {
             webhooks: parts.webhooks.clone(),
             app_url: parts.app_url.clone(),
             support_email: parts.support_email.clone(),
+            trial_notice: parts.trial_notice,
             refresh_lifetime: parts.refresh_lifetime,
             sandbox: parts.sandbox,
             work: tokio::sync::Notify::new(),

@@ -2,8 +2,8 @@
 
 use super::super::RuleError;
 use super::super::credit::{
-    CreditNote, CreditNotes, Destination, Left, LeftToRefund, credit_notes, given_back, note_on_lines, note_over, pair_refunds, place,
-    refundable, refundable_of_note, refundable_of_payment, split_refund, spread,
+    CreditNote, CreditNotes, Destination, Left, LeftToRefund, charged_again, credit_notes, given_back, note_on_lines, note_over,
+    pair_refunds, place, refundable, refundable_of_note, refundable_of_payment, split_refund, spread,
 };
 use super::super::exact::sum;
 use super::super::tax::{Tax, TaxBehavior};
@@ -268,4 +268,20 @@ fn a_payment_is_paid_back_as_far_as_all_three_have_left_in_whole_units() {
         assert_eq!(refundable_of_payment(payment, paid, total, unit), Ok(expected));
     }
     assert_eq!(refundable_of_payment(1, 1, 1, 0), Err(RuleError::Inconsistent));
+}
+
+#[test]
+fn what_is_charged_once_more_comes_to_what_was_credited() {
+    let tax = |rate: &str, behavior| Tax { rate: rate.parse().unwrap(), behavior };
+    let (on_top, within) = (tax("0.16", TaxBehavior::Exclusive), tax("0.08", TaxBehavior::Inclusive));
+    // 100.00 and 16.00 on top; 54.00 with 4.00 in them; 30.00 without tax.
+    let taxed = [(on_top, 11_600), (within, 5_400)];
+    // A half: 50.00 and 8.00 on top, 27.00, 15.00.
+    assert_eq!(charged_again(10_000, 20_000, &taxed).unwrap(), [(on_top, 5_000), (within, 2_700), (Tax::NONE, 1_500)]);
+    // 0.10 is 6, 3 and 1; 0.06 is 0.05 and 0.01 on top.
+    assert_eq!(charged_again(10, 20_000, &taxed).unwrap(), [(on_top, 5), (within, 3), (Tax::NONE, 1)]);
+    // No price comes to 0.04: 0.03 is 0.03 with its tax, and 0.04 is 0.05.
+    let priced_within = Tax { behavior: TaxBehavior::Inclusive, ..on_top };
+    assert_eq!(charged_again(4, 11_600, &[(on_top, 11_600)]).unwrap(), [(priced_within, 4)]);
+    assert_eq!(charged_again(0, 20_000, &taxed), Err(RuleError::Inconsistent));
 }

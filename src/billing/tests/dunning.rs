@@ -1,6 +1,6 @@
 //! The ladder of a payment that fails.
 
-use super::super::dunning::{DunningSettings, Step, StepKind, due_at, following_step, next_step, prompt_time};
+use super::super::dunning::{DunningSettings, Step, StepKind, due_at, following_step, next_step, prompt_time, rungs_ahead};
 use super::{at, zone};
 
 #[test]
@@ -65,4 +65,20 @@ fn a_ladder_goes_on_whatever_became_of_its_settings() {
     assert_eq!(step(&[2], 4, false), (StepKind::Suspend, "2027-06-03T00:00:00Z".to_owned()));
     // Longer since then: who is suspended is not tried again.
     assert_eq!(step(&[2, 4, 6, 8], 4, true), (StepKind::Cancel, "2027-06-14T00:00:00Z".to_owned()));
+}
+
+#[test]
+fn all_that_is_ahead_begins_with_the_rung_that_follows() {
+    let start = at("2027-06-01T00:00:00Z");
+    let ahead = |days: &[u16], taken, is_suspended| {
+        let settings = DunningSettings { retry_after_days: days.to_vec(), cancel_after_days: 5 };
+        let rungs = rungs_ahead(start, taken, is_suspended, &settings).unwrap();
+        let first = following_step(start, taken, is_suspended, &settings).unwrap();
+        assert_eq!(rungs.first(), first.as_ref());
+        rungs.into_iter().map(|step| format!("{:?} {}", step.kind, step.at.strftime("%d"))).collect::<Vec<_>>()
+    };
+    assert_eq!(ahead(&[2, 4], 1, false), ["Retry(1) 03", "Retry(2) 05", "Suspend 05", "Cancel 10"]);
+    assert_eq!(ahead(&[2, 4], 3, false), ["Suspend 05", "Cancel 10"]);
+    assert_eq!(ahead(&[2, 4], 1, true), ["Cancel 10"]);
+    assert_eq!(ahead(&[2], 7, false), ["Suspend 03", "Cancel 08"]);
 }

@@ -38,7 +38,7 @@ pub enum SubscriptionStatus {
     Suspended,
     /// It has ended.
     Canceled,
-    /// The first payment never came, within 24 hours or before it was called off.
+    /// The first payment never came in its time, a day or the term of a transfer, or it was called off.
     Expired,
 }
 

@@ -12,7 +12,7 @@ use super::ledger::enter;
 use super::renew::bill_due_boundaries;
 use super::rule;
 use super::standing::{Change, Standing};
-use crate::billing::dunning::{Step, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, due_at, following_step};
+use crate::billing::dunning::{Step, StepKind, UNCOLLECTIBLE_AFTER_DAYS, days_after, due_at, following_step, rungs_ahead};
 use crate::billing::ledger::{EntryKind, given_up};
 use crate::billing::lifecycle::{InvoiceEvent, InvoiceStatus, SubscriptionEvent, SubscriptionStatus};
 use crate::error::{Error, Failure, Outcome};
@@ -238,6 +238,19 @@ pub(super) async fn schedule_rung(tenant: &Tenant, ports: &Ports, standing: &Sta
 fn next_rung(standing: &Standing, started: Timestamp) -> Result<Option<Step>, Error> {
     let is_suspended = standing.row.status == SubscriptionStatus::Suspended;
     following_step(started, rungs(standing.row.dunning_taken)?, is_suspended, &standing.plan.product.dunning).map_err(rule)
+}
+
+/// All the rungs of its ladder that are still to come; none where it is on none, or has ended.
+///
+/// # Errors
+/// [`Error::Corrupt`] past every limit.
+pub(super) fn rungs_of(standing: &Standing) -> Result<Vec<Step>, Error> {
+    let row = &standing.row;
+    let Some(started) = row.dunning_started_at.filter(|_| row.dunning_invoice_id.is_some() && !row.status.is_final()) else {
+        return Ok(Vec::new());
+    };
+    let is_suspended = row.status == SubscriptionStatus::Suspended;
+    rungs_ahead(started.get(), rungs(row.dunning_taken)?, is_suspended, &standing.plan.product.dunning).map_err(rule)
 }
 
 /// How many rungs were taken.

@@ -18,10 +18,12 @@ pub mod credit;
 mod dispute;
 mod draft;
 mod end;
+mod incomplete;
 mod issue;
 mod ledger;
 mod lines;
 mod metered;
+mod outlook;
 pub mod party;
 mod refund;
 mod refund_note;
@@ -29,6 +31,7 @@ mod renew;
 mod revenue;
 mod settle;
 mod standing;
+mod trial;
 
 pub use account::Account;
 pub use collect::{DUNNING, PROMPT, WRITE_OFF, collect, due_in_days, write_off_later};
@@ -36,19 +39,20 @@ pub use correct::{LineCredit, OnLines, credit_on_lines, mark_uncollectible, void
 pub use dispute::{credit_for_dispute, enter_given_back, enter_loss, enter_taken, suspend_for_dispute};
 pub use draft::{ISSUE_DRAFT, issue_drafts};
 pub use end::{Ended, abandon, end, expire};
+pub use incomplete::{EXPIRE_INCOMPLETE, give_up_later};
 pub use issue::{bill, void, waiting};
 pub use lines::{DraftLine, InvoicePreview, PreviewLine};
 pub use metered::{Metered, USAGE_PERIOD, bill_later, note_plan};
+pub use outlook::{Ahead, ahead_of_invoice, ahead_of_past_due, ahead_of_suspended};
 pub use refund::{RefundPart, Taken, refund_failed, refund_paid};
 pub use refund_note::{RefundAsked, credit_for_refund};
 pub use renew::{bill_due_boundaries, clear_pending_change, upcoming};
 pub use settle::{Charged, charge_failed, follow_up, lock_charged, settle_payment};
 pub use standing::{Change, RENEWAL, Standing, period_of, period_row, periods_left, schedule_of};
+pub use trial::{TRIAL_ENDING, tell_before_end};
 
-/// The job that gives up on a first invoice that was never settled.
-pub const EXPIRE_INCOMPLETE: &str = "expire_incomplete";
 /// Every kind of job that [`run_job`] runs.
-pub const JOB_KINDS: [&str; 7] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, PROMPT, WRITE_OFF, USAGE_PERIOD, ISSUE_DRAFT];
+pub const JOB_KINDS: [&str; 8] = [RENEWAL, EXPIRE_INCOMPLETE, DUNNING, PROMPT, WRITE_OFF, USAGE_PERIOD, ISSUE_DRAFT, TRIAL_ENDING];
 
 /// A rule that could not be evaluated: what is stored contradicts itself, or is past every limit.
 pub(crate) fn rule(error: RuleError) -> Error {
@@ -100,7 +104,8 @@ async fn run(tenant: &Tenant, ports: &Ports, account: &mut Account, kind: &str, 
     let subscription = || SubscriptionId::parse(subject).ok_or_else(foreign);
     match kind {
         RENEWAL => renew(tenant, ports, account, subscription()?).await,
-        EXPIRE_INCOMPLETE => give_up(tenant, ports, account, subscription()?).await,
+        TRIAL_ENDING => Ok(trial::tell(tenant, ports, account, subscription()?).await?),
+        EXPIRE_INCOMPLETE => incomplete::give_up(tenant, ports, account, subscription()?).await,
         DUNNING => {
             let invoice = InvoiceId::parse(subject).ok_or_else(foreign)?;
             collect::climb(tenant, ports, account, invoice, number.parse().map_err(|_| foreign())?).await?;
@@ -131,24 +136,5 @@ async fn run(tenant: &Tenant, ports: &Ports, account: &mut Account, kind: &str, 
 async fn renew(tenant: &Tenant, ports: &Ports, account: &mut Account, id: SubscriptionId) -> Outcome<Finish> {
     let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(Finish::Done) };
     bill_due_boundaries(tenant, ports, account, &mut standing).await?;
-    Ok(Finish::Done)
-}
-
-/// Expires a subscription whose first invoice was never settled; not while an attempt may still settle it.
-async fn give_up(tenant: &Tenant, ports: &Ports, account: &mut Account, id: SubscriptionId) -> Outcome<Finish> {
-    /// How long a live attempt is waited for before it is looked at again.
-    const AGAIN_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
-    let Some(mut standing) = Standing::lock(tenant, id).await? else { return Ok(Finish::Done) };
-    if standing.row.status != crate::billing::lifecycle::SubscriptionStatus::Incomplete {
-        return Ok(Finish::Done);
-    }
-    for invoice in crate::store::invoices::payable(tenant, id).await? {
-        if crate::store::invoices::has_live_attempt(tenant, invoice.id).await? {
-            let again = account.at.checked_add(AGAIN_AFTER).map_err(|_| rule(RuleError::OutOfTime))?;
-            return Ok(Finish::Again(again.into()));
-        }
-    }
-    expire(tenant, ports, account, &mut standing, "system").await?;
-    follow_up(tenant, ports, account, None).await?;
     Ok(Finish::Done)
 }

@@ -130,7 +130,7 @@ fn too_large() -> UserError {
 }
 
 /// What an invoice comes to with tax, at each rate and behaviour that taxes it.
-async fn taxed(tenant: &Tenant, invoice: &Invoice) -> Result<Vec<(Tax, i64)>, Error> {
+pub(super) async fn taxed(tenant: &Tenant, invoice: &Invoice) -> Result<Vec<(Tax, i64)>, Error> {
     let taxes = invoices::taxes(tenant, invoice.id).await?;
     let whole = taxes.into_iter().map(|row| {
         let gross = sum([row.taxable_minor, row.amount_minor]).map_err(rule)?;

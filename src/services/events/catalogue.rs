@@ -5,8 +5,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::money::{CreditNoteFacts, DisputeFacts, RefundFacts};
+use super::trial::TrialFacts;
 use super::verification::{VerificationFacts, VerificationWhat};
 use crate::error::Error;
+
+/// The event that tells of a trial's end beforehand.
+pub const TRIAL_ENDING: &str = "subscription.trial_ending";
 
 /// What a registration tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,6 +249,8 @@ pub enum Event {
     BusinessRegistered(RegisteredFacts),
     /// `subscription.…`.
     Subscription(SubscriptionWhat, SubscriptionFacts),
+    /// `subscription.trial_ending`: once, some days before a trial ends and something is charged.
+    TrialEnding(TrialFacts),
     /// `invoice.issued`.
     InvoiceIssued(InvoiceFacts),
     /// `invoice.paid`: nothing of it is due any more, by whatever means.
@@ -285,6 +291,7 @@ impl Event {
         match self {
             Self::BusinessRegistered(_) => "business.registered",
             Self::Subscription(what, _) => what.name(),
+            Self::TrialEnding(_) => TRIAL_ENDING,
             Self::InvoiceIssued(_) => "invoice.issued",
             Self::InvoicePaid(_) => "invoice.paid",
             Self::InvoiceVoided(_) => "invoice.voided",
@@ -314,6 +321,7 @@ impl Event {
         match self {
             Self::BusinessRegistered(facts) => facts.business_id.clone(),
             Self::Subscription(_, facts) => facts.subscription_id.clone(),
+            Self::TrialEnding(facts) => facts.subscription_id.clone(),
             Self::InvoiceIssued(facts)
             | Self::InvoicePaid(facts)
             | Self::InvoiceVoided(facts)
@@ -337,6 +345,7 @@ impl Event {
         let written = match self {
             Self::BusinessRegistered(facts) => serde_json::to_string(facts),
             Self::Subscription(_, facts) => serde_json::to_string(facts),
+            Self::TrialEnding(facts) => serde_json::to_string(facts),
             Self::InvoiceIssued(facts)
             | Self::InvoicePaid(facts)
             | Self::InvoiceVoided(facts)
@@ -373,6 +382,7 @@ impl Event {
         }
         match name {
             "business.registered" => Ok(Self::BusinessRegistered(facts(payload)?)),
+            TRIAL_ENDING => Ok(Self::TrialEnding(facts(payload)?)),
             "invoice.issued" => Ok(Self::InvoiceIssued(facts(payload)?)),
             "invoice.paid" => Ok(Self::InvoicePaid(facts(payload)?)),
             "invoice.voided" => Ok(Self::InvoiceVoided(facts(payload)?)),
@@ -448,6 +458,7 @@ impl Event {
         };
         let mut samples = vec![Self::BusinessRegistered(registered)];
         samples.extend(SubscriptionWhat::ALL.into_iter().map(|(what, ..)| Self::Subscription(what, sample(what, &subscription))));
+        samples.push(Self::TrialEnding(TrialFacts::sample(&subscription)));
         samples.extend([Self::InvoiceIssued(issued.clone()), Self::InvoicePaid(paid)]);
         samples.extend(taken_back(&issued));
         samples.extend([

@@ -16,15 +16,17 @@ mod catalogue;
 mod catalogue_tests;
 mod live;
 mod money;
+mod trial;
 mod verification;
 
 pub use live::change;
 pub use money::{CreditNoteFacts, DisputeFacts, RefundFacts};
+pub use trial::TrialFacts;
 pub use verification::{VerificationFacts, VerificationWhat};
 
 pub use catalogue::{
-    Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TicketFacts, TicketWhat, UsageFacts,
-    WebhookFacts,
+    Event, InvoiceFacts, PaymentFacts, RegisteredFacts, SubscriptionFacts, SubscriptionWhat, TRIAL_ENDING, TicketFacts, TicketWhat,
+    UsageFacts, WebhookFacts,
 };
 
 /// Who is told of events: the kind of the job that brings one, and which events it wants.

@@ -1,7 +1,7 @@
 //! Which events people are told of: who, by what, and whether they may say no.
 
 use crate::ids::UserId;
-use crate::services::events::Event;
+use crate::services::events::{Event, TRIAL_ENDING};
 use crate::store::notifications::Recipient;
 use crate::store::types::{Channel, Role};
 
@@ -38,6 +38,9 @@ pub const KINDS: &[Kind] = &[
     Kind { by_mail: true, ..Kind::in_app("subscription.plan_changed", MONEY) },
     Kind { by_mail: true, ..Kind::in_app("subscription.plan_change_scheduled", MONEY) },
     Kind { by_mail: true, ..Kind::in_app("subscription.cancellation_scheduled", MONEY) },
+    Kind { by_mail: true, ..Kind::in_app(TRIAL_ENDING, MONEY) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("subscription.past_due", MONEY) },
+    Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("subscription.suspended", MONEY) },
     Kind { by_mail: true, mandatory_for: OWNERS, ..Kind::in_app("subscription.canceled", MONEY) },
     Kind { by_mail: true, to_business: true, ..Kind::in_app("invoice.issued", MONEY) },
     Kind::in_app("invoice.paid", MONEY),
@@ -104,6 +107,7 @@ pub(super) fn path(event: &Event) -> String {
     match event {
         Event::BusinessRegistered(_) => String::new(),
         Event::Subscription(_, facts) => format!("/subscriptions/{}", facts.subscription_id),
+        Event::TrialEnding(facts) => format!("/subscriptions/{}", facts.subscription_id),
         Event::UsageThresholdReached(facts) => format!("/subscriptions/{}", facts.subscription_id),
         Event::InvoiceIssued(facts)
         | Event::InvoicePaid(facts)

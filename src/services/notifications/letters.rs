@@ -114,8 +114,10 @@ pub fn letter(kind: &str, locale: &str, values: &serde_json::Value, link: &str) 
     let title = fill(press, &words.title, &values)?;
     let mut paragraphs = vec![fill(press, &words.summary, &values)?];
     for sentence in &words.more {
-        paragraphs.push(fill(press, sentence, &values)?);
+        // What holds in some cases alone leaves no hole in the others.
+        paragraphs.push(fill(press, sentence, &values)?.trim().to_owned());
     }
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
     let footer = fill(press, words.footer.as_ref().unwrap_or(&language.footer), &values)?;
     let page =
         context! { language => name, title => title, paragraphs => paragraphs, action => words.action, link => link, footer => footer };

@@ -15,8 +15,8 @@ use crate::store::email_changes::{self, EmailChange};
 use crate::store::invitations::{self, Invitation, InvitationToken};
 use crate::store::jobs::{self, Finish, Job, Lane, NewJob};
 use crate::store::mails::{self as rows, StoredMail};
-use crate::store::notifications::Recipient;
-use crate::store::types::{Channel, Instant, LinkPurpose, MailStatus};
+use crate::store::notifications::{Recipient, recipients};
+use crate::store::types::{Channel, Instant, LinkPurpose, MailStatus, Role};
 use crate::store::{Tenant, TenantScope};
 
 /// The kind of the job that sends a mail; its key is the mail's id.
@@ -43,6 +43,10 @@ pub const RECOVERY_CODE_USED: &str = "recovery_code.used";
 pub const IDENTITY_LINKED: &str = "identity.linked";
 /// The mail that says that an export of what is held of a business can be downloaded.
 pub const EXPORT_READY: &str = "data_export.ready";
+/// The mail that says that staff have suspended a business.
+pub const BUSINESS_SUSPENDED: &str = "business.suspended";
+/// The mail that says that staff have restored a business.
+pub const BUSINESS_RESTORED: &str = "business.restored";
 /// What the platform's support is called in a mail to it.
 const SUPPORT: &str = "Support";
 /// How often a mail is tried: over some four hours.
@@ -76,14 +80,16 @@ pub(super) async fn write(tenant: &Tenant, ports: &Ports, told: &Told<'_>, peopl
     let people: Vec<&Recipient> = told.by(Channel::Email, people).collect();
     let is_reached = |address: &str| people.iter().any(|person| person.email.eq_ignore_ascii_case(address));
     let to_business = told.kind.to_business && !is_reached(&told.business.business_email);
-    let to_people = people.iter().map(|person| (Some(person.user_id), person.full_name.as_str()));
-    let to_business = to_business.then_some((None, told.business.business_name.as_str()));
+    let to_people = people.iter().map(|person| (Some(person.user_id), person.full_name.as_str(), person.locale.as_str()));
+    let locale = if to_business { customers::locale(tenant).await?.unwrap_or_default() } else { String::new() };
+    let to_business = to_business.then_some((None, told.business.business_name.as_str(), locale.as_str()));
     // Of a kind that goes to support, nothing goes to the business's own address.
-    let to_support = (told.kind.to_support && ports.support_email.is_some()).then_some((None, SUPPORT));
+    let to_support = (told.kind.to_support && ports.support_email.is_some()).then_some((None, SUPPORT, ""));
     let readers = to_people.chain(to_business).chain(to_support);
     let mut mails = Vec::with_capacity(people.len());
-    for (user, name) in readers.filter(|(user, _)| !has_one.contains(user)) {
-        let details = json!({ "values": told.values(name)?, "path": kinds::path(told.event), "support": told.kind.to_support });
+    for (user, name, locale) in readers.filter(|(user, ..)| !has_one.contains(user)) {
+        let (values, path) = (told.values(name, locale)?, kinds::path(told.event));
+        let details = json!({ "values": values, "path": path, "support": told.kind.to_support, "locale": locale });
         mails.push(row(tenant, ports, (user, told.kind.name), &details, Some(told.stored.id)));
     }
     let lanes: Vec<(String, String)> =
@@ -111,6 +117,17 @@ pub async fn queue(tenant: &Tenant, ports: &Ports, user: UserId, kind: &str) -> 
     let id = mail.id;
     rows::insert(tenant, vec![mail]).await?;
     jobs::schedule(tenant, sending(ports, &id.to_string())).await.map(drop)
+}
+
+/// Writes down a mail to each owner of the business, with the jobs that send them.
+///
+/// # Errors
+/// The database's fault.
+pub async fn queue_to_owners(tenant: &Tenant, ports: &Ports, kind: &'static str) -> Result<(), Error> {
+    for owner in recipients(tenant, &[Role::Owner], kind).await? {
+        queue(tenant, ports, owner.user_id, kind).await?;
+    }
+    Ok(())
 }
 
 /// Writes down the mail of an invitation, with the job that sends it. It is written in the language of whoever invites: nothing is
@@ -266,7 +283,8 @@ async fn prepare(ports: &Ports, scope: TenantScope, id: MailId) -> Outcome<Prepa
         (Some(purpose), Some(user)) => token_link(ports, (user.id, user.email.to_lowercase()), purpose).await?,
         _ => format!("{}{}", ports.app_url, details["path"].as_str().unwrap_or_default()),
     };
-    let locale = user.map(|user| user.locale).unwrap_or_default();
+    let written_in = || details["locale"].as_str().unwrap_or_default().to_owned();
+    let locale = user.map_or_else(written_in, |user| user.locale);
     let letter = letters::letter(&row.kind, &locale, &details["values"], &link)?;
     Ok(Prepared::Mail(Mail { id: id.uuid(), to, subject: letter.subject, text: letter.text, html: Some(letter.html) }))
 }

@@ -7,6 +7,7 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use crate::billing::period::Zone;
 use crate::error::{Error, Outcome, UserError, UserErrorCode};
 use crate::ids::NotificationId;
 use crate::money::Rate;
@@ -14,6 +15,7 @@ use crate::services::Ports;
 use crate::services::access::{self, Caller};
 use crate::services::billing::account::zone;
 use crate::services::events::{Consumer, Event, brought};
+use crate::services::printing;
 use crate::store::customers::{self, Business};
 use crate::store::jobs::{Finish, Job};
 use crate::store::notifications::{self as rows, NewPreference, Notification, Recipient};
@@ -21,17 +23,20 @@ use crate::store::outbox::StoredEvent;
 use crate::store::types::{Channel, Instant, Role};
 use crate::store::{Tenant, TenantScope};
 
+mod around;
 mod differences;
 mod kinds;
 pub mod letters;
 mod mails;
 pub mod preview;
 
+use around::merged;
 pub use differences::{GATEWAY_DIFFERENCES, tell_of_differences};
 pub use kinds::{KINDS, Kind};
 pub use mails::{
-    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION, PASSWORD_CHANGED, RECOVERY_CODE_USED,
-    RESET_PASSWORD, SEND_MAIL, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue, queue_email_change, queue_invitation,
+    BUSINESS_RESTORED, BUSINESS_SUSPENDED, CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, IDENTITY_LINKED, INVITATION,
+    PASSWORD_CHANGED, RECOVERY_CODE_USED, RESET_PASSWORD, SEND_MAIL, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, queue, queue_email_change,
+    queue_invitation, queue_to_owners,
 };
 
 /// Tells people, in the application and by mail.
@@ -68,6 +73,8 @@ struct Told<'a> {
     event: &'a Event,
     /// What people are told of it.
     kind: &'static Kind,
+    /// What stands around it.
+    around: &'a Value,
     /// Whose event it is.
     business: &'a Business,
 }
@@ -79,9 +86,13 @@ impl Told<'_> {
         people.iter().filter(move |person| person.said(channel) != Some(false) || kind.is_mandatory(channel, person.role))
     }
 
-    /// What the words to a person may name.
-    fn values(&self, name: &str) -> Result<Value, Error> {
-        values(self.event, self.business, name)
+    /// What the words to somebody of that name may name, in the language of their locale: what the event tells and what stands around it,
+    /// with instants as days in the business's zone, the business, and the name.
+    fn values(&self, name: &str, locale: &str) -> Result<Value, Error> {
+        let told: Value = serde_json::from_str(&self.event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
+        let zone = zone(&self.business.time_zone)?;
+        let named = json!({ "business": self.business.business_name, "name": name });
+        worded(merged(merged(named, told), self.around.clone()), &zone, locale)
     }
 }
 
@@ -89,9 +100,10 @@ impl Told<'_> {
 async fn tell(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
     let (stored, event) = brought(tenant, key).await?;
     let Some(kind) = Kind::of(&stored.name) else { return Ok(()) };
+    let Some(around) = around::of(tenant, ports, &event).await? else { return Ok(()) };
     let business = customers::business(tenant).await?;
     let people = kinds::concerned(&event, rows::recipients(tenant, kind.roles, kind.name).await?);
-    let told = Told { stored: &stored, event: &event, kind, business: &business };
+    let told = Told { stored: &stored, event: &event, kind, around: &around, business: &business };
     notify(tenant, ports, &told, &people).await?;
     if kind.comes_by(Channel::Email) { mails::write(tenant, ports, &told, &people).await } else { Ok(()) }
 }
@@ -100,7 +112,7 @@ async fn tell(tenant: &Tenant, ports: &Ports, key: &str) -> Result<(), Error> {
 async fn notify(tenant: &Tenant, ports: &Ports, told: &Told<'_>, people: &[Recipient]) -> Result<(), Error> {
     let mut notifications = Vec::with_capacity(people.len());
     for person in told.by(Channel::InApp, people) {
-        let note = letters::note(told.kind.name, &person.locale, &told.values(&person.full_name)?)?;
+        let note = letters::note(told.kind.name, &person.locale, &told.values(&person.full_name, &person.locale)?)?;
         notifications.push(Notification {
             business_id: tenant.business(),
             id: ports.ids.next(),
@@ -117,20 +129,24 @@ async fn notify(tenant: &Tenant, ports: &Ports, told: &Told<'_>, people: &[Recip
     rows::insert_new(tenant, notifications).await
 }
 
-/// What the words of an event may name: what it tells, with instants as days in the business's zone, the business, and the
-/// person's name.
-fn values(event: &Event, business: &Business, name: &str) -> Result<Value, Error> {
-    let told: Value = serde_json::from_str(&event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
-    let mut values = json!({ "business": business.business_name, "name": name });
-    let zone = zone(&business.time_zone)?;
-    for (key, value) in told.as_object().into_iter().flatten() {
-        let day = match (key.as_str(), value.as_str()) {
-            ("periodEnd" | "cancelAt" | "expiresAt" | "respondBy" | "at", Some(text)) => {
-                text.parse().ok().map(|at| zone.date_of(at).to_string())
-            }
-            _ => None,
-        };
-        values[key] = day.map_or_else(|| value.clone(), Value::from);
+/// What is an instant, or a list of them, wherever words name it.
+const INSTANTS: [&str; 11] =
+    ["periodEnd", "cancelAt", "expiresAt", "respondBy", "at", "trialEnd", "retryAt", "suspendedAt", "canceledAt", "dueAt", "givenUpAt"];
+
+/// The same values as words name them: instants as days in `zone`, written as the language of `locale` does, and a threshold as percent.
+fn worded(mut values: Value, zone: &Zone, locale: &str) -> Result<Value, Error> {
+    let day = |value: &mut Value| {
+        if let Some(at) = value.as_str().and_then(|text| text.parse().ok()) {
+            *value = Value::from(printing::day(locale, zone.date_of(at))?);
+        }
+        Ok::<(), Error>(())
+    };
+    for key in INSTANTS {
+        match values.get_mut(key) {
+            Some(Value::Array(several)) => several.iter_mut().try_for_each(day)?,
+            Some(one) => day(one)?,
+            None => {}
+        }
     }
     name_percent(&mut values);
     Ok(values)

@@ -4,16 +4,23 @@ use serde_json::{Value, json};
 
 use super::letters::{self, Letter};
 use super::{
-    CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, GATEWAY_DIFFERENCES, IDENTITY_LINKED, INVITATION, KINDS, PASSWORD_CHANGED,
-    RECOVERY_CODE_USED, RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, differences, kinds, name_percent,
+    BUSINESS_RESTORED, BUSINESS_SUSPENDED, CONFIRM_EMAIL, EMAIL_CHANGE, EMAIL_CHANGING, EXPORT_READY, GATEWAY_DIFFERENCES, IDENTITY_LINKED,
+    INVITATION, KINDS, PASSWORD_CHANGED, RECOVERY_CODE_USED, RESET_PASSWORD, TWO_FACTOR_DISABLED, TWO_FACTOR_ENABLED, around, differences,
+    kinds, merged, worded,
 };
 use crate::error::Error;
+use crate::services::billing::account::zone;
 use crate::services::events::Event;
 use crate::services::staff::STAFF_RECOVERY_CODE_USED;
 use crate::store::types::Channel;
 
+/// Where the sample business is.
+const SAMPLE_ZONE: &str = "Africa/Nairobi";
+
 /// The mails that tell of no event.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 15] = [
+    BUSINESS_RESTORED,
+    BUSINESS_SUSPENDED,
     CONFIRM_EMAIL,
     EMAIL_CHANGE,
     EMAIL_CHANGING,
@@ -47,13 +54,7 @@ pub fn mail(kind: &str, locale: &str, app_url: &str) -> Result<Option<Letter>, E
     if let Some(event) = Event::samples().into_iter().find(|event| event.name() == kind) {
         path = kinds::path(&event);
         let told: Value = serde_json::from_str(&event.payload()?).map_err(|error| Error::Task(Box::new(error)))?;
-        for (key, value) in told.as_object().into_iter().flatten() {
-            // The samples' instants, as days.
-            let is_instant = matches!(key.as_str(), "periodEnd" | "cancelAt" | "expiresAt" | "respondBy" | "at");
-            let day = value.as_str().filter(|_| is_instant).and_then(|text| text.get(..10)).map(Value::from);
-            values[key] = day.unwrap_or_else(|| value.clone());
-        }
-        name_percent(&mut values);
+        values = worded(merged(merged(values, told), around::sample(&event)), &zone(SAMPLE_ZONE)?, locale)?;
     }
     letters::letter(kind, locale, &values, &format!("{app_url}{path}")).map(Some)
 }

@@ -132,13 +132,43 @@ pub(super) fn sent(status: PaymentStatus) -> Result<PaymentStatus, Error> {
 
 /// Whether a method that is not removed can be charged today, by the business's calendar: its gateway is still configured.
 pub(super) async fn is_usable(tenant: &Tenant, ports: &Ports, method: &PaymentMethod) -> Result<bool, Error> {
+    is_usable_at(tenant, ports, method, ports.now()).await
+}
+
+/// The method that what is due then would be collected by: `named`, or where that is not usable (any more), the default one; `None` where
+/// none is.
+///
+/// # Errors
+/// The database's fault.
+pub async fn method_at(
+    tenant: &Tenant,
+    ports: &Ports,
+    named: Option<PaymentMethodId>,
+    at: Timestamp,
+) -> Result<Option<PaymentMethod>, Error> {
+    let currency = customers::business(tenant).await?.currency;
+    let named = match named {
+        Some(id) => payments::method(tenant, id).await?,
+        None => None,
+    };
+    for method in named.into_iter().chain(payments::default_method(tenant).await?) {
+        let has_terms = ports.gateways.terms_of(&method.gateway, currency).is_some();
+        if has_terms && is_usable_at(tenant, ports, &method, at).await? {
+            return Ok(Some(method));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a method that is not removed can be charged at that instant.
+async fn is_usable_at(tenant: &Tenant, ports: &Ports, method: &PaymentMethod, at: Timestamp) -> Result<bool, Error> {
     if ports.gateways.named(&method.gateway).is_none() {
         return Ok(false);
     }
     let Some(last_day) = method.expires_on else { return Ok(true) };
     let zone = customers::business(tenant).await?.time_zone;
     let zone = TimeZone::get(&zone).map_err(|_| Error::Corrupt("a business is in no known time zone".into()))?;
-    Ok(ports.now().to_zoned(zone).date() <= last_day.get())
+    Ok(at.to_zoned(zone).date() <= last_day.get())
 }
 
 /// What is due, rounded up to what the gateway takes; `None` below its least.

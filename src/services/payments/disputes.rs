@@ -276,18 +276,19 @@ impl Case {
         Ok(())
     }
 
-    /// The bank keeps it: what is left of the payment is credited on its invoice and counts as paid back, the rest is a cost, and the
-    /// subscription is suspended.
+    /// The bank keeps it: what is left of the payment is credited on its invoice and counts as paid back, the rest is a cost. What
+    /// was credited is charged once more, and until that is settled the subscription is suspended.
     async fn lose(&mut self, dispute: &Dispute) -> Result<(Option<RefundId>, i64), Error> {
         let (tenant, ports) = (self.tenant.clone(), self.ports.clone());
         let of = (&self.invoice, &self.payment);
-        let (note, loss_minor) = billing::credit_for_dispute(&tenant, &ports, &mut self.account, of, dispute).await?;
-        let refund = match note {
-            Some(note) => Some(super::refunds::kept_by_the_bank(&tenant, &ports, &note, &self.payment, &dispute.gateway_reference).await?),
+        let kept = billing::credit_for_dispute(&tenant, &ports, &mut self.account, of, dispute).await?;
+        let refund = match &kept.note {
+            Some(note) => Some(super::refunds::kept_by_the_bank(&tenant, &ports, note, &self.payment, &dispute.gateway_reference).await?),
             None => None,
         };
+        let loss_minor = kept.loss_minor;
         billing::enter_loss(&tenant, &ports, &self.account, self.invoice.id, loss_minor).await?;
-        billing::suspend_for_dispute(&tenant, &ports, &mut self.account, &self.invoice, dispute).await?;
+        billing::suspend_for_dispute(&tenant, &ports, &mut self.account, (&self.invoice, kept), dispute).await?;
         Ok((refund, loss_minor))
     }
 

@@ -25,7 +25,7 @@ mod refunds;
 mod secrets;
 
 pub use crate::adapters::payment::{MethodSource, SandboxBehavior};
-pub use attempt::{Begun, Sender, begin_attempt, wait_for, wait_for_all};
+pub use attempt::{Begun, Sender, begin_attempt, method_at, wait_for, wait_for_all};
 pub use by_hand::{ByHand, Resolution, record_by_hand, resolve, resolve_refund};
 pub(in crate::services) use hints::seal_anew;
 pub use hints::{Named, named_by, take_hint};

@@ -28,6 +28,14 @@ pub struct Printed {
     pub html: String,
 }
 
+/// A day as the language of a locale writes it: `16 June 2027`.
+///
+/// # Errors
+/// [`Error::Corrupt`] where there are no words.
+pub(in crate::services) fn day(locale: &str, day: jiff::civil::Date) -> Result<String, Error> {
+    Ok(words::words(locale)?.1.day(day))
+}
+
 /// The link to an invoice's page; none for a draft.
 pub fn link(ports: &Ports, invoice: &Invoice) -> Option<String> {
     (invoice.status != InvoiceStatus::Draft).then(|| file_links::link(ports, SCOPE, invoice.business_id, invoice.id.uuid()))

@@ -8,6 +8,7 @@ use crate::error::{Outcome, UserError, UserErrorCode};
 use crate::ids::BusinessId;
 use crate::services::access::Caller;
 use crate::services::audit::{self, Act};
+use crate::services::notifications::{BUSINESS_RESTORED, BUSINESS_SUSPENDED, queue_to_owners};
 use crate::store::customers::{self, Business};
 use crate::store::reads::businesses::{self, Suspension};
 use crate::store::{System, Tenant, staff};
@@ -53,6 +54,7 @@ impl StaffService {
                 let (actor, subject) = (access.actor(), row.business_id.to_string());
                 let act = Act { action: "business.suspended", actor: &actor, subject: &subject, details: json!({}) };
                 audit::record(&tenant, &ports, act).await?;
+                queue_to_owners(&tenant, &ports, BUSINESS_SUSPENDED).await?;
                 Ok(row)
             }
         });
@@ -80,6 +82,7 @@ impl StaffService {
                 let (actor, subject) = (access.actor(), row.business_id.to_string());
                 let act = Act { action: "business.restored", actor: &actor, subject: &subject, details: json!({}) };
                 audit::record(&tenant, &ports, act).await?;
+                queue_to_owners(&tenant, &ports, BUSINESS_RESTORED).await?;
                 Ok(row)
             }
         });

@@ -1,10 +1,9 @@
 //! What a sign-up comes to: one function for the preview and for the real thing.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::PreviewSubscribe;
 use crate::billing::discount::Coupon;
-use crate::billing::dunning::INCOMPLETE_HOURS;
 use crate::billing::lifecycle::SubscriptionStatus;
 use crate::billing::period::{Period, Schedule};
 use crate::billing::proration::{PeriodPrice, recurring_line};
@@ -114,11 +113,6 @@ pub(super) async fn sale(tenant: &Tenant, account: &Account, offer: &PreviewSubs
     let preview = InvoicePreview::of(account, &as_slice(&line), account.at)?;
     let coupon = coupon.map(|(id, coupon)| (id, coupon.for_new_period().1));
     Ok(Sale { price, schedule, period, charged: Some(charge), line, preview, coupon, first_invoice: None, plan })
-}
-
-/// When a first invoice that is not settled is given up on.
-pub(super) fn given_up_at(at: Timestamp) -> Timestamp {
-    at.saturating_add(SignedDuration::from_hours(INCOMPLETE_HOURS.into())).unwrap_or(Timestamp::MAX)
 }
 
 /// The columns of an anchor's day.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::sale::{Sale, anchor_columns, given_up_at, sale};
+use super::sale::{Sale, anchor_columns, sale};
 use super::token::{self, Shown};
 use super::{Agent, Begun as Asked, Billed, PreviewSubscribe, Subscribe, SubscriptionService, Work, begin, customer, settled};
 use crate::billing::lifecycle::SubscriptionStatus;
@@ -13,13 +13,12 @@ use crate::services::Ports;
 use crate::services::access::{Caller, Need, check};
 use crate::services::billing::credit::write_off_rest;
 use crate::services::billing::{
-    Account, Change, EXPIRE_INCOMPLETE, InvoicePreview, Standing, bill, bill_due_boundaries, due_in_days, expire, follow_up, period_row,
-    periods_left,
+    Account, Change, InvoicePreview, Standing, bill, bill_due_boundaries, due_in_days, expire, follow_up, give_up_later, period_row,
+    periods_left, tell_before_end,
 };
 use crate::services::coupons::redeem;
 use crate::services::idempotency;
 use crate::services::payments::{Begun, Sender, begin_attempt};
-use crate::store::jobs::{NewJob, schedule};
 use crate::store::subscriptions::Subscription;
 use crate::store::types::PaymentMethodKind;
 use crate::store::{Snapshot, Tenant, payments, subscriptions};
@@ -174,12 +173,8 @@ async fn write(
     standing.set_charged(sale.charged);
     standing.save(tenant, ports, account).await?;
     standing.schedule_renewal(tenant, ports).await?;
-    if standing.row.status == SubscriptionStatus::Incomplete {
-        let (key, due_at) = (id.to_string(), given_up_at(account.at).into());
-        let job =
-            NewJob { id: ports.ids.next(), kind: EXPIRE_INCOMPLETE, key: &key, due_at, clock: ports.test_clock(), now: ports.now().into() };
-        schedule(tenant, job).await?;
-    }
+    tell_before_end(tenant, ports, &standing).await?;
+    give_up_later(tenant, ports, account, &standing).await?;
     Ok(standing)
 }
 

@@ -260,6 +260,14 @@ pub const CHECKS: &[Check] = &[
               order by 1, 3 limit 101",
     },
     Check {
+        name: "suspensions",
+        holds: "What is suspended has an open invoice, which gives access back when it is settled.",
+        sql: "select s.business_id, 'sub' as prefix, s.id, 'it is SUSPENDED, and none of its invoices is open' as note from subscriptions s
+              where s.status = 'SUSPENDED' and not exists (
+                select 1 from invoices i where i.business_id = s.business_id and i.subscription_id = s.id and i.status = 'OPEN')
+              order by 1, 3 limit 101",
+    },
+    Check {
         name: "recurring revenue",
         holds: "What a subscription counts for is the sum of its movements.",
         sql: "select s.business_id, 'sub' as prefix, s.id,
