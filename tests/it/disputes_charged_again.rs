@@ -57,7 +57,7 @@ async fn what_a_bank_keeps_is_charged_once_more_and_access_is_back_when_that_is_
     let told = case.world.read_texts("select body from notifications where kind = 'subscription.suspended'").await;
     assert_eq!(told, ["Acme has no access to basic for the time being: the payer's bank has taken a payment back."]);
 
-    case.world.working(case.world.pay(case.payer, claim)).await.unwrap();
+    Box::pin(case.world.working(case.world.pay(case.payer, claim))).await.unwrap();
     assert_eq!((case.stand().await, case.world.count("invoices", "status = 'OPEN'").await), (["DISPUTED", "PAID", "ACTIVE"], 0));
     assert_eq!((case.world.invoice_is(case.payer, claim).await.0, case.world.examine().await), ("PAID", Vec::new()));
     // June is paid, and July is billed as ever.
@@ -87,11 +87,11 @@ async fn staff_who_call_off_or_give_up_on_what_was_charged_once_more_give_access
 async fn account_credit_that_pays_what_was_charged_once_more_leaves_access_as_it_was(db: TestDatabase) {
     let case = Case::new(db).await;
     // 50.00 come for an invoice that is paid: account credit.
-    let came = json!({
+    let transfer = json!({
         "invoiceId": case.invoice.to_string(), "amount": { "amount": "50.00", "currency": "KES" }, "receipt": "one",
         "receivedOn": "2027-06-01", "idempotencyKey": "one",
     });
-    let recorded = case.staff.payload("recordPayment", came, "payment { status }").await;
+    let recorded = case.staff.payload("recordPayment", transfer, "payment { status }").await;
     assert_eq!(recorded["payment"]["status"], "SUCCEEDED", "{recorded:#}");
     case.lose(3_480).await;
     assert_eq!((case.stand().await, case.world.balance(case.payer).await), (["DISPUTED", "PAID", "ACTIVE"], 1_520));

@@ -202,13 +202,12 @@ async fn a_failed_renewal_says_when_it_is_tried_again_and_what_becomes_of_it(db:
 
 async fn a_hard_decline_promises_no_attempt_and_a_first_invoice_says_how_long_it_waits(db: TestDatabase) {
     let world = World::shop_at(db, JUNE).await;
-    let (payer, _, ports) = crate::billing_dunning::lost_card(&world).await;
+    let (_, _, ports) = crate::billing_dunning::lost_card(&world).await;
     world.clock.set(JULY.parse().unwrap());
     World::worker(&ports).run_due_jobs().await.unwrap();
     let mails = world.mailed("A payment for invoice INV-2027-000002 failed");
     assert_eq!(mails.len(), 1);
     assert!(!mails[0].contains("try again") && mails[0].contains("If it is not paid by 8 July 2027, access"), "{}", mails[0]);
-    drop(payer);
 
     let other = world.payer().await;
     world.method(other, SandboxBehavior::Declines).await;
