@@ -160,12 +160,12 @@ struct Profile {
 
 impl Profile {
     fn of(row: &PgRow, statuses: &[PgRow]) -> Result<Self, sqlx::Error> {
-        let currency: String = row.try_get("A_currency")?;
+        let currency: String = row.try_get("currency")?;
         let has = |status: &&&str| statuses.iter().any(|row| row.get::<&str, _>("status") == **status);
         Ok(Self {
-            business_name: row.try_get("A_business_name")?,
+            business_name: row.try_get("business_name")?,
             subscription_status: WORST_FIRST.iter().find(has).copied().unwrap_or("NONE"),
-            balance: Amount::of(row.try_get("A_balance_minor")?, &currency),
+            balance: Amount::of(row.try_get("balance_minor")?, &currency),
             currency,
         })
     }
@@ -201,11 +201,12 @@ impl Subscription {
             start_date: instant(row.try_get("started_at")?),
             end_date: instant(row.try_get("period_end")?),
             price: Amount::of(row.try_get("price_minor")?, row.try_get("currency")?),
+            // By their places: a product's columns, which follow, have the same names.
             plan: Plan {
-                id: PlanId::from(plan.try_get::<Uuid, _>("plan_row_id")?).to_string(),
-                code: plan.try_get("plan_row_code")?,
-                name: plan.try_get("name")?,
-                max_users: plan.try_get("max_users")?,
+                id: PlanId::from(plan.try_get::<Uuid, _>(0)?).to_string(),
+                code: plan.try_get(11)?,
+                name: plan.try_get(2)?,
+                max_users: plan.try_get(5)?,
             },
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dataloader::BatchFn;
 use dataloader::cached;
@@ -49,7 +49,7 @@ const YIELDS_OF_STAFF: usize = 10;
 /// What a batch answers for a key: the row, none, or the fault that all keys of the batch share.
 type Answer<V> = Result<Option<V>, Arc<Error>>;
 /// Reads the rows of many keys.
-type Fetch<K, V> = Arc<dyn Fn(Arc<Snapshot>, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Error>> + Send + Sync>;
+type Fetch<K, V> = fn(Arc<Snapshot>, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Error>>;
 
 /// One batch function.
 pub struct Batch<K, V> {
@@ -77,19 +77,27 @@ impl<K: Ord + Clone + Hash + Eq, V: Clone> BatchFn<K, Answer<V>> for Batch<K, V>
 
 /// Loads rows by key, many at once, each once a view.
 pub struct Loader<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send + 'static> {
-    /// The library's loader.
-    inner: cached::Loader<K, Answer<V>, Batch<K, V>>,
+    /// Where it reads.
+    snapshot: Arc<Snapshot>,
+    /// How.
+    fetch: Fetch<K, V>,
+    /// The library's loader, once somebody asks: a view has dozens of loaders, and most requests ask three.
+    inner: OnceLock<cached::Loader<K, Answer<V>, Batch<K, V>>>,
 }
 
 impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send + 'static> Loader<K, V> {
     /// A loader that reads by `fetch` from `snapshot`.
-    pub fn new<F>(snapshot: &Arc<Snapshot>, fetch: F) -> Self
-    where
-        F: Fn(Arc<Snapshot>, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Error>> + Send + Sync + 'static,
-    {
-        let batch = Batch { snapshot: Arc::clone(snapshot), fetch: Arc::new(fetch) };
-        let yields = if snapshot.is_of_system() { YIELDS_OF_STAFF } else { YIELDS };
-        Self { inner: cached::Loader::new(batch).with_yield_count(yields) }
+    fn new(snapshot: &Arc<Snapshot>, fetch: Fetch<K, V>) -> Self {
+        Self { snapshot: Arc::clone(snapshot), fetch, inner: OnceLock::new() }
+    }
+
+    /// The library's loader.
+    fn inner(&self) -> &cached::Loader<K, Answer<V>, Batch<K, V>> {
+        self.inner.get_or_init(|| {
+            let batch = Batch { snapshot: Arc::clone(&self.snapshot), fetch: self.fetch };
+            let yields = if self.snapshot.is_of_system() { YIELDS_OF_STAFF } else { YIELDS };
+            cached::Loader::new(batch).with_yield_count(yields)
+        })
     }
 
     /// The row of a key, if there is one.
@@ -99,16 +107,16 @@ impl<K: Eq + Hash + Clone + Ord + Send + Sync + Debug + 'static, V: Clone + Send
     pub async fn load(&self, key: K) -> Result<Option<V>, Error> {
         // A batch is run by one of those who wait for it; when that one is dropped (its sibling failed), the others
         // find no answer and load once more.
-        let answer = match self.inner.try_load(key.clone()).await {
+        let answer = match self.inner().try_load(key.clone()).await {
             Ok(answer) => answer,
-            Err(_) => self.inner.try_load(key).await?,
+            Err(_) => self.inner().try_load(key).await?,
         };
         answer.map_err(Error::Shared)
     }
 
     /// Puts rows that were read otherwise, so that they are not read again.
     pub async fn prime_many(&self, rows: impl Iterator<Item = (K, Option<V>)>) {
-        self.inner.prime_many(rows.map(|(key, row)| (key, Ok(row)))).await;
+        self.inner().prime_many(rows.map(|(key, row)| (key, Ok(row)))).await;
     }
 }
 

@@ -5,6 +5,7 @@ pub mod business;
 pub mod context;
 pub mod errors;
 pub mod front_door;
+pub mod in_turn;
 pub mod loaders;
 pub mod page;
 pub mod root_fields;

@@ -3,8 +3,9 @@
 //! Each scalar has one function that reads it, which the front door calls for literals and variables before anything
 //! runs, and the schema calls when it does.
 
-use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{InputType, InputValueError, InputValueResult, Object, Scalar, ScalarType, Value};
 
+use super::in_turn::{AtHand, InTurn};
 use crate::ids::{Id, Kind};
 use crate::money::{self, Rate};
 use crate::store::types::{Day, Instant};
@@ -109,19 +110,34 @@ impl From<jiff::Timestamp> for DateTime {
 }
 
 /// Exact money.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct Money {
+#[derive(Debug, Clone)]
+pub struct Amount(money::Money);
+
+/// Exact money.
+#[Object(name = "Money")]
+impl Amount {
     /// With exactly the currency's digits.
-    amount: Decimal,
+    async fn amount(&self) -> Decimal {
+        Decimal(self.0.amount())
+    }
     /// The currency.
-    currency: CurrencyCode,
+    async fn currency(&self) -> CurrencyCode {
+        CurrencyCode(self.0.currency())
+    }
     /// `amount` in minor units: `"4990"`.
-    minor_units: BigInt,
+    async fn minor_units(&self) -> BigInt {
+        BigInt(self.0.minor())
+    }
 }
+
+impl AtHand for Amount {}
+
+/// Exact money.
+pub type Money = InTurn<Amount>;
 
 impl From<money::Money> for Money {
     fn from(money: money::Money) -> Self {
-        Self { amount: Decimal(money.amount()), currency: CurrencyCode(money.currency()), minor_units: BigInt(money.minor()) }
+        Self(Amount(money))
     }
 }
 

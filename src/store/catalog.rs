@@ -230,7 +230,7 @@ pub async fn plans_on_sale(catalogue: &Catalogue, product: Option<&str>) -> Resu
         select = select.filter(product::Column::Code.eq(code));
     }
     let select = select.order_by_asc(product::Column::Position).order_by_asc(plan::Column::Code);
-    let plans = read_plans(select.all_as().await?)?;
+    let plans = read_plans(select).await?;
     with_prices(catalogue, plans).await
 }
 
@@ -240,7 +240,7 @@ pub async fn plans_on_sale(catalogue: &Catalogue, product: Option<&str>) -> Resu
 /// As [`products`].
 pub async fn all_plans(catalogue: &Catalogue) -> Result<Vec<PlanView>, Error> {
     let select = current_plans(catalogue).order_by_asc(product::Column::Position).order_by_asc(plan::Column::Code);
-    let plans = read_plans(select.all_as().await?)?;
+    let plans = read_plans(select).await?;
     with_prices(catalogue, plans).await
 }
 
@@ -249,8 +249,8 @@ pub async fn all_plans(catalogue: &Catalogue) -> Result<Vec<PlanView>, Error> {
 /// # Errors
 /// As [`products`].
 pub async fn plan_to_subscribe(catalogue: &Catalogue, id: PlanId) -> Result<Option<PlanView>, Error> {
-    let rows = current_plans(catalogue).filter(plan::Column::Id.eq(id)).all_as().await?;
-    Ok(with_prices(catalogue, read_plans(rows)?).await?.pop())
+    let select = current_plans(catalogue).filter(plan::Column::Id.eq(id));
+    Ok(with_prices(catalogue, read_plans(select).await?).await?.pop())
 }
 
 /// The current version of the plan of that code, archived or not. Two statements.
@@ -259,7 +259,7 @@ pub async fn plan_to_subscribe(catalogue: &Catalogue, id: PlanId) -> Result<Opti
 /// As [`products`].
 pub async fn plan_by_code(catalogue: &Catalogue, product: &str, code: &str) -> Result<Option<PlanView>, Error> {
     let select = current_plans(catalogue).filter(product::Column::Code.eq(product)).filter(plan::Column::Code.eq(code));
-    Ok(with_prices(catalogue, read_plans(select.all_as().await?)?).await?.pop())
+    Ok(with_prices(catalogue, read_plans(select).await?).await?.pop())
 }
 
 /// Versions of plans with their prices. Two statements for any number.
@@ -280,7 +280,7 @@ pub async fn plans(catalogue: &Catalogue, keys: &[VersionKey]) -> Result<HashMap
         return Ok(HashMap::new());
     }
     let named = any_of(keys, plan_version::Column::PlanId, plan_version::Column::Version);
-    let plans = read_plans(joined_plans(catalogue).filter(named).all_as().await?)?;
+    let plans = read_plans(joined_plans(catalogue).filter(named)).await?;
     Ok(plans.into_iter().map(|plan| (plan.key(), plan)).collect())
 }
 

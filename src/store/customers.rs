@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, SelectStatement, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
-    QueryOrder as _, QueryResult, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, FromQueryResult, IntoActiveModel as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 
 use super::entity::catalog::{plan, plan_price};
 use super::entity::customers::{business, member, session, user};
-use super::entity::test_clocks::test_clock;
 use super::page::{self, Page, Window};
+use super::rows::Places;
 use super::tenant::{Catalogue, Scoped};
-use super::test_clocks::{Reading, business_and_reading, join_clock};
+use super::test_clocks::{business_and_reading, join_clock, read_clock, select_clock};
 use super::types::{Instant, Role};
 use super::{Reader, System, Tenant};
 use crate::error::Error;
@@ -79,24 +79,16 @@ where
         let select = columns.into_iter().fold(select.select_only(), |select, (column, name)| select.column_as(column, name));
         return Ok(select.all_as::<A>().await?.into_iter().next());
     }
-    let found = join_clock(select).all_as_with_joined::<WithBusiness<A>, test_clock::Entity>(columns).await?;
-    let Some((found, clock)) = found.into_iter().next() else { return Ok(None) };
-    tenant.know(&found.business, clock.map(Reading::from));
-    Ok(Some(found.access))
-}
-
-/// A business, and what somebody may do in it.
-struct WithBusiness<A> {
-    /// The business.
-    business: Business,
-    /// What they may.
-    access: A,
-}
-
-impl<A: FromQueryResult> FromQueryResult for WithBusiness<A> {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        Ok(Self { business: Business::from_query_result(row, prefix)?, access: A::from_query_result(row, "")? })
-    }
+    let more = |query: &mut SelectStatement| {
+        for (column, name) in columns {
+            query.expr_as(column, name);
+        }
+        select_clock(query);
+    };
+    let read = |business, places: &mut Places<'_>| Ok((business, read_clock(places.row())?, A::from_query_result(places.row(), "")?));
+    let Some((business, reading, access)) = join_clock(select).all_and(more, read).await?.into_iter().next() else { return Ok(None) };
+    tenant.know(&business, reading);
+    Ok(Some(access))
 }
 
 /// This business.

@@ -39,6 +39,7 @@ pub mod reads;
 pub mod refunds;
 pub mod retention;
 pub mod revenue;
+pub(crate) mod rows;
 pub mod second_factors;
 pub mod sessions;
 pub mod sign_in_tries;

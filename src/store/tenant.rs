@@ -16,6 +16,7 @@ use sea_orm::{
 use super::customers::Business;
 use super::driver::Transaction;
 use super::live::{Changes, Subject};
+use super::rows::{Placed, Places, Rows};
 use super::test_clocks::Reading;
 use crate::error::Error;
 use crate::ids::{BusinessId, EventId, Id};
@@ -44,7 +45,7 @@ impl TenantScope {
 }
 
 /// A table whose rows belong to businesses.
-pub(crate) trait TenantEntity: EntityTrait {
+pub(crate) trait TenantEntity: Rows {
     /// The column that names the business.
     fn business_column() -> Self::Column;
     /// The column that, with the business, names the row.
@@ -52,7 +53,7 @@ pub(crate) trait TenantEntity: EntityTrait {
 }
 
 /// A table that everybody may read.
-pub(crate) trait CatalogueEntity: EntityTrait {}
+pub(crate) trait CatalogueEntity: Rows {}
 
 /// Reads rows of businesses in one transaction: one business's, as its [`Tenant`], or every business's, as the system.
 #[derive(Clone)]
@@ -82,7 +83,7 @@ impl Reader {
 
     /// The rows of a table.
     pub(crate) fn select<E: TenantEntity>(&self) -> Scoped<E> {
-        Scoped { select: E::find().filter(self.own::<E>()), transaction: Arc::clone(&self.transaction) }
+        Scoped::of(&self.transaction).filter(self.own::<E>())
     }
 
     /// The rows of these businesses.
@@ -392,33 +393,76 @@ impl Tenant {
 }
 
 /// A select that carries the business already.
-pub(crate) struct Scoped<E: EntityTrait> {
-    /// The statement so far.
-    select: Select<E>,
+pub(crate) struct Scoped<E: Rows> {
+    /// The statement so far, without the table's columns.
+    query: SelectStatement,
+    /// Whether columns are chosen; else every column of the table is read.
+    chosen: bool,
     /// Where it runs.
     transaction: Arc<Transaction>,
+    /// Whose rows it reads.
+    entity: PhantomData<E>,
 }
 
-impl<E: EntityTrait> Scoped<E> {
+impl<E: Rows> Scoped<E> {
+    /// Every row of the table.
+    fn of(transaction: &Arc<Transaction>) -> Self {
+        let query = Query::select().from(E::default().table_ref()).to_owned();
+        Self { query, chosen: false, transaction: Arc::clone(transaction), entity: PhantomData }
+    }
+
+    /// The statement as sea-orm makes it, each column by itself, for what goes on with the columns.
+    fn into_select(mut self) -> (Select<E>, Arc<Transaction>) {
+        if !self.chosen {
+            self.query.exprs(E::Column::iter().map(|column| column.select_as(column.into_expr())));
+        }
+        let mut select = E::find();
+        *QuerySelect::query(&mut select) = self.query;
+        (select, self.transaction)
+    }
+
     /// Every row.
-    pub(crate) async fn all(self) -> Result<Vec<E::Model>, Error> {
-        Ok(self.select.all(&*self.transaction).await?)
+    pub(crate) async fn all(mut self) -> Result<Vec<E::Model>, Error> {
+        // Made once: a statement of forty columns takes longer to make than its rows to read.
+        self.query.expr(Expr::cust(E::columns()));
+        let found = self.transaction.query_all(&self.query).await?;
+        Ok(found.iter().map(E::model_of).collect::<Result<_, _>>()?)
     }
 
     /// The first row.
     pub(crate) async fn one(self) -> Result<Option<E::Model>, Error> {
-        Ok(self.select.one(&*self.transaction).await?)
+        Ok(self.limit(1).all().await?.pop())
     }
 
     /// Every row, with each row of a table that everybody may read for which `on` holds; once alone where none does.
     pub(crate) async fn all_with_each<F: CatalogueEntity>(mut self, on: Condition) -> Result<Vec<(E::Model, Option<F::Model>)>, Error> {
-        QuerySelect::query(&mut self.select).join(JoinType::LeftJoin, F::default(), on);
+        self.query.join(JoinType::LeftJoin, F::default(), on);
         self.all_with_joined::<F>().await
     }
 
     /// Every row, with the row of a table that the statement has joined to it; with none where there is none.
     pub(crate) async fn all_with_joined<F: EntityTrait>(self) -> Result<Vec<(E::Model, Option<F::Model>)>, Error> {
-        Ok(self.select.select_also(F::default()).all(&*self.transaction).await?)
+        let (select, transaction) = self.into_select();
+        Ok(select.select_also(F::default()).all(&*transaction).await?)
+    }
+
+    /// What `read` makes of each row and of the columns that `more` adds behind the table's own.
+    pub(crate) async fn all_and<T>(
+        mut self,
+        more: impl FnOnce(&mut SelectStatement),
+        read: impl Fn(E::Model, &mut Places<'_>) -> Result<T, DbErr>,
+    ) -> Result<Vec<T>, Error>
+    where
+        E: Placed,
+    {
+        self.query.expr(Expr::cust(E::columns()));
+        more(&mut self.query);
+        let found = self.transaction.query_all(&self.query).await?;
+        let rows = found.iter().map(|row| {
+            let mut places = Places::of(row);
+            read(E::read(&mut places)?, &mut places)
+        });
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The same with each row of another table of the same business for which `on` holds; once alone where none does.
@@ -427,7 +471,7 @@ impl<E: EntityTrait> Scoped<E> {
         E: TenantEntity,
     {
         let same = Expr::col((E::default(), E::business_column())).equals((F::default(), F::business_column()));
-        QuerySelect::query(&mut self.select).join(JoinType::LeftJoin, F::default(), on.add(same));
+        self.query.join(JoinType::LeftJoin, F::default(), on.add(same));
         self
     }
 
@@ -440,11 +484,12 @@ impl<E: EntityTrait> Scoped<E> {
         M: FromQueryResult + Send + Sync,
         F: EntityTrait,
     {
-        let mut select = self.select.select_also(F::default());
+        let (select, transaction) = self.into_select();
+        let mut select = select.select_also(F::default());
         for (column, name) in columns {
             QuerySelect::query(&mut select).expr_as(column, name);
         }
-        Ok(select.into_model::<M, F::Model>().all(&*self.transaction).await?)
+        Ok(select.into_model::<M, F::Model>().all(&*transaction).await?)
     }
 
     /// Every row, with all rows of another table of the same business for which `on` holds.
@@ -452,8 +497,8 @@ impl<E: EntityTrait> Scoped<E> {
     where
         E: TenantEntity,
     {
-        let joined = self.left_join::<F>(on);
-        Ok(joined.select.select_with(F::default()).all(&*joined.transaction).await?)
+        let (select, transaction) = self.left_join::<F>(on).into_select();
+        Ok(select.select_with(F::default()).all(&*transaction).await?)
     }
 
     /// How many rows there are, counted no further than `most` + 1.
@@ -461,31 +506,38 @@ impl<E: EntityTrait> Scoped<E> {
     where
         E::Model: Send + Sync + FromQueryResult,
     {
-        Ok(self.select.limit(most.saturating_add(1)).count(&*self.transaction).await?)
+        let (select, transaction) = self.into_select();
+        Ok(select.limit(most.saturating_add(1)).count(&*transaction).await?)
     }
 
     /// Rows of another shape, for joins and chosen columns.
     pub(crate) async fn all_as<M: FromQueryResult + Send + Sync>(self) -> Result<Vec<M>, Error> {
-        Ok(self.select.into_model::<M>().all(&*self.transaction).await?)
+        let (select, transaction) = self.into_select();
+        Ok(select.into_model::<M>().all(&*transaction).await?)
     }
 }
 
-impl<E: EntityTrait> QueryFilter for Scoped<E> {
+impl<E: Rows> QueryFilter for Scoped<E> {
     type QueryStatement = SelectStatement;
     fn query(&mut self) -> &mut SelectStatement {
-        QueryFilter::query(&mut self.select)
+        &mut self.query
     }
 }
-impl<E: EntityTrait> QueryOrder for Scoped<E> {
+impl<E: Rows> QueryOrder for Scoped<E> {
     type QueryStatement = SelectStatement;
     fn query(&mut self) -> &mut SelectStatement {
-        QueryOrder::query(&mut self.select)
+        &mut self.query
     }
 }
-impl<E: EntityTrait> QuerySelect for Scoped<E> {
+impl<E: Rows> QuerySelect for Scoped<E> {
     type QueryStatement = SelectStatement;
     fn query(&mut self) -> &mut SelectStatement {
-        QuerySelect::query(&mut self.select)
+        &mut self.query
+    }
+    fn select_only(mut self) -> Self {
+        self.chosen = true;
+        self.query.clear_selects();
+        self
     }
 }
 
@@ -532,6 +584,6 @@ impl Catalogue {
 
     /// The rows of a table that everybody may read.
     pub(crate) fn select<E: CatalogueEntity>(&self) -> Scoped<E> {
-        Scoped { select: E::find(), transaction: Arc::clone(&self.transaction) }
+        Scoped::of(&self.transaction)
     }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, JoinType,
+    QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _,
 };
 
 use super::customers::Business;
 use super::entity::customers::business;
 use super::entity::test_clocks::{clock_attachment, test_clock};
 use super::entity::work::job;
+use super::rows::Places;
 use super::tenant::Scoped;
 use super::types::{Instant, JobStatus, TestClockStatus};
 use super::{Reader, System, Tenant};
@@ -27,12 +28,6 @@ pub struct Reading {
     pub clock: TestClockId,
     /// What it shows.
     pub now: Instant,
-}
-
-impl From<TestClock> for Reading {
-    fn from(clock: TestClock) -> Self {
-        Self { clock: clock.id, now: clock.now }
-    }
 }
 
 /// What the clock shows that this business is on; `None` where it goes by real time.
@@ -67,9 +62,9 @@ pub async fn business_and_reading(tenant: &Tenant) -> Result<(Business, Option<R
         return Ok(known);
     }
     let joined = tenant.select::<business::Entity>().filter(BusinessId.eq(tenant.business()));
-    let found = join_clock(joined).all_with_joined::<test_clock::Entity>().await?.into_iter().next();
-    let (business, clock) = found.ok_or_else(|| Error::Corrupt("a business is gone".into()))?;
-    let reading = clock.map(Reading::from);
+    let read = |business, places: &mut Places<'_>| Ok((business, read_clock(places.row())?));
+    let found = join_clock(joined).all_and(select_clock, read).await?.into_iter().next();
+    let (business, reading) = found.ok_or_else(|| Error::Corrupt("a business is gone".into()))?;
     tenant.know(&business, reading);
     Ok((business, reading))
 }
@@ -84,6 +79,22 @@ pub(super) fn join_clock(select: Scoped<business::Entity>) -> Scoped<business::E
         .to(test_clock::Column::Id)
         .into();
     select.join(JoinType::LeftJoin, to_attachment).join(JoinType::LeftJoin, to_clock)
+}
+
+/// Adds what [`read_clock`] reads to a statement that has joined the clock.
+pub(super) fn select_clock(query: &mut SelectStatement) {
+    query.expr_as(Expr::col((test_clock::Entity, test_clock::Column::Id)), "clock_id");
+    query.expr_as(Expr::col((test_clock::Entity, test_clock::Column::Now)), "clock_now");
+}
+
+/// What a joined clock shows; `None` where there is none.
+///
+/// # Errors
+/// Where the row has no such columns.
+pub(super) fn read_clock(row: &QueryResult) -> Result<Option<Reading>, DbErr> {
+    let clock: Option<TestClockId> = row.try_get("clock_", "id")?;
+    let now: Option<Instant> = row.try_get("clock_", "now")?;
+    Ok(clock.zip(now).map(|(clock, now)| Reading { clock, now }))
 }
 
 /// Every clock, the newest first.

@@ -11,6 +11,7 @@ use super::profile::Business;
 use super::subscriptions::{Period, Subscription};
 use crate::billing::{invoice as rules, lifecycle};
 use crate::graphql::context::{Allow, RequestContext, nullable, request};
+use crate::graphql::in_turn::{AtHand, InTurn};
 use crate::graphql::page::{Count, PageArguments, connection, count_of};
 use crate::graphql::scalars::{CountryCode, DateTime, Decimal, Money, Url, show_id, stored_money};
 use crate::ids::{BusinessId, InvoiceId, SubscriptionId};
@@ -57,16 +58,25 @@ pub enum InvoiceLineKind {
 
 /// An invoice. Once issued it never changes; corrections are credit notes.
 #[derive(Clone)]
-pub struct Invoice {
+pub struct InvoiceFields {
     row: Arc<rows::Invoice>,
 }
+
+/// An invoice.
+pub type Invoice = InTurn<InvoiceFields>;
 
 impl Invoice {
     /// The invoice of a row.
     pub fn new(row: rows::Invoice) -> Self {
-        Self { row: Arc::new(row) }
+        Self(InvoiceFields { row: Arc::new(row) })
     }
+}
 
+impl AtHand for InvoiceFields {
+    const WAIT: &'static [&'static str] = &["business", "subscription", "billedTo", "lines", "taxes", "payments", "creditNotes"];
+}
+
+impl InvoiceFields {
     /// An amount of it.
     fn money(&self, minor: i64) -> Result<Money> {
         Ok(stored_money(minor, self.row.currency)?)
@@ -74,8 +84,8 @@ impl Invoice {
 }
 
 /// An invoice. Once issued it never changes; corrections are credit notes.
-#[Object]
-impl Invoice {
+#[Object(name = "Invoice")]
+impl InvoiceFields {
     /// Its id.
     pub async fn id(&self) -> ID {
         show_id(self.row.id)
@@ -184,11 +194,11 @@ impl Invoice {
         self.row.voided_at.map(DateTime)
     }
     /// What it bills, in order.
-    async fn lines(&self, context: &Context<'_>) -> Result<Vec<InvoiceLine>> {
+    async fn lines(&self, context: &Context<'_>) -> Result<Vec<InTurn<InvoiceLine>>> {
         let Some(lines) = request(context).view().loaders.invoice_lines.load((self.row.business_id, self.row.id)).await? else {
             return Ok(Vec::new());
         };
-        let line = |index| InvoiceLine { lines: Arc::clone(&lines), index, currency: self.row.currency };
+        let line = |index| InTurn(InvoiceLine { lines: Arc::clone(&lines), index, currency: self.row.currency });
         Ok((0..lines.len()).map(line).collect())
     }
     /// Its taxes, one a rate and behaviour.
@@ -249,6 +259,8 @@ impl InvoiceLine {
         &self.lines[self.index]
     }
 }
+
+impl AtHand for InvoiceLine {}
 
 /// One line of an invoice.
 #[Object]
@@ -446,5 +458,22 @@ impl InvoiceQuery {
             Ok(rows::by_id(&request(context).reader().await?, id).await?.map(Invoice::new))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::OutputType as _;
+    use async_graphql::registry::Registry;
+
+    use super::*;
+
+    #[test]
+    fn the_fields_of_an_invoice_that_wait_are_fields_of_it() {
+        let mut registry = Registry::default();
+        InvoiceFields::create_type_info(&mut registry);
+        for name in InvoiceFields::WAIT {
+            assert!(registry.types["Invoice"].field_by_name(name).is_some(), "{name}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sea_orm::{EntityTrait as _, FromQueryResult, IdenStatic as _, Iterable as _, JoinType, QuerySelect as _};
+use sea_orm::sea_query::{Expr, SelectStatement};
+use sea_orm::{EntityTrait as _, JoinType, QuerySelect as _};
 
 use super::{Plan, Product};
 use crate::billing::cancel::UnusedTime;
@@ -13,19 +14,16 @@ use crate::billing::period::AnchorMode;
 use crate::error::Error;
 use crate::ids::ProductId;
 use crate::store::entity::catalog::{plan, plan_version, product};
+use crate::store::rows::{Placed as _, Places, Rows as _};
 use crate::store::tenant::{Catalogue, Scoped};
 
 /// A version joined with its plan and product.
-#[derive(FromQueryResult)]
-pub(super) struct PlanRow {
+struct PlanRow {
     /// The version.
-    #[sea_orm(nested)]
     version: plan_version::Model,
     /// The plan.
-    #[sea_orm(nested(prefix = "plan_row_"))]
     plan: plan::Model,
     /// The product.
-    #[sea_orm(nested(prefix = "product_row_"))]
     product: product::Model,
 }
 
@@ -44,16 +42,21 @@ pub(super) fn current_plans(catalogue: &Catalogue) -> Scoped<plan_version::Entit
     join_product(catalogue.select::<plan_version::Entity>().join(JoinType::InnerJoin, to_plan))
 }
 
-/// Joins the plan's product, and names the columns of [`PlanRow`].
+/// Joins the plan's product.
 fn join_product(versions: Scoped<plan_version::Entity>) -> Scoped<plan_version::Entity> {
     let to_product = plan::Entity::belongs_to(product::Entity).from(plan::Column::ProductId).to(product::Column::Id).into();
-    let joined = versions.join(JoinType::InnerJoin, to_product);
-    let joined = plan::Column::iter().fold(joined, |joined, column| joined.column_as(column, format!("plan_row_{}", column.as_str())));
-    product::Column::iter().fold(joined, |joined, column| joined.column_as(column, format!("product_row_{}", column.as_str())))
+    versions.join(JoinType::InnerJoin, to_product)
 }
 
-/// The plans of joined rows; those of one product share it.
-pub(super) fn read_plans(rows: Vec<PlanRow>) -> Result<Vec<Plan>, Error> {
+/// The plans of joined versions; those of one product share it.
+pub(super) async fn read_plans(joined: Scoped<plan_version::Entity>) -> Result<Vec<Plan>, Error> {
+    let more = |query: &mut SelectStatement| {
+        query.exprs([plan::Entity::columns(), product::Entity::columns()].map(Expr::cust));
+    };
+    let read = |version, places: &mut Places<'_>| {
+        Ok(PlanRow { version, plan: plan::Entity::read(places)?, product: product::Entity::read(places)? })
+    };
+    let rows = joined.all_and(more, read).await?;
     let mut products: HashMap<ProductId, Arc<Product>> = HashMap::new();
     let mut plans = Vec::new();
     for row in rows {

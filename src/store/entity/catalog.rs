@@ -29,7 +29,24 @@ pub mod product {
         pub grace_hours: i32,
     }
 
-    crate::store::entity::catalogue_entity!();
+    crate::store::entity::catalogue_entity!(placed);
+    crate::store::rows::by_place! {
+        id: required,
+        code: required,
+        name: required,
+        description: required,
+        position: required,
+        anchor_mode: required,
+        anchor_day: optional,
+        granularity: required,
+        prorations: required,
+        downgrade_now: required,
+        cancel_unused_time: required,
+        created_at: required,
+        retry_after_days: required,
+        cancel_after_days: required,
+        grace_hours: required,
+    }
 }
 
 /// `plans`.
@@ -51,7 +68,15 @@ pub mod plan {
         pub created_at: Instant,
     }
 
-    crate::store::entity::catalogue_entity!();
+    crate::store::entity::catalogue_entity!(placed);
+    crate::store::rows::by_place! {
+        id: required,
+        product_id: required,
+        code: required,
+        current_version: required,
+        archived_at: optional,
+        created_at: required,
+    }
 }
 
 /// `plan_versions`.
@@ -77,7 +102,18 @@ pub mod plan_version {
         pub created_at: Instant,
     }
 
-    crate::store::entity::catalogue_entity!();
+    crate::store::entity::catalogue_entity!(placed);
+    crate::store::rows::by_place! {
+        plan_id: required,
+        version: required,
+        name: required,
+        description: required,
+        trial_days: required,
+        max_users: optional,
+        storage_limit: optional,
+        requires_verification: required,
+        created_at: required,
+    }
 }
 
 /// `plan_prices`.

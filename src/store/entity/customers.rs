@@ -36,7 +36,31 @@ pub mod business {
         pub updated_at: Instant,
     }
 
-    crate::store::entity::tenant_entity!(BusinessId, BusinessId);
+    crate::store::entity::tenant_entity!(BusinessId, BusinessId, placed);
+    crate::store::rows::by_place! {
+        business_id: required,
+        business_name: required,
+        business_email: required,
+        industry: required,
+        company_size: required,
+        country: required,
+        postal_code: required,
+        address_line: optional,
+        city: optional,
+        phone_sealed: optional,
+        tax_id_sealed: optional,
+        wrapped_key: required,
+        previous_wrapped_key: optional,
+        key_made_at: optional,
+        tax_exempt: required,
+        time_zone: required,
+        currency: required,
+        verification_status: required,
+        balance_minor: required,
+        suspended_at: optional,
+        created_at: required,
+        updated_at: required,
+    }
 }
 
 /// `users`.

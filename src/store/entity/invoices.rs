@@ -46,7 +46,38 @@ pub mod invoice {
         pub draft_tax_behavior: Option<TaxBehavior>,
     }
 
-    crate::store::entity::tenant_entity!(BusinessId, Id);
+    crate::store::entity::tenant_entity!(BusinessId, Id, placed);
+    crate::store::rows::by_place! {
+        business_id: required,
+        id: required,
+        subscription_id: optional,
+        number: optional,
+        status: required,
+        currency: required,
+        seller: required,
+        billed_to: required,
+        billed_tax_id_sealed: optional,
+        subtotal_minor: required,
+        discount_minor: required,
+        tax_minor: required,
+        total_minor: required,
+        credit_applied_minor: required,
+        amount_paid_minor: required,
+        amount_credited_minor: required,
+        amount_due_minor: required,
+        exclusive_tax_minor: required,
+        attempts: required,
+        next_attempt_at: optional,
+        issued_at: optional,
+        due_at: optional,
+        paid_at: optional,
+        voided_at: optional,
+        created_at: required,
+        draft_until: optional,
+        draft_plan_id: optional,
+        draft_plan_version: optional,
+        draft_tax_behavior: optional,
+    }
 }
 
 /// `invoice_lines`.
@@ -82,7 +113,25 @@ pub mod invoice_line {
         pub period_id: Option<PeriodId>,
     }
 
-    crate::store::entity::tenant_entity!(BusinessId, Id);
+    crate::store::entity::tenant_entity!(BusinessId, Id, placed);
+    crate::store::rows::by_place! {
+        business_id: required,
+        id: required,
+        invoice_id: required,
+        position: required,
+        kind: required,
+        description: required,
+        period_start: optional,
+        period_end: optional,
+        quantity: required,
+        unit_price: required,
+        amount_minor: required,
+        discount_minor: required,
+        tax_minor: required,
+        tax_rate: required,
+        tax_behavior: required,
+        period_id: optional,
+    }
 }
 
 /// `invoice_taxes`.

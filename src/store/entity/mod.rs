@@ -3,9 +3,16 @@
 #![cfg_attr(not(test), expect(clippy::missing_docs_in_private_items, reason = "columns are described by their tables' migrations"))]
 #![expect(unreachable_pub, reason = "sea-orm derives public items; what leaves the store is re-exported by name")]
 
-/// What every entity needs beside its model.
+/// What every entity needs beside its model; with the word `placed`, but for how its rows are read.
 macro_rules! system_entity {
     () => {
+        impl crate::store::rows::Rows for Entity {
+            crate::store::rows::columns!();
+        }
+
+        crate::store::entity::system_entity!(placed);
+    };
+    (placed) => {
         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
         pub enum Relation {}
 
@@ -13,10 +20,11 @@ macro_rules! system_entity {
     };
 }
 
-/// An entity whose rows belong to businesses: the column that names the business, and the one that names the row.
+/// An entity whose rows belong to businesses: the column that names the business, and the one that names the row; with the word `placed`,
+/// but for how its rows are read.
 macro_rules! tenant_entity {
-    ($business:ident, $id:ident) => {
-        crate::store::entity::system_entity!();
+    ($business:ident, $id:ident $(, $placed:tt)?) => {
+        crate::store::entity::system_entity!($($placed)?);
 
         impl crate::store::tenant::TenantEntity for Entity {
             fn business_column() -> Column {
@@ -29,10 +37,10 @@ macro_rules! tenant_entity {
     };
 }
 
-/// An entity that everybody may read.
+/// An entity that everybody may read; with the word `placed`, but for how its rows are read.
 macro_rules! catalogue_entity {
-    () => {
-        crate::store::entity::system_entity!();
+    ($($placed:tt)?) => {
+        crate::store::entity::system_entity!($($placed)?);
 
         impl crate::store::tenant::CatalogueEntity for Entity {}
     };
