@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{shutdown, terminal};
-use crate::adapters::payment::simulator::courier::{Courier, CourierOptions, PAUSES};
+use crate::adapters::payment::simulator::courier::{Courier, CourierOptions, DELAY, PAUSES};
 use crate::adapters::payment::simulator::daraja::{self, DarajaSimulator};
 use crate::adapters::payment::simulator::stripe::{self, StripeSimulator};
 use crate::adapters::payment::simulator::{Options, Simulation, is_here};
@@ -104,7 +104,8 @@ fn simulation(server: &str, stopping: CancellationToken) -> Result<Simulation, C
     let run = bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let options = Options { clock: clock.clone(), run, most: MOST, late_after: Some(LATE), holder: daraja::by_number };
     let (stripe, daraja) = (StripeSimulator::new(options.clone()), DarajaSimulator::new(options));
-    let told = CourierOptions { events_url: format!("{server}{}", stripe_events::PATH), pauses: PAUSES.to_vec(), clock, most: MOST };
+    let events_url = format!("{server}{}", stripe_events::PATH);
+    let told = CourierOptions { events_url, delay: DELAY, pauses: PAUSES.to_vec(), clock, most: MOST };
     let courier = Courier::new(stripe.clone(), daraja.clone(), told, stopping)?;
     Ok(Simulation { stripe, daraja, courier })
 }
@@ -127,7 +128,7 @@ fn told(at: SocketAddr, server: &str) -> Result<String, std::fmt::Error> {
          pm_card_chargeDeclined           is refused when it is added\n  \
          pm_card_chargeCustomerFail       is taken, and every charge is declined\n  \
          pm_simulator_insufficient_funds  the same, for want of money\n\n\
-         Phones, as mpesaPhone, by the last two digits: +254712345678 and any other pays after three seconds;\n\n",
+         Phones, as mpesaPhone, by the last two digits: +254712345678 and any other pays after three seconds, but\n\n",
     );
     for (digits, _, meaning) in daraja::BY_NUMBER {
         writeln!(text, "  +2547123456{digits}  {meaning}")?;
@@ -191,6 +192,18 @@ mod tests {
         }
         let refused = check(Mode::Production, LISTEN.into(), "http://127.0.0.1:8080").unwrap_err();
         assert!(refused.to_string().starts_with("In production nothing is simulated"), "{refused}");
+    }
+
+    #[test]
+    fn the_documentation_has_the_environment_and_each_card_and_phone() {
+        let document = include_str!("../../docs/gateways.md");
+        for (name, value) in environment(LISTEN.into(), "http://127.0.0.1:8080") {
+            assert!(document.contains(&format!("\nexport {name}={value}\n")), "{name}");
+        }
+        let phones = daraja::BY_NUMBER.iter().map(|(digits, ..)| *digits);
+        for name in stripe::test_tokens().chain(phones) {
+            assert!(document.contains(&format!("`{name}`")), "{name}");
+        }
     }
 
     #[test]

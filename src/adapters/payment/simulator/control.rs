@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -22,6 +22,8 @@ use super::{Simulated, Simulation};
 const MOST_FAULTS: usize = 1_000;
 /// The longest that something may be slow or late, in milliseconds.
 const MOST_MILLIS: u64 = 600_000;
+/// The most that Stripe charges, as it writes that.
+const MOST_AMOUNT: i64 = 99_999_999;
 /// The longest code of a prompt's end.
 const MOST_CODE_BYTES: usize = 16;
 
@@ -91,7 +93,9 @@ pub(super) fn router(simulation: Simulation) -> Router {
 /// What was truly done at each gateway, and what was told of it.
 async fn ledger(State(simulation): State<Simulation>) -> Response {
     let Simulation { stripe, daraja, courier } = &simulation;
-    said(200, &json!({ "stripe": stripe.ledger(), "mpesa": daraja.ledger(), "deliveries": courier.ledger() }))
+    let ledger = json!({ "stripe": stripe.ledger(), "mpesa": daraja.ledger(), "deliveries": courier.ledger() });
+    // For people, over lines.
+    ([(CONTENT_TYPE, "application/json")], format!("{ledger:#}\n")).into_response()
 }
 
 /// Has things go wrong.
@@ -184,7 +188,7 @@ fn done(simulation: &Simulation, input: ActInput) -> Result<Value, Refused> {
             return Ok(json!({ "stripe": stripe.let_late_arrive().len(), "mpesa": daraja.let_late_arrive() }));
         }
         ActInput::Disputes { payment, amount } => {
-            let (payment, charged) = charged(simulation, payment)?;
+            let (payment, charged) = charged(simulation, &payment)?;
             let amount = amount.unwrap_or(charged);
             if !(1..=charged).contains(&amount) {
                 return Err(format!("amount must be 1 to {charged}."));
@@ -196,25 +200,25 @@ fn done(simulation: &Simulation, input: ActInput) -> Result<Value, Refused> {
         ActInput::DisputeLost { dispute } => (stripe.decide(&dispute, false), "No such dispute is open."),
         ActInput::ChargesByHand { amount, currency } => {
             let currency = currency.to_ascii_lowercase();
-            if amount < 1 || currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
-                return Err("amount must be more than 0, as Stripe writes it, and currency three letters.".to_owned());
+            if !(1..=MOST_AMOUNT).contains(&amount) || currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
+                return Err("amount must be 1 to 99999999, as Stripe writes it, and currency three letters.".to_owned());
             }
             stripe.charged_by_hand(amount, &currency, None);
             (true, "")
         }
         ActInput::RefundsByHand { payment, amount } => {
-            let (payment, charged) = charged(simulation, payment)?;
+            let (payment, charged) = charged(simulation, &payment)?;
             if !(1..=charged).contains(&amount) {
                 return Err(format!("amount must be 1 to {charged}."));
             }
-            (stripe.refunded_by_hand(&payment, amount), "No such payment was charged.")
+            (stripe.refunded_by_hand(&payment, amount), "So much is not left of that payment.")
         }
     };
     if is_done { Ok(json!({ "done": true })) } else { Err(otherwise.to_owned()) }
 }
 
 /// A payment with what was charged for it.
-fn charged(simulation: &Simulation, payment: String) -> Result<(String, i64), Refused> {
-    let found = simulation.stripe.charged().into_iter().find(|(charged, _)| *charged == payment);
+fn charged(simulation: &Simulation, payment: &str) -> Result<(String, i64), Refused> {
+    let found = simulation.stripe.charged().into_iter().find(|(charged, _)| charged == payment);
     found.ok_or_else(|| "No such payment was charged.".to_owned())
 }

@@ -35,6 +35,8 @@ const STOP: Duration = Duration::from_secs(5);
 /// When an event that was not taken is sent again. The original goes on for three days.
 pub const PAUSES: [Duration; 5] =
     [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
+/// How long after it happened the originals tell of something, about.
+pub const DELAY: Duration = Duration::from_secs(1);
 /// What signs an event that somebody else sends.
 const OTHER_SECRET: &str = "whsec_of_somebody_else";
 
@@ -43,6 +45,8 @@ const OTHER_SECRET: &str = "whsec_of_somebody_else";
 pub struct CourierOptions {
     /// Where the server takes Stripe's events.
     pub events_url: String,
+    /// How long after it happened something is told: by then whoever asked has had the answer, or lost it.
+    pub delay: Duration,
     /// When an event that was not taken is sent again.
     pub pauses: Vec<Duration>,
     /// What time it is, and what waits.
@@ -228,6 +232,7 @@ impl Courier {
 
     /// Tells one thing, with what goes wrong with it.
     async fn tell(&self, told: &Told, fault: Option<CallbackFault>) {
+        self.options.clock.sleep(self.options.delay).await;
         match fault {
             None | Some(CallbackFault::Reordered) => self.deliver(told, false).await,
             Some(CallbackFault::Duplicate) => {

@@ -97,6 +97,12 @@ fn address(asked: &Value, name: &str) -> Result<String, Wrong> {
     if is_url && url::Url::parse(given).is_ok() { Ok(given.to_owned()) } else { Err(invalid(name)) }
 }
 
+/// Where the result of a request is to be told: one address for all that may come of it.
+fn way_back(asked: &Value) -> Result<String, Wrong> {
+    let address = address(asked, "ResultURL")?;
+    if text(asked, "QueueTimeOutURL")? == address { Ok(address) } else { Err(invalid("QueueTimeOutURL")) }
+}
+
 impl Books {
     /// Nothing yet.
     pub(super) fn new(options: Options) -> Self {
@@ -221,7 +227,7 @@ impl Books {
 
     fn status(&mut self, asked: &Value) -> Done {
         let (receipt, id) = (text(asked, "TransactionID")?.to_owned(), self.id("conv-"));
-        let address = self.way_back(asked)?;
+        let address = way_back(asked)?;
         let paid = self.prompts.iter().find(|prompt| prompt.receipt.as_ref() == Some(&receipt));
         let back = self.reversals.iter().find(|reversal| reversal.receipt == receipt);
         let moved = paid.map(|prompt| (prompt.amount, SHORT_CODE)).or_else(|| back.map(|back| (back.amount, "254700000000")));
@@ -232,7 +238,7 @@ impl Books {
             ] } }),
             None => json!({ "ResultCode": 2001 }),
         };
-        Ok(self.taken(id, address, told))
+        Ok(self.taken(&id, address, told))
     }
 
     fn reverse(&mut self, asked: &Value) -> Done {
@@ -243,9 +249,9 @@ impl Books {
         if amount < 1 {
             return Err(invalid("Amount"));
         }
-        let address = self.way_back(asked)?;
+        let address = way_back(asked)?;
         if !self.is_initiator(REVERSAL, asked) {
-            return Ok(self.taken(id, address, json!({ "ResultCode": 2001 })));
+            return Ok(self.taken(&id, address, json!({ "ResultCode": 2001 })));
         }
         let paid = self.prompts.iter().find(|prompt| prompt.receipt.as_ref() == Some(&of)).map(|prompt| prompt.amount);
         let back: i64 = self.reversals.iter().filter(|reversal| reversal.of == of).map(|reversal| reversal.amount).sum();
@@ -256,7 +262,7 @@ impl Books {
         } else {
             json!({ "ResultCode": "R000001" })
         };
-        Ok(self.taken(id, address, told))
+        Ok(self.taken(&id, address, told))
     }
 
     /// Whether the initiator is who may ask: who is not is told so by the result.
@@ -268,16 +274,10 @@ impl Books {
         is_it
     }
 
-    /// Where the result of a request is to be told: one address for all that may come of it.
-    fn way_back(&self, asked: &Value) -> Result<String, Wrong> {
-        let address = address(asked, "ResultURL")?;
-        if text(asked, "QueueTimeOutURL")? == address { Ok(address) } else { Err(invalid("QueueTimeOutURL")) }
-    }
-
     /// A request was taken, and its result is to be told.
-    fn taken(&mut self, id: String, address: String, mut told: Value) -> Said {
+    fn taken(&mut self, id: &str, address: String, mut told: Value) -> Said {
         told["OriginatorConversationID"] = json!(id);
-        self.tell(id.clone(), address, &json!({ "Result": told }));
+        self.tell(id.to_owned(), address, &json!({ "Result": told }));
         (200, json!({ "OriginatorConversationID": id, "ConversationID": "AG_1", "ResponseCode": "0", "ResponseDescription": "." }))
     }
 

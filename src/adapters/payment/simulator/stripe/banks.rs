@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::kept::push_newest;
 use super::StripeSimulator;
-use super::books::{Asked, Books, Done, Said, missing, payment_of, refusal, shown};
+use super::books::{Asked, Books, Done, Intent, Said, carrying, missing, payment_of, refusal, shown};
 
 /// How many objects of a list are answered where nothing is said of it.
 const PAGE: usize = 10;
@@ -110,16 +110,16 @@ impl StripeSimulator {
         let mut books = self.books();
         let (id, created) = (books.id("pi"), books.now());
         let (currency, customer) = (currency.to_owned(), "cus_by_hand".to_owned());
-        let metadata = super::books::carrying(payment);
-        let intent =
-            super::books::Intent { id, amount, currency, customer, status: "succeeded", error: None, metadata, created, listed: None };
+        let metadata = carrying(payment);
+        let intent = Intent { id, amount, currency, customer, status: "succeeded", error: None, metadata, created, listed: None };
         books.note(intent);
     }
 
-    /// Somebody pays a part of a payment of ours back in the dashboard; whether there is one.
+    /// Somebody pays a part of a payment of ours back in the dashboard; whether so much of it is left.
     pub fn refunded_by_hand(&self, payment: &str, amount: i64) -> bool {
         let mut books = self.books();
-        let Some(intent) = books.intents.iter().find(|intent| payment_of(intent) == Some(payment)) else { return false };
+        let found = books.intents.iter().find(|intent| payment_of(intent) == Some(payment) && intent.status == "succeeded");
+        let Some(intent) = found.filter(|intent| books.paid_back(&intent.id).saturating_add(amount) <= intent.amount) else { return false };
         let (intent, currency) = (intent.id.clone(), intent.currency.clone());
         let (id, created, most) = (books.id("re"), books.now(), books.options.most);
         push_newest(&mut books.refunds, most, Refund { id, intent, amount, currency, metadata: HashMap::new(), created });
@@ -133,13 +133,18 @@ impl StripeSimulator {
 }
 
 impl Books {
+    /// What was paid back of an intent.
+    fn paid_back(&self, intent: &str) -> i64 {
+        self.refunds.iter().filter(|refund| refund.intent == intent).map(|refund| refund.amount).sum()
+    }
+
     /// Pays a part of a charge back.
     pub(super) fn pay_back(&mut self, asked: &Asked) -> Done {
         let (intent, amount) = (asked.needed("payment_intent")?.to_owned(), asked.number("amount")?);
         if amount < 1 {
             return Err("Invalid positive integer: amount.".to_owned());
         }
-        let paid: i64 = self.refunds.iter().filter(|refund| refund.intent == intent).map(|refund| refund.amount).sum();
+        let paid = self.paid_back(&intent);
         let charge = self.intents.iter().find(|made| made.id == intent && made.status == "succeeded");
         let Some(currency) = charge.filter(|made| paid.saturating_add(amount) <= made.amount).map(|made| made.currency.clone()) else {
             return Ok(refusal(400, "invalid_request_error", "charge_already_refunded"));

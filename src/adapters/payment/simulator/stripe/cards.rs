@@ -73,6 +73,11 @@ const TOKENS: &[(&str, Card, &str, &str)] = &[
     ("pm_simulator_processing_error", Card::Declines("processing_error"), "visa", "0119"),
 ];
 
+/// Every test token.
+pub fn test_tokens() -> impl Iterator<Item = &'static str> {
+    TOKENS.iter().map(|(name, ..)| *name)
+}
+
 /// The card that a test token stands for.
 pub(super) fn of_token(token: &str, now: Timestamp) -> Option<EnteredCard> {
     let (_, card, brand, last4) = TOKENS.iter().find(|(name, ..)| *name == token)?;
@@ -101,7 +106,7 @@ mod tests {
         for other in ["pm_1", "pm_card_", "tok_visa", "", "PM_CARD_VISA"] {
             assert_eq!(of_token(other, now), None, "{other}");
         }
-        let mut names: Vec<&str> = TOKENS.iter().map(|(name, ..)| *name).collect();
+        let mut names: Vec<&str> = test_tokens().collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TOKENS.len(), "each token stands there once");

@@ -25,7 +25,7 @@ mod banks;
 mod books;
 mod cards;
 
-pub use self::cards::{Card, EnteredCard};
+pub use self::cards::{Card, EnteredCard, test_tokens};
 
 /// Proves who asks.
 pub const SECRET_KEY: &str = "sk_test_simulator";
