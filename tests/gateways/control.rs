@@ -80,7 +80,7 @@ async fn each_fault_that_is_asked_for_happens_once_and_the_ledger_has_what_was_t
         let answer = bench.charge(&key, &card).await;
         assert_eq!(answer == ChargeAnswer::Unknown, unknown, "{fault}: {answer:?}");
         // What is late comes a moment later.
-        pause(if fault == json!("late") { 500 } else { 0 }).await;
+        until(|| fault != json!("late") || bench.simulation.stripe.charged().iter().any(|(payment, _)| *payment == key)).await;
         let ledger = bench.ledger().await;
         let of = ledger["stripe"]["intents"].as_array().unwrap().iter();
         let taken: Vec<&Value> = of.filter(|intent| intent["payment"] == json!(key)).map(|intent| &intent["amount"]).collect();
@@ -161,6 +161,27 @@ async fn a_holder_of_a_phone_pays_or_ends_a_prompt_once() {
 }
 
 #[tokio::test]
+async fn a_holder_who_takes_a_while_ends_a_prompt_unless_somebody_was_quicker() {
+    let bench = Bench::start().await;
+    let (slow, quick) = ("254712345671", "254712345672");
+    for phone in [slow, quick] {
+        bench.simulation.daraja.holder(phone, Holder::After(std::time::Duration::from_millis(500), "1037"));
+        bench.push(phone).await;
+    }
+    bench.done(ACT, json!({ "does": "pays", "phone": quick })).await;
+    let heard = bench.heard(1).await;
+    assert!(heard[0].body.contains("\"ResultCode\":0"), "{heard:?}");
+    let heard = bench.heard(1).await;
+    assert!(heard[0].body.contains("\"ResultCode\":1037"), "{heard:?}");
+    pause(500).await;
+    let ledger = bench.ledger().await;
+    let prompts = ledger["mpesa"]["prompts"].as_array().unwrap().iter();
+    let stand: Vec<Value> = prompts.map(|prompt| json!([prompt["phone"], prompt["code"]])).collect();
+    assert_eq!(stand, [json!([slow, "1037"]), json!([quick, "0"])]);
+    bench.heard(0).await;
+}
+
+#[tokio::test]
 async fn acts_that_make_no_sense_are_refused_and_change_nothing() {
     let bench = Bench::start().await;
     let card = bench.card("pm_card_visa").await.unwrap();
@@ -227,7 +248,7 @@ async fn test_tokens_stand_for_cards_any_number_of_times() {
 async fn a_request_is_done_whether_or_not_its_sender_waits() {
     let bench = Bench::start().await;
     let card = bench.card("pm_card_visa").await.unwrap();
-    bench.done(FAULTS, json!({ "gateway": "stripe", "requests": [{ "slow": 500 }] })).await;
+    bench.done(FAULTS, json!({ "gateway": "stripe", "requests": [{ "slow": 1_500 }] })).await;
     let gone = tokio::time::timeout(std::time::Duration::from_millis(200), bench.charge("pay_1", &card)).await;
     assert!(gone.is_err(), "nobody waits any more");
     assert_eq!(bench.simulation.stripe.charged(), []);

@@ -19,7 +19,7 @@ async fn charged(bench: &Bench, times: usize) -> Vec<String> {
     let card = bench.card("pm_card_visa").await.unwrap();
     for at in 0..times {
         bench.charge(&format!("pay_{at}"), &card).await;
-        pause(30).await;
+        pause(60).await;
     }
     let ledger = bench.ledger().await;
     let deliveries = ledger["deliveries"].as_array().unwrap().iter();
@@ -94,7 +94,7 @@ async fn what_is_reordered_is_told_after_the_next_of_its_gateway_and_what_is_lat
     assert_eq!(bench.heard(1).await[0].path, "/events");
     let second = bench.push(PHONE).await;
     assert_eq!(ids(&bench.heard(2).await), [second, first]);
-    fail(&bench, "mpesa", json!([{ "late": 400 }])).await;
+    fail(&bench, "mpesa", json!([{ "late": 1_500 }])).await;
     let (late, after) = (bench.push(PHONE).await, bench.push(PHONE).await);
     assert_eq!(ids(&bench.heard(1).await), [after]);
     assert_eq!(ids(&bench.heard(1).await), [late]);

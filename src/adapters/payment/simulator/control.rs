@@ -31,13 +31,19 @@ const MOST_CODE_BYTES: usize = 16;
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RequestFault {
+    /// [`Fault::RequestLost`]
     RequestLost,
+    /// [`Fault::AnswerLost`]
     AnswerLost,
+    /// [`Fault::ErrorAfterEffect`]
     ErrorAfterEffect,
-    /// So many milliseconds.
+    /// [`Fault::Slow`], by so many milliseconds.
     Slow(u64),
+    /// [`Fault::Late`]
     Late,
+    /// [`Fault::Busy`]
     Busy,
+    /// [`Fault::NoToken`]
     NoToken,
 }
 
@@ -45,9 +51,12 @@ enum RequestFault {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultsInput {
+    /// Of which gateway.
     gateway: Simulated,
+    /// With its next requests, one each.
     #[serde(default)]
     requests: Vec<RequestFault>,
+    /// With what it tells next, one each.
     #[serde(default)]
     callbacks: Vec<CallbackFault>,
     /// How many in a hundred answers are lost from now on.

@@ -60,8 +60,11 @@ pub struct CourierOptions {
 struct Told {
     /// Which delivery it is.
     number: String,
+    /// By whom.
     gateway: Simulated,
+    /// Where.
     address: String,
+    /// What.
     body: String,
 }
 
@@ -82,12 +85,15 @@ enum State {
 /// A delivery as the ledger has it.
 #[derive(Debug, Serialize)]
 struct Delivery {
+    /// By whom.
     gateway: Simulated,
     /// What it is about: of Stripe an event's id, of Daraja a prompt or conversation.
     of: String,
     /// What happened, e.g. `payment_intent.succeeded`.
     kind: &'static str,
+    /// How it went so far.
     state: State,
+    /// How often it was sent.
     tries: u32,
     /// The status of the last answer; none where there was none.
     answered: Option<u16>,
@@ -95,24 +101,36 @@ struct Delivery {
 
 /// What is remembered.
 struct Desk {
+    /// What goes wrong with what Stripe tells next.
     stripe_faults: VecDeque<CallbackFault>,
+    /// The same of Daraja.
     mpesa_faults: VecDeque<CallbackFault>,
     /// What is told after the next one of its gateway.
     held: Vec<Told>,
+    /// By their numbers.
     deliveries: Newest<Delivery>,
+    /// How many there were.
     made: u64,
 }
 
 /// Whoever tells. Its clones are one.
 #[derive(Clone)]
 pub struct Courier {
+    /// Who has something to tell.
     stripe: StripeSimulator,
+    /// The same.
     daraja: DarajaSimulator,
+    /// How it is told.
     options: CourierOptions,
+    /// The client of HTTP.
     wire: Wire,
+    /// Room for calls.
     slots: Arc<Semaphore>,
+    /// What is remembered.
     desk: Arc<Mutex<Desk>>,
+    /// What is under way.
     tasks: TaskTracker,
+    /// Ends it.
     stop: CancellationToken,
 }
 
@@ -144,6 +162,7 @@ impl Courier {
         Ok(Self { stripe, daraja, options, wire, slots, desk: Arc::new(Mutex::new(desk)), tasks, stop })
     }
 
+    /// What is remembered, for as long as nobody else may look.
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -46,9 +46,11 @@ pub enum CallbackFault {
 /// The faults of one gateway's requests that are still to come.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
+    /// What goes wrong with the next requests, one each.
     queue: VecDeque<Fault>,
-    /// How many in a hundred answers are lost at random, and the state of that chance.
+    /// How many in a hundred answers are lost at random.
     lost_percent: u64,
+    /// The state of that chance.
     chance: u64,
 }
 

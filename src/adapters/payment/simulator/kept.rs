@@ -13,8 +13,11 @@ pub(super) fn push_newest<T>(list: &mut VecDeque<T>, most: usize, one: T) {
 /// Things by their names: the newest so many of them.
 #[derive(Debug)]
 pub(super) struct Newest<V> {
+    /// How many.
     most: usize,
+    /// Their names, the oldest first.
     order: VecDeque<String>,
+    /// They.
     values: HashMap<String, V>,
 }
 

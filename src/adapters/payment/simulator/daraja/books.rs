@@ -13,10 +13,13 @@ use super::super::faults::Faults;
 use super::super::kept::{Newest, push_newest};
 use super::{CREDENTIAL, Callback, Holder, INITIATOR, Options, PASSKEY, Prompt, SHORT_CODE};
 
-/// The paths that are asked.
+/// Prompts a phone.
 pub(super) const PUSH: &str = "/mpesa/stkpush/v1/processrequest";
+/// Asks what became of a prompt.
 pub(super) const QUERY: &str = "/mpesa/stkpushquery/v1/query";
+/// Asks about a transaction by its receipt.
 pub(super) const STATUS: &str = "/mpesa/transactionstatus/v1/query";
+/// Pays back.
 pub(super) const REVERSAL: &str = "/mpesa/reversal/v1/request";
 /// What one transaction may be of, in whole shillings.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 1..=250_000;
@@ -28,13 +31,16 @@ type Done = Result<Said, Wrong>;
 
 /// What is wrong with a request, and how the original answers that.
 struct Wrong {
+    /// The answer.
     said: Said,
+    /// For whoever looks into it.
     sentence: String,
 }
 
 /// A transaction that paid back.
 #[derive(Debug, Clone)]
 pub(super) struct Reversal {
+    /// Its own receipt.
     pub(super) receipt: String,
     /// The receipt of what was paid.
     pub(super) of: String,
@@ -44,26 +50,41 @@ pub(super) struct Reversal {
 
 /// What somebody does to a prompt later.
 pub(super) struct Later {
+    /// Which.
     pub(super) prompt: String,
+    /// How much later.
     pub(super) after: Duration,
+    /// With which code it ends.
     pub(super) code: &'static str,
 }
 
 /// What is remembered.
 pub(super) struct Books {
+    /// How it behaves.
     pub(super) options: Options,
+    /// What holders of numbers do of whom something was said.
     pub(super) holders: Newest<Holder>,
+    /// Which token is good.
     pub(super) token: u64,
+    /// How many were given.
     pub(super) tokens: usize,
+    /// The oldest first.
     pub(super) prompts: VecDeque<Prompt>,
+    /// The oldest first.
     pub(super) reversals: VecDeque<Reversal>,
+    /// What is to be told.
     pub(super) callbacks: VecDeque<Callback>,
+    /// What is to go wrong.
     pub(super) faults: Faults,
+    /// What is still to arrive: paths and bodies.
     pub(super) late: VecDeque<(String, Value)>,
     /// What is to be done to prompts that were just sent.
     pub(super) later: Vec<Later>,
+    /// How many ids were given.
     made: u64,
+    /// What was asked, by its path.
     pub(super) calls: VecDeque<String>,
+    /// What was asked that nobody may ask so.
     pub(super) malformed: VecDeque<String>,
     /// Rung when there is something to tell.
     pub(super) bell: Arc<Notify>,
@@ -162,6 +183,7 @@ impl Books {
         })
     }
 
+    /// Prompts a phone.
     fn push(&mut self, asked: &Value) -> Done {
         check_password(asked)?;
         let (amount, phone) = (amount(asked)?, text(asked, "PhoneNumber")?.to_owned());
@@ -213,6 +235,7 @@ impl Books {
         Some(())
     }
 
+    /// Says what became of a prompt.
     fn query(&mut self, asked: &Value) -> Done {
         check_password(asked)?;
         let id = text(asked, "CheckoutRequestID")?;
@@ -225,6 +248,7 @@ impl Books {
         })
     }
 
+    /// Looks a transaction up; what it finds is told.
     fn status(&mut self, asked: &Value) -> Done {
         let (receipt, id) = (text(asked, "TransactionID")?.to_owned(), self.id("conv-"));
         let address = way_back(asked)?;
@@ -241,6 +265,7 @@ impl Books {
         Ok(self.taken(&id, address, told))
     }
 
+    /// Pays back, where so much of the payment is left; what comes of it is told.
     fn reverse(&mut self, asked: &Value) -> Done {
         if text(asked, "RecieverIdentifierType")? != "11" {
             return Err(invalid("RecieverIdentifierType"));

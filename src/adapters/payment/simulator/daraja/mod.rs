@@ -55,6 +55,7 @@ pub struct Prompt {
     pub timestamp: String,
     /// Its code, once it is over.
     code: Option<String>,
+    /// Where it was paid.
     receipt: Option<String>,
 }
 
@@ -72,6 +73,7 @@ pub struct Callback {
 /// The simulator. Its clones are one.
 #[derive(Clone)]
 pub struct DarajaSimulator {
+    /// What it remembers.
     books: Arc<Mutex<Books>>,
 }
 
@@ -87,6 +89,7 @@ impl DarajaSimulator {
         router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self.clone())
     }
 
+    /// What it remembers, for as long as nobody else may look.
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }

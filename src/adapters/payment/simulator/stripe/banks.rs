@@ -18,24 +18,36 @@ const EVIDENCE_SECONDS: i64 = 7 * 86_400;
 /// A dispute.
 #[derive(Debug, Clone)]
 pub(super) struct Dispute {
+    /// `du_…`
     pub(super) id: String,
+    /// What is disputed.
     pub(super) intent: String,
+    /// How much of it, as Stripe writes it.
     pub(super) amount: i64,
+    /// In lower case.
     pub(super) currency: String,
+    /// How it stands, in Stripe's words.
     pub(super) status: &'static str,
     /// What was taken for it and given back.
     pub(super) moved: Vec<i64>,
+    /// When it began, in seconds.
     created: i64,
 }
 
 /// A refund.
 #[derive(Debug, Clone)]
 pub(super) struct Refund {
+    /// `re_…`
     pub(super) id: String,
+    /// What it pays back of.
     pub(super) intent: String,
+    /// As Stripe writes it.
     pub(super) amount: i64,
+    /// In lower case.
     pub(super) currency: String,
+    /// What was written on it.
     pub(super) metadata: HashMap<String, String>,
+    /// When it was made, in seconds.
     pub(super) created: i64,
 }
 
@@ -80,6 +92,7 @@ impl StripeSimulator {
         self.dispute_goes(id, if is_won { "won" } else { "lost" }, &moved)
     }
 
+    /// Changes a dispute, and tells of it; whether there is one.
     fn change_dispute(&self, id: &str, status: Option<&'static str>, moved: &[i64], event: &'static str) -> bool {
         let mut books = self.books();
         let Some(dispute) = books.disputes.iter_mut().find(|dispute| dispute.id == id) else { return false };

@@ -28,13 +28,21 @@ pub(super) type Done = Result<Said, String>;
 /// An intent.
 #[derive(Debug, Clone)]
 pub(super) struct Intent {
+    /// `pi_…`
     pub(super) id: String,
+    /// As Stripe writes it.
     pub(super) amount: i64,
+    /// In lower case.
     pub(super) currency: String,
+    /// Whose it is.
     pub(super) customer: String,
+    /// How it stands, in Stripe's words.
     pub(super) status: &'static str,
+    /// Why the last try failed.
     pub(super) error: Option<Value>,
+    /// What was written on it.
     pub(super) metadata: HashMap<String, String>,
+    /// When it was made, in seconds.
     pub(super) created: i64,
     /// What is listed of it in its place.
     pub(super) listed: Option<Value>,
@@ -43,35 +51,54 @@ pub(super) struct Intent {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
+    /// Of HTTP.
     pub(super) method: String,
+    /// Without its query.
     pub(super) path: String,
+    /// The fields of the body, or of the query.
     pub(super) form: Vec<(String, String)>,
+    /// The idempotency key.
     pub(super) key: Option<String>,
 }
 
 /// What a key first came with, and how it was answered.
 #[derive(Debug, Clone)]
 struct First {
+    /// The request.
     asked: Asked,
+    /// The answer.
     said: Said,
+    /// When, in seconds.
     at: i64,
 }
 
 /// What is remembered.
 pub(super) struct Books {
+    /// How it behaves.
     pub(super) options: Options,
+    /// Cards by the ids of their methods.
     pub(super) methods: Newest<Method>,
+    /// The oldest first.
     pub(super) intents: VecDeque<Intent>,
+    /// The oldest first.
     pub(super) refunds: VecDeque<Refund>,
+    /// The oldest first.
     pub(super) disputes: VecDeque<Dispute>,
     /// Questions without a key are not answered.
     pub(super) silent: bool,
+    /// What was first asked by each key.
     keys: Newest<First>,
+    /// What is to be told.
     pub(super) events: VecDeque<Event>,
+    /// What is to go wrong.
     pub(super) faults: Faults,
+    /// What is still to arrive.
     pub(super) late: VecDeque<Asked>,
+    /// How many ids were given.
     made: u64,
+    /// What was asked, by method and path.
     pub(super) calls: VecDeque<String>,
+    /// What was asked that nobody may ask so.
     pub(super) malformed: VecDeque<String>,
     /// Rung when there is something to tell.
     pub(super) bell: Arc<Notify>,
@@ -211,6 +238,7 @@ impl Books {
         }
     }
 
+    /// Finds what is asked by its path; an error is a sentence about what is wrong with it.
     fn route(&mut self, asked: &Asked) -> Done {
         let path = asked.path.strip_prefix("/v1/").unwrap_or_default();
         let parts: Vec<&str> = path.split('/').collect();
@@ -249,6 +277,7 @@ impl Books {
         }
     }
 
+    /// The method of an id or a test token.
     fn method(&mut self, id: &str) -> Said {
         let id = self.resolve(id);
         self.methods.get(&id).map_or_else(|| missing(404), |method| (200, method.shown(&id)))
@@ -316,6 +345,7 @@ impl Books {
         push_newest(&mut self.intents, self.options.most, intent);
     }
 
+    /// Calls an intent off, unless it is over.
     fn cancel(&mut self, id: &str) -> Said {
         let Some(intent) = self.intents.iter_mut().find(|intent| intent.id == id) else { return missing(404) };
         if matches!(intent.status, "succeeded" | "canceled") {

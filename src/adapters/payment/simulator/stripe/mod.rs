@@ -50,6 +50,7 @@ pub struct Event {
 /// The simulator. Its clones are one.
 #[derive(Clone)]
 pub struct StripeSimulator {
+    /// What it remembers.
     books: Arc<Mutex<Books>>,
 }
 
@@ -64,6 +65,7 @@ impl StripeSimulator {
         Router::new().route("/v1/{*rest}", any(hear)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(self.clone())
     }
 
+    /// What it remembers, for as long as nobody else may look.
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
