@@ -182,11 +182,19 @@ impl Bench {
         reqwest::get(format!("{}/simulator/ledger", self.url)).await.unwrap().json().await.unwrap()
     }
 
-    /// How each delivery stands: its state, and how often it was tried.
+    /// How each delivery stands, when none waits any more: its state, and how often it was tried.
     pub(crate) async fn deliveries(&self) -> Vec<(String, u64)> {
-        let ledger = self.ledger().await;
-        let deliveries = ledger["deliveries"].as_array().unwrap().iter();
-        deliveries.map(|one| (one["state"].as_str().unwrap().to_owned(), one["tries"].as_u64().unwrap())).collect()
+        for _ in 0..500 {
+            let ledger = self.ledger().await;
+            let deliveries = ledger["deliveries"].as_array().unwrap().iter();
+            let stand: Vec<(String, u64)> =
+                deliveries.map(|one| (one["state"].as_str().unwrap().to_owned(), one["tries"].as_u64().unwrap())).collect();
+            if stand.iter().all(|(state, _)| state != "waiting") {
+                return stand;
+            }
+            pause(20).await;
+        }
+        panic!("something waits after ten seconds");
     }
 }
 
