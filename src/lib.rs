@@ -6,7 +6,7 @@
 //! ```text
 //! main → cli → app → http → graphql → services → billing            (pure rules)
 //!                  ↘ worker ───────↗           ↘ store → store::entity (private)
-//!                                              ↘ adapters            (gateways, mail, files)
+//!                                              ↘ adapters            (gateways and their simulators, mail, files)
 //! leaves anyone may use: ids, clock, error, config (types only), money, telemetry
 //! ```
 //!

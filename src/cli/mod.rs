@@ -4,6 +4,7 @@
 mod demo;
 mod doctor;
 mod figures;
+mod gateways;
 mod identity;
 mod keys;
 mod mail;
@@ -63,7 +64,7 @@ pub struct Cli {
 impl Cli {
     /// Whether the command goes on until it is told to stop.
     pub const fn runs_on(&self) -> bool {
-        matches!(self.command, None | Some(Command::Serve | Command::Worker))
+        matches!(self.command, None | Some(Command::Serve | Command::Worker | Command::Gateways { .. }))
     }
 }
 
@@ -117,6 +118,13 @@ pub enum Command {
         /// The scenario; - reads it from stdin
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Simulate Stripe and Daraja on this machine, to try a sandbox out without an account
+    #[command(help_template = gateways::HELP, override_usage = gateways::USAGE, after_help = gateways::AFTER_HELP)]
+    Gateways {
+        /// Where the sandbox server is that is told of events
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+        server: String,
     },
     /// Look at what is mailed
     Mail {
@@ -197,6 +205,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     if let Command::Mail { action: MailAction::Preview { kind, locale, html } } = &command {
         return finish(mail::preview(kind, locale, *html));
     }
+    let listen = cli.settings.given.listen;
     let settings = match Settings::load(cli.settings) {
         Ok(settings) => settings,
         Err(problems) => return fail(&problems.to_string(), WRONG_SETTINGS),
@@ -214,6 +223,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Audit { action: AuditAction::Verify } => doctor::verify_audit(settings).await,
         Command::Keys { action: KeysAction::Rotate { reseal } } => keys::rotate(settings, reseal).await,
         Command::Quote { file } => quote::run(&file),
+        Command::Gateways { server } => gateways::run(settings, listen, &server).await,
         Command::Mail { action: MailAction::Preview { kind, locale, html } } => mail::preview(&kind, &locale, html),
         Command::Identity { action } => identity::run(settings, action).await,
         Command::Staff { action } => staff::run(settings, action).await,
@@ -282,6 +292,8 @@ mod tests {
         assert_eq!(command(&["quote", "scenario.json"]), Some(Command::Quote { file: "scenario.json".into() }));
         assert_eq!(command(&["quote", "-"]), Some(Command::Quote { file: "-".into() }));
         assert!(Cli::try_parse_from(["evolve-business", "quote"]).is_err(), "a scenario is needed");
+        let here = Command::Gateways { server: "http://127.0.0.1:8080".into() };
+        assert_eq!(command(&["gateways", "--listen", "127.0.0.1:0"]), Some(here));
         assert_eq!(command(&["schema"]), Some(Command::Schema { staff: false }));
         assert_eq!(command(&["schema", "--staff"]), Some(Command::Schema { staff: true }));
         for role in ["ADMIN", "admin"] {

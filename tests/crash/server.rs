@@ -42,10 +42,19 @@ fn command(db: &TestDatabase) -> Command {
     command
 }
 
+/// A port on which nobody listens.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
 impl Server {
     /// Starts the server with more settings in its environment, and waits until it is ready.
     pub(crate) async fn start(db: &TestDatabase, environment: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Self::start_at(free_port(), db, environment).await
+    }
+
+    /// The same, on a port that somebody was told of before.
+    pub(crate) async fn start_at(port: u16, db: &TestDatabase, environment: &[(&str, &str)]) -> Self {
         let log = db.dir.path().join(format!("server-{port}.log"));
         let file = File::create(&log).unwrap();
         let mut command = command(db);

@@ -21,6 +21,7 @@ mod measured;
 pub mod mpesa;
 pub mod registry;
 pub mod sandbox;
+pub mod simulator;
 pub mod stripe;
 pub mod transfer;
 mod wire;
