@@ -122,8 +122,6 @@ fn each_asked<'a>(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failure names its line")]
-
     use std::time::Duration;
 
     use async_graphql::{Context, EmptyMutation, EmptySubscription, Error, Object, Result, Schema};
