@@ -34,6 +34,11 @@ mod what_the_documentation_has_one_type_works_when_it_is_pasted {
     async fn sqlite() {
         database::run(Kind::Sqlite, typed_as_documented).await;
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn postgres() {
+        database::run(Kind::Postgres, typed_as_documented).await;
+    }
 }
 
 mod what_a_sandbox_charges_at_the_simulators_is_settled_by_what_they_tell_and_agrees_with_their_ledger {
